@@ -1,0 +1,77 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func tests(_ target: String, _ extra: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(target)Tests", dependencies: [.target(name: target), "TestSupport"] + extra,
+    path: "Tests/\(target)Tests", swiftSettings: settings)
+}
+
+let package = Package(
+  name: "mosc",
+  products: [.executable(name: "mosc", targets: ["mosc"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+  ],
+  targets: [
+    // C libraries.
+    .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+
+    // The compiler.
+    .target(name: "MoscIR", path: "IR", swiftSettings: settings),
+    .target(name: "MoscPasses", dependencies: ["MoscIR"], path: "passes", swiftSettings: settings),
+    .target(name: "MoscLLVM", dependencies: ["CLLVM"], swiftSettings: settings),
+    .target(name: "MoscCodegen", dependencies: ["MoscIR", "MoscLLVM"], swiftSettings: settings),
+    .target(
+      name: "MoscRuntime",
+      dependencies: ["MoscIR", "CRelax"], swiftSettings: settings),
+    .target(name: "CRelax"),
+
+    // Models, files, sampling.
+    .target(
+      name: "MoscFormats",
+      dependencies: ["CPNG", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: settings),
+    .target(
+      name: "MoscModel", dependencies: ["MoscIR", "MoscFormats"],
+      resources: [.copy("Resources/base")], swiftSettings: settings),
+    .target(name: "MoscSample", dependencies: ["MoscFormats"], swiftSettings: settings),
+
+    // The program.
+    .target(
+      name: "MoscDriver",
+      dependencies: [
+        "MoscIR", "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscRuntime", "MoscFormats",
+        "MoscModel", "MoscSample", "COpenBLAS",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ], swiftSettings: settings),
+    .executableTarget(
+      name: "mosc",
+      dependencies: [
+        "MoscDriver", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "tools/mosc", swiftSettings: settings),
+
+    // Tests.
+    .target(
+      name: "TestSupport", dependencies: ["MoscFormats"], path: "Tests/Support",
+      swiftSettings: settings),
+    tests("MoscIR"),
+    tests("MoscPasses"),
+    tests("MoscCodegen", ["MoscPasses", "MoscRuntime"]),
+    tests("MoscRuntime"),
+    tests("MoscFormats"),
+    tests("MoscModel", ["MoscDriver"]),
+    tests("MoscSample"),
+    tests("MoscDriver"),
+  ]
+)

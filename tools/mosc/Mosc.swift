@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Mosc: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "mosc")
+}
