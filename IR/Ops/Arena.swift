@@ -1,0 +1,25 @@
+/// The memory of a function's intermediate buffers, in stage buffer.
+package struct Arena: TensorOp {
+  package static let mnemonic = "arena"
+  package static let signature = Signature([])
+  package static let traits: Traits = .structural
+  package var byteCount: Int
+
+  package init(byteCount: Int) { self.byteCount = byteCount }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    byteCount = try reader.int("bytes")
+  }
+
+  package var attributes: [LabeledAttribute] { [LabeledAttribute("bytes", .int(byteCount))] }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    [TensorType(.u8, [byteCount])]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    throw error("stage", "buffers have no value; evaluate an earlier stage")
+  }
+}

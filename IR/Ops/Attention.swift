@@ -1,0 +1,120 @@
+/// Multi-head scaled dot-product attention: per head `y = softmax(q·kᵀ / √d) · v`, heads side by
+/// side on the channel axis; with `causal`, query i sees keys 0…i only.
+///
+/// - Shapes: q `[n,t,c]`, k and v `[n,s,c]` → `[n,t,c]`; d = c / heads.
+/// - Types: q, k, v of equal float type → f32; softmax in f32.
+/// - Errors: `attention.heads`, `attention.shape`, `attention.dtype`.
+/// - Source: Vaswani et al. 2017, eq. 1; kernels follow Dao et al. 2022 (online softmax).
+package struct Attention: CompositeOp {
+  package static let mnemonic = "attention"
+  package static let signature = Signature([nil, "keys", "values"])
+  package static let traits: Traits = .composite
+  package var heads: Int
+  package var isCausal: Bool
+
+  package init(heads: Int, isCausal: Bool = false) {
+    self.heads = heads
+    self.isCausal = isCausal
+  }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    heads = try reader.int("heads")
+    isCausal = try reader.optionalBool("causal") ?? false
+  }
+
+  package var attributes: [LabeledAttribute] {
+    [LabeledAttribute("heads", .int(heads))]
+      + (isCausal ? [LabeledAttribute("causal", .bool(true))] : [])
+  }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let (q, k, v) = (operands[0], operands[1], operands[2])
+    try expectFloat(q, k, v)
+    try expectRank(q, 3, "queries")
+    guard k.rank == 3, k.shape == v.shape, k.shape[0] == q.shape[0], k.shape[2] == q.shape[2] else {
+      throw error("shape", "queries \(q), keys \(k) and values \(v) do not fit")
+    }
+    if q.dtype != k.dtype || k.dtype != v.dtype {
+      throw error("dtype", "operand types differ: \(q), \(k), \(v)")
+    }
+    guard heads >= 1, q.shape[2] % heads == 0 else {
+      throw error("heads", "\(heads) heads do not divide \(q.shape[2]) channels")
+    }
+    return [q.with(dtype: .f32)]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    let (q, k, v) = (operands[0], operands[1], operands[2])
+    let (n, t, c) = (q.type.shape[0], q.type.shape[1], q.type.shape[2])
+    let s = k.type.shape[1]
+    let d = c / heads
+    var result = [Double](repeating: 0, count: types[0].count)
+    for b in 0..<n {
+      for h in 0..<heads {
+        for i in 0..<t {
+          let visible = isCausal ? min(i + 1, s) : s
+          var scores = [Double](repeating: 0, count: visible)
+          for j in 0..<visible {
+            for e in h * d..<(h + 1) * d { scores[j] += q[[b, i, e]] * k[[b, j, e]] }
+            scores[j] /= Double(d).squareRoot()
+          }
+          let top = scores.max() ?? 0
+          scores = scores.map { Libm.exp($0 - top) }
+          let sum = scores.reduce(0, +)
+          for e in h * d..<(h + 1) * d {
+            var total = 0.0
+            for j in 0..<visible { total += scores[j] * v[[b, j, e]] }
+            result[(b * t + i) * c + e] = total / sum
+          }
+        }
+      }
+    }
+    return [HostTensor(types[0], result)]
+  }
+
+  package func decompose(
+    _ operands: [ValueID], in graph: inout Graph
+  ) throws(Diagnostic) -> [ValueID] {
+    let (n, t, c) = (
+      graph.type(operands[0]).shape[0], graph.type(operands[0]).shape[1],
+      graph.type(operands[0]).shape[2]
+    )
+    let s = graph.type(operands[1]).shape[1]
+    let d = c / heads
+    let q = try split(operands[0], n, t, d, [0, 2, 1, 3], in: &graph)
+    let k = try split(operands[1], n, s, d, [0, 2, 3, 1], in: &graph)
+    let v = try split(operands[2], n, s, d, [0, 2, 1, 3], in: &graph)
+    let scale = try graph.constant(1 / Double(d).squareRoot(), .f32(1, 1, 1))
+    var scores = try graph.mul(try graph.matmul(q, k), scale)
+    if isCausal {
+      let mask = (0..<t * s).map { $0 % s > $0 / s ? -1e30 : 0 }
+      scores = try graph.add(scores, try graph.constant(mask, .f32(1, t, s)))
+    }
+    var weights = try graph.softmax(scores)
+    weights = try graph.cast(weights, to: graph.type(v).dtype)
+    let mixed = try graph.reshape(try graph.matmul(weights, v), to: [n, heads, t, d])
+    return [try graph.reshape(try graph.transpose(mixed, axes: [0, 2, 1, 3]), to: [n, t, c])]
+  }
+
+  /// `[n,t,h·d]` → heads as batch, the other two axes in the order of the permutation.
+  private func split(
+    _ x: ValueID, _ n: Int, _ t: Int, _ d: Int, _ axes: [Int], in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    let parts = try graph.transpose(try graph.reshape(x, to: [n, t, heads, d]), axes: axes)
+    let shape = graph.type(parts).shape
+    return try graph.reshape(parts, to: [n * heads, shape[2], shape[3]])
+  }
+}
+
+extension Graph {
+  /// Appends `attention`.
+  package mutating func attention(
+    _ q: ValueID, keys: ValueID, values: ValueID, heads: Int, causal: Bool = false,
+    name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    try emit(
+      .attention(Attention(heads: heads, isCausal: causal)), [q, keys, values], name: name)
+  }
+}

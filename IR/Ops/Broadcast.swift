@@ -1,0 +1,34 @@
+/// Repetition along axes of extent 1: `y[i] = x[i with 0 on axes of extent 1]`.
+///
+/// - Shapes: x of the result's rank with extents equal or 1.
+package struct Broadcast: ResultTypedOp {
+  package static let mnemonic = "broadcast"
+  package static let traits: Traits = .dataMovement
+  package var type: TensorType
+
+  package init(_ type: TensorType) { self.type = type }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let x = operands[0]
+    guard x.rank == type.rank, x.dtype == type.dtype,
+      zip(x.shape, type.shape).allSatisfy({ $0 == $1 || $0 == 1 })
+    else { throw error("shape", "\(x) does not broadcast to \(type)") }
+    return [type]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    [HostTensor(types[0]) { operands[0].broadcast($0) }]
+  }
+}
+
+extension Graph {
+  /// Appends `broadcast`, or nothing when the shape is already right.
+  package mutating func broadcast(
+    _ x: ValueID, to shape: [Int], name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    type(x).shape == shape
+      ? x : try emit(.broadcast(Broadcast(type(x).with(shape: shape))), [x], name: name)
+  }
+}

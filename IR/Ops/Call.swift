@@ -1,0 +1,33 @@
+/// A call of a kernel or function of the module by name.
+///
+/// - Types: those of the callee; the module verifier compares them.
+package struct Call: TensorOp {
+  package static let mnemonic = "call"
+  package static let signature = Signature([], isVariadic: true)
+  package static let traits: Traits = .structural
+  package var name: String
+  package var types: [TensorType]
+
+  package init(_ name: String, types: [TensorType]) {
+    self.name = name
+    self.types = types
+  }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    guard let name = reader.callee else {
+      throw OpError("call.callee", "expected '@name' after 'call'")
+    }
+    self.name = name
+    types = reader.resultTypes
+  }
+
+  package var callee: String? { name }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] { types }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    try environment.call(name, operands)
+  }
+}

@@ -1,0 +1,87 @@
+/// 2-d convolution: `y[n,p,q,o] = b[o] + Σ x[n, p·s + u − pad, q·s + v − pad, i] · W[o,i,u,v]`,
+/// zero outside the image.
+///
+/// - Shapes: x `[n,h,w,i]`, weight `[o,i,kh,kw]` (checkpoint layout) or packed in panels, bias `[o]`
+///   → `[n,p,q,o]`, `p = (h + 2·pad − kh)/s + 1`.
+/// - Types: x and weight of equal type, bias f32 → f32; products summed in f32.
+/// - Errors: `conv2d.depth`, `conv2d.dtype`, `conv2d.bias`, `conv2d.stride`, `conv2d.size`.
+package struct Conv2d: TensorOp {
+  package static let mnemonic = "conv2d"
+  package static let signature = Signature([nil, "weight"], optional: "bias")
+  package static let traits: Traits = .contraction
+  package var stride: Int
+  package var pad: Int
+  package var tile: Tile?
+
+  package init(stride: Int = 1, pad: Int = 0, tile: Tile? = nil) {
+    self.stride = stride
+    self.pad = pad
+    self.tile = tile
+  }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    stride = try reader.int("stride")
+    pad = try reader.int("pad")
+    tile = try Tile.read(&reader)
+  }
+
+  package var attributes: [LabeledAttribute] {
+    [LabeledAttribute("stride", .int(stride)), LabeledAttribute("pad", .int(pad))]
+      + Tile.attributes(tile)
+  }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let (x, w) = (operands[0], operands[1])
+    try expectFloat(x, w)
+    try expectRank(x, 4, "an image")
+    try expectRank(w, 4, "a weight")
+    guard stride >= 1, pad >= 0 else { throw error("stride", "stride \(stride), pad \(pad)") }
+    if x.shape[3] != w.shape[1] {
+      throw error("depth", "image \(x) has \(x.shape[3]) channels, weight \(w) takes \(w.shape[1])")
+    }
+    if x.dtype != w.dtype { throw error("dtype", "image is \(x), weight is \(w)") }
+    let height = x.shape[1] + 2 * pad - w.shape[2]
+    let width = x.shape[2] + 2 * pad - w.shape[3]
+    guard height >= 0, width >= 0 else {
+      throw error("size", "image \(x) is smaller than the kernel of \(w)")
+    }
+    try expectBias(operands.dropFirst(2).first, w.shape[0])
+    return [
+      TensorType(.f32, [x.shape[0], height / stride + 1, width / stride + 1, w.shape[0]])
+    ]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    let (x, w) = (operands[0], operands[1])
+    let (h, width) = (x.type.shape[1], x.type.shape[2])
+    return [
+      HostTensor(types[0]) { at in
+        var sum = operands.count > 2 ? operands[2].elements[at[3]] : 0
+        for u in 0..<w.type.shape[2] {
+          let i = at[1] * stride + u - pad
+          guard 0 <= i, i < h else { continue }
+          for v in 0..<w.type.shape[3] {
+            let j = at[2] * stride + v - pad
+            guard 0 <= j, j < width else { continue }
+            for c in 0..<w.type.shape[1] { sum += x[[at[0], i, j, c]] * w[[at[3], c, u, v]] }
+          }
+        }
+        return sum
+      }
+    ]
+  }
+}
+
+extension Graph {
+  /// Appends `conv2d`.
+  package mutating func conv2d(
+    _ x: ValueID, weight: ValueID, bias: ValueID? = nil, stride: Int = 1, pad: Int = 0,
+    name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    try emit(
+      .conv2d(Conv2d(stride: stride, pad: pad)), [x, weight] + (bias.map { [$0] } ?? []),
+      name: name)
+  }
+}

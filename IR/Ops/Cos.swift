@@ -1,0 +1,18 @@
+/// Cosine: `y = cos x, x in radians`.
+///
+/// - Shapes: x any → the same.
+/// - Types: any float; computed in f32 by kernels.
+package struct Cos: UnaryOp {
+  package static let mnemonic = "cos"
+
+  package init() {}
+
+  package static func apply(_ x: Double) -> Double { Libm.cos(x) }
+}
+
+extension Graph {
+  /// Appends `cos`.
+  package mutating func cos(_ x: ValueID, name: String? = nil) throws(Diagnostic) -> ValueID {
+    try emit(.cos(Cos()), [x], name: name)
+  }
+}

@@ -1,0 +1,24 @@
+/// An elementwise function of one floating-point operand: `y = f(x)`, same shape and type.
+package protocol UnaryOp: TensorOp {
+  init()
+  /// The function in f64.
+  static func apply(_ x: Double) -> Double
+}
+
+extension UnaryOp {
+  package static var signature: Signature { Signature([nil]) }
+  package static var traits: Traits { .elementwise }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) { self.init() }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    try expectFloat(operands[0])
+    return [operands[0]]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    [HostTensor(types[0], operands[0].elements.map(Self.apply))]
+  }
+}

@@ -1,0 +1,53 @@
+/// Gated linear unit with GELU: the last axis holds values, then gates: `y = a · gelu(g)`.
+///
+/// - Shapes: x `[…, 2c]` → `[…, c]`. Errors: `geglu.channels` when the last extent is odd.
+/// - Source: Shazeer 2020; value and gate order as in diffusers.
+package struct Geglu: CompositeOp {
+  package static let mnemonic = "geglu"
+  package static let signature = Signature([nil])
+  package static let traits: Traits = .composite
+
+  package init() {}
+  package init(reading reader: inout AttributeReader) throws(OpError) {}
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let x = operands[0]
+    try expectFloat(x)
+    guard x.rank >= 1, x.lastExtent % 2 == 0 else {
+      throw error("channels", "expected an even last extent, found \(x)")
+    }
+    return [x.with(shape: x.shape.dropLast() + [x.lastExtent / 2])]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    let x = operands[0].elements
+    let width = types[0].lastExtent
+    return [
+      HostTensor(
+        types[0],
+        (0..<types[0].count).map { i in
+          let start = i / width * 2 * width + i % width
+          return x[start] * Gelu.apply(x[start + width])
+        })
+    ]
+  }
+
+  package func decompose(
+    _ operands: [ValueID], in graph: inout Graph
+  ) throws(Diagnostic) -> [ValueID] {
+    let type = graph.type(operands[0])
+    let (axis, width) = (type.rank - 1, type.lastExtent / 2)
+    let value = try graph.slice(operands[0], axis: axis, from: 0, to: width)
+    let gate = try graph.slice(operands[0], axis: axis, from: width, to: 2 * width)
+    return [try graph.mul(value, try graph.gelu(gate))]
+  }
+}
+
+extension Graph {
+  /// Appends `geglu`.
+  package mutating func geglu(_ x: ValueID, name: String? = nil) throws(Diagnostic) -> ValueID {
+    try emit(.geglu(Geglu()), [x], name: name)
+  }
+}

@@ -1,0 +1,79 @@
+/// The statistics of a group normalisation as one affine map per sample and channel:
+/// `a = scale · rstd_g`, `b = shift − mean_g · a`, so that `group_norm(x) = a · x + b`.
+///
+/// - Shapes: x `[n, …, c]`, scale and shift `[c]` → `[2, n, c]` (row 0 is a, row 1 is b).
+/// - Types: f32; means and variances of each group from f32 partial sums over a fixed partition.
+/// - Errors: `group-affine.groups` when the groups do not divide the channels.
+package struct GroupAffine: TensorOp {
+  package static let mnemonic = "group_affine"
+  package static let signature = Signature([nil, "scale", "shift"])
+  package static let traits: Traits = .reduction
+  package var groups: Int
+  package var eps: Double
+
+  package init(groups: Int, eps: Double) {
+    self.groups = groups
+    self.eps = eps
+  }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    groups = try reader.int("groups")
+    eps = try reader.float("eps")
+  }
+
+  package var attributes: [LabeledAttribute] {
+    [LabeledAttribute("groups", .int(groups)), LabeledAttribute("eps", .float(eps))]
+  }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let x = operands[0]
+    if x.rank < 2 { throw error("rank", "expected [n, …, c], found \(x)") }
+    try expectNormOperands(operands, channels: x.lastExtent)
+    guard groups >= 1, x.lastExtent % groups == 0 else {
+      throw error(
+        "groups", "group count must divide channels: \(x.lastExtent) channels, \(groups) groups")
+    }
+    return [TensorType(.f32, [2, x.shape[0], x.lastExtent])]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    let x = operands[0]
+    let (samples, channels) = (x.type.shape[0], x.type.lastExtent)
+    let pixels = x.type.count / (samples * channels)
+    let width = channels / groups
+    var result = [Double](repeating: 0, count: types[0].count)
+    for n in 0..<samples {
+      for g in 0..<groups {
+        func sum(_ f: (Double) -> Double) -> Double {
+          var total = 0.0
+          for p in 0..<pixels {
+            for c in g * width..<(g + 1) * width {
+              total += f(x.elements[(n * pixels + p) * channels + c])
+            }
+          }
+          return total / Double(pixels * width)
+        }
+        let mean = sum { $0 }
+        let variance = sum { ($0 - mean) * ($0 - mean) }
+        let inverse = 1 / (variance + eps).squareRoot()
+        for c in g * width..<(g + 1) * width {
+          let a = operands[1].elements[c] * inverse
+          result[n * channels + c] = a
+          result[(samples + n) * channels + c] = operands[2].elements[c] - mean * a
+        }
+      }
+    }
+    return [HostTensor(types[0], result)]
+  }
+}
+
+extension Graph {
+  /// Appends `group_affine`.
+  package mutating func groupAffine(
+    _ x: ValueID, scale: ValueID, shift: ValueID, groups: Int, eps: Double, name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    try emit(.groupAffine(GroupAffine(groups: groups, eps: eps)), [x, scale, shift], name: name)
+  }
+}

@@ -1,0 +1,83 @@
+/// Group normalisation over channels: `y = scale · (x − mean_g) / √(var_g + eps) + shift`, biased
+/// variance per sample and group.
+///
+/// - Shapes: x `[n, …, c]`, scale and shift `[c]` → as x; `groups` divides c.
+/// - Types: f32.
+/// - Errors: `group-norm.groups`, `group-norm.channels`, `group-norm.rank`.
+/// - Source: Wu & He 2018, eq. 1–3.
+package struct GroupNorm: CompositeOp {
+  package static let mnemonic = "group_norm"
+  package static let signature = Signature([nil, "scale", "shift"])
+  package static let traits: Traits = [.reduction, .composite]
+  package var groups: Int
+  package var eps: Double
+
+  package init(groups: Int, eps: Double) {
+    self.groups = groups
+    self.eps = eps
+  }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    groups = try reader.int("groups")
+    eps = try reader.float("eps")
+  }
+
+  package var attributes: [LabeledAttribute] {
+    [LabeledAttribute("groups", .int(groups)), LabeledAttribute("eps", .float(eps))]
+  }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let x = operands[0]
+    if x.rank < 2 { throw error("rank", "expected [n, …, c], found \(x)") }
+    try expectNormOperands(operands, channels: x.lastExtent)
+    guard groups >= 1, x.lastExtent % groups == 0 else {
+      throw error(
+        "groups", "group count must divide channels: \(x.lastExtent) channels, \(groups) groups")
+    }
+    return [x]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    let x = operands[0]
+    let affine = GroupAffine(groups: groups, eps: eps)
+    // Unrounded statistics: the result is rounded once.
+    let (samples, channels) = (x.type.shape[0], x.type.lastExtent)
+    let wide = HostTensor(
+      TensorType(.f32, [2, samples, channels]), repeating: 0)
+    let statistics = try affine.evaluate(operands, [wide.type], environment)[0]
+    let pixels = x.type.count / (samples * channels)
+    var result = x.elements
+    for i in result.indices {
+      let (n, c) = (i / (pixels * channels), i % channels)
+      result[i] =
+        result[i] * statistics.elements[n * channels + c]
+        + statistics.elements[(samples + n) * channels + c]
+    }
+    return [HostTensor(types[0], result)]
+  }
+
+  package func decompose(
+    _ operands: [ValueID], in graph: inout Graph
+  ) throws(Diagnostic) -> [ValueID] {
+    let type = graph.type(operands[0])
+    let affine = try graph.groupAffine(
+      operands[0], scale: operands[1], shift: operands[2], groups: groups, eps: eps)
+    var shape = [Int](repeating: 1, count: type.rank)
+    shape[0] = type.shape[0]
+    shape[type.rank - 1] = type.lastExtent
+    let a = try graph.reshape(try graph.slice(affine, axis: 0, from: 0, to: 1), to: shape)
+    let b = try graph.reshape(try graph.slice(affine, axis: 0, from: 1, to: 2), to: shape)
+    return [try graph.add(try graph.mul(operands[0], a), b)]
+  }
+}
+
+extension Graph {
+  /// Appends `group_norm`.
+  package mutating func groupNorm(
+    _ x: ValueID, scale: ValueID, shift: ValueID, groups: Int, eps: Double, name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    try emit(.groupNorm(GroupNorm(groups: groups, eps: eps)), [x, scale, shift], name: name)
+  }
+}

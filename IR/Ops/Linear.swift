@@ -1,0 +1,66 @@
+/// Affine map of the last axis: `y[…, o] = Σᵢ x[…, i] · W[o, i] + b[o]`.
+///
+/// - Shapes: x `[…, i]`, weight `[o, i]` (checkpoint layout) or packed in panels, bias `[o]`.
+/// - Types: x and weight of equal type, bias f32 → f32; products summed in f32.
+/// - Errors: `linear.depth`, `linear.dtype`, `linear.bias`.
+package struct Linear: TensorOp {
+  package static let mnemonic = "linear"
+  package static let signature = Signature([nil, "weight"], optional: "bias")
+  package static let traits: Traits = .contraction
+  package var tile: Tile?
+
+  package init(tile: Tile? = nil) { self.tile = tile }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    tile = try Tile.read(&reader)
+  }
+
+  package var attributes: [LabeledAttribute] { Tile.attributes(tile) }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let (x, w) = (operands[0], operands[1])
+    try expectFloat(x, w)
+    try expectRank(w, 2, "a weight")
+    guard x.rank >= 1, x.lastExtent == w.shape[1] else {
+      throw error("depth", "input \(x) has \(x.lastExtent) channels, weight \(w) takes \(w.shape[1])")
+    }
+    if x.dtype != w.dtype { throw error("dtype", "input is \(x), weight is \(w)") }
+    try expectBias(operands.dropFirst(2).first, w.shape[0])
+    return [TensorType(.f32, x.shape.dropLast() + [w.shape[0]])]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    let (x, w) = (operands[0], operands[1])
+    let depth = w.type.shape[1]
+    let columns = w.type.shape[0]
+    var result = [Double](repeating: 0, count: types[0].count)
+    for position in result.indices {
+      let (row, column) = position.quotientAndRemainder(dividingBy: columns)
+      var sum = operands.count > 2 ? operands[2].elements[column] : 0
+      for k in 0..<depth { sum += x.elements[row * depth + k] * w.elements[column * depth + k] }
+      result[position] = sum
+    }
+    return [HostTensor(types[0], result)]
+  }
+}
+
+extension TensorOp {
+  /// Checks an optional f32 bias of one number per output channel.
+  func expectBias(_ bias: TensorType?, _ channels: Int) throws(OpError) {
+    guard let bias else { return }
+    guard bias.shape == [channels], bias.dtype == .f32 else {
+      throw error("bias", "expected a bias f32[\(channels)], found \(bias)")
+    }
+  }
+}
+
+extension Graph {
+  /// Appends `linear`.
+  package mutating func linear(
+    _ x: ValueID, weight: ValueID, bias: ValueID? = nil, name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    try emit(.linear(Linear()), [x, weight] + (bias.map { [$0] } ?? []), name: name)
+  }
+}

@@ -1,0 +1,45 @@
+/// Batched matrix product of two activations: `y[b,m,n] = Σₖ a[b,m,k] · b[b,k,n]`.
+///
+/// - Shapes: a `[b,m,k]`, b `[b,k,n]` → `[b,m,n]`.
+/// - Types: equal float types → f32; summed in f32.
+package struct Matmul: TensorOp {
+  package static let mnemonic = "matmul"
+  package static let signature = Signature([nil, nil])
+  package static let traits: Traits = .contraction
+
+  package init() {}
+  package init(reading reader: inout AttributeReader) throws(OpError) {}
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let (a, b) = (operands[0], operands[1])
+    try expectFloat(a, b)
+    try expectRank(a, 3, "a left operand")
+    try expectRank(b, 3, "a right operand")
+    guard a.dtype == b.dtype, a.shape[0] == b.shape[0], a.shape[2] == b.shape[1] else {
+      throw error("shape", "cannot multiply \(a) by \(b)")
+    }
+    return [TensorType(.f32, [a.shape[0], a.shape[1], b.shape[2]])]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    let (a, b) = (operands[0], operands[1])
+    return [
+      HostTensor(types[0]) { at in
+        var sum = 0.0
+        for k in 0..<a.type.shape[2] { sum += a[[at[0], at[1], k]] * b[[at[0], k, at[2]]] }
+        return sum
+      }
+    ]
+  }
+}
+
+extension Graph {
+  /// Appends `matmul`.
+  package mutating func matmul(
+    _ a: ValueID, _ b: ValueID, name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    try emit(.matmul(Matmul()), [a, b], name: name)
+  }
+}

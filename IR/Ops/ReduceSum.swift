@@ -1,0 +1,19 @@
+/// Sum over axes, which keep extent 1: `y = Σ x`, in f32 or better.
+package struct ReduceSum: ReductionOp {
+  package static let mnemonic = "reduce_sum"
+  package static let identity = 0.0
+  package var axes: [Int]
+
+  package init(axes: [Int]) { self.axes = axes }
+
+  package static func combine(_ a: Double, _ b: Double) -> Double { a + b }
+}
+
+extension Graph {
+  /// Appends `reduce_sum`.
+  package mutating func reduceSum(
+    _ x: ValueID, axes: [Int], name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    try emit(.reduceSum(ReduceSum(axes: axes)), [x], name: name)
+  }
+}

@@ -1,0 +1,37 @@
+/// A buffer at a byte offset of an arena, in stage buffer.
+///
+/// - Errors: `subview.range` when it ends outside the arena; `subview.align`.
+package struct Subview: TensorOp {
+  package static let mnemonic = "subview"
+  package static let signature = Signature([nil])
+  package static let traits: Traits = .structural
+  package var offset: Int
+  package var type: TensorType
+
+  package init(offset: Int, type: TensorType) {
+    self.offset = offset
+    self.type = type
+  }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    offset = try reader.int("at")
+    type = try reader.resultType()
+  }
+
+  package var attributes: [LabeledAttribute] { [LabeledAttribute("at", .int(offset))] }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    if offset % 64 != 0 { throw error("align", "offset \(offset) is not a multiple of 64") }
+    guard operands[0].dtype == .u8, offset + type.byteCount() <= operands[0].count else {
+      throw error(
+        "range", "\(type) at \(offset) ends at \(offset + type.byteCount()) of \(operands[0])")
+    }
+    return [type]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    throw error("stage", "buffers have no value; evaluate an earlier stage")
+  }
+}
