@@ -20,7 +20,7 @@ package struct Param: TensorOp {
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     name = try reader.string(nil)
-    source = try reader.symbol("in")
+    source = String(try reader.symbol("in").drop { $0 == "@" })
     type = try reader.resultType()
   }
 
