@@ -1,0 +1,114 @@
+import MoscIR
+import Testing
+
+/// Each rule of the verifier's header comment is broken once, and nothing else is reported.
+@Suite struct VerifierTests {
+  private func ids(_ text: String, _ change: (inout Module) -> Void = { _ in }) throws -> [String] {
+    var module = try Parser.parse(text)
+    change(&module)
+    return Verifier.check(module).map(\.id)
+  }
+
+  private let tensor = """
+    mosc 1
+    stage tensor
+    func @f(%x: f32[4], prompt %p: f32[4]) -> (f32[4]) {
+      %y = silu(%x) : f32[4]
+      %z = add(%y, %p) : f32[4]
+      return %z
+    }
+    """
+
+  private let kernel = """
+    mosc 1
+    stage kernel
+    kernel @k(%x: f32[4]) -> (f32[4]) {
+      %y = silu(%x) : f32[4]
+      return %y
+    }
+    func @f(%x: f32[4]) -> (f32[4]) {
+      %y = call @k(%x) : f32[4]
+      return %y
+    }
+    """
+
+  private func buffer(_ body: String) -> String {
+    """
+    mosc 1
+    stage buffer
+    kernel @k(%x: f32[4]) -> (f32[4]) {
+      %y = silu(%x) : f32[4]
+      return %y
+    }
+    func @f(%in: f32[4], %out: f32[4]) {
+      %arena = arena(bytes: 128) : u8[128]
+    \(body)
+      return
+    }
+    """
+  }
+
+  @Test func soundModulesPass() throws {
+    #expect(try ids(tensor) == [])
+    #expect(try ids(kernel) == [])
+    let sound = buffer(
+      """
+        %a = subview(%arena, at: 0) : f32[4]
+        %b = subview(%arena, at: 64) : f32[4]
+        launch @k(%in, into: %a)
+        launch @k(%a, into: %b)
+        launch @k(%b, into: %out)
+      """)
+    #expect(try ids(sound) == [])
+  }
+
+  @Test func everyStage() throws {
+    #expect(try ids(tensor) { $0.graphs.append($0.graphs[0]) } == ["verify.graph-name"])
+    #expect(try ids(tensor) { $0.graphs[0].order.swapAt(0, 1) } == ["verify.order"])
+    #expect(
+      try ids(tensor) {
+        let first = $0.graphs[0].order[0]
+        $0.graphs[0][first].operands = []
+      } == ["verify.arity"])
+    #expect(
+      try ids(tensor) {
+        let value = $0.graphs[0].results[0]
+        $0.graphs[0][value].type = .f32(5)
+      } == ["verify.types"])
+    #expect(
+      try ids(tensor) {
+        let value = $0.graphs[0].results[0]
+        $0.graphs[0][value].rate = .prompt
+      } == ["verify.rate"])
+  }
+
+  @Test func tensorStage() throws {
+    #expect(try ids(kernel) { $0.stage = .tensor } == ["verify.tensor", "verify.tensor"])
+  }
+
+  @Test func kernelStage() throws {
+    #expect(try ids(tensor) { $0.stage = .kernel } == Array(repeating: "verify.kernel.function", count: 2))
+    #expect(try ids(kernel) { $0.graphs[0].results = [] }.contains("verify.kernel.body"))
+    #expect(
+      try ids(kernel.replacing("call @k(", with: "call @missing(")) == ["verify.kernel.callee"])
+    #expect(
+      try ids(kernel.replacing("kernel @k(%x: f32[4]", with: "kernel @k(%x: f32[4], %q: f32[4]"))
+        == ["verify.kernel.callee"])
+  }
+
+  @Test func bufferStage() throws {
+    let body = { (text: String) in try ids(buffer(text)) }
+    #expect(try body("  %y = silu(%in) : f32[4]") == ["verify.buffer.function"])
+    #expect(try body("  launch @nothing(%in, into: %out)") == ["verify.buffer.callee"])
+    #expect(try body("  launch @k(%in, %in, into: %out)") == ["verify.buffer.callee"])
+    #expect(try body("  launch @k(%in, into: %in)") == ["verify.buffer.alias"])
+    let overlap = """
+        %a = subview(%arena, at: 0) : f32[4]
+        %b = subview(%arena, at: 0) : f32[4]
+        launch @k(%in, into: %a)
+        launch @k(%in, into: %b)
+        launch @k(%a, into: %out)
+      """
+    #expect(try body(overlap) == ["verify.buffer.overlap"])
+  }
+}
