@@ -1,0 +1,119 @@
+/// The element types of safetensors files, as they spell them.
+package enum ElementType: String, CaseIterable, Hashable, Sendable {
+  case f64 = "F64"
+  case f32 = "F32"
+  case f16 = "F16"
+  case bf16 = "BF16"
+  case i64 = "I64"
+  case i32 = "I32"
+  case i16 = "I16"
+  case i8 = "I8"
+  case u8 = "U8"
+  case bool = "BOOL"
+
+  /// The size of one element in bytes.
+  package var byteSize: Int {
+    switch self {
+    case .f64, .i64: 8
+    case .f32, .i32: 4
+    case .f16, .bf16, .i16: 2
+    case .i8, .u8, .bool: 1
+    }
+  }
+}
+
+/// A tensor in host memory, owned: name-free, row-major, little endian.
+package struct HostArray: Hashable, Sendable {
+  package var dtype: ElementType
+  package var shape: [Int]
+  package var bytes: [UInt8]
+
+  package init(dtype: ElementType, shape: [Int], bytes: [UInt8]) {
+    self.dtype = dtype
+    self.shape = shape
+    self.bytes = bytes
+  }
+
+  /// A float32 tensor.
+  package init(_ values: [Float], shape: [Int]) {
+    self.init(dtype: .f32, shape: shape, bytes: values.withUnsafeBytes { Array($0) })
+  }
+
+  /// An int64 tensor.
+  package init(_ values: [Int64], shape: [Int]) {
+    self.init(dtype: .i64, shape: shape, bytes: values.withUnsafeBytes { Array($0) })
+  }
+
+  /// A float64 tensor.
+  package init(_ values: [Double], shape: [Int]) {
+    self.init(dtype: .f64, shape: shape, bytes: values.withUnsafeBytes { Array($0) })
+  }
+
+  /// The number of elements.
+  package var count: Int { shape.reduce(1, *) }
+
+  /// The elements as float32.
+  package var floats: [Float] {
+    bytes.withUnsafeBytes { ElementType.floats($0, dtype) }
+  }
+
+  /// The elements as float64.
+  package var doubles: [Double] {
+    bytes.withUnsafeBytes { ElementType.doubles($0, dtype) }
+  }
+
+  /// The elements as integers, truncated toward zero; not-a-number becomes 0.
+  package var ints: [Int] {
+    bytes.withUnsafeBytes { buffer in
+      if dtype == .i64 {
+        return (0..<count).map {
+          Int(Int64(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)))
+        }
+      }
+      return ElementType.doubles(buffer, dtype).map { $0.isFinite ? Int($0) : 0 }
+    }
+  }
+}
+
+extension ElementType {
+  /// Converts raw elements to float32; f64 and large integers are rounded.
+  package static func floats(_ buffer: UnsafeRawBufferPointer, _ dtype: ElementType) -> [Float] {
+    let count = buffer.count / dtype.byteSize
+    if dtype == .f32 {
+      return [Float](unsafeUninitializedCapacity: count) { target, used in
+        UnsafeMutableRawBufferPointer(target).copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: buffer[..<(count * 4)]))
+        used = count
+      }
+    }
+    return [Float](unsafeUninitializedCapacity: count) { target, used in
+      for i in 0..<count { target[i] = Float(element(buffer, i, dtype)) }
+      used = count
+    }
+  }
+
+  /// Converts raw elements to float64.
+  package static func doubles(_ buffer: UnsafeRawBufferPointer, _ dtype: ElementType) -> [Double] {
+    (0..<buffer.count / dtype.byteSize).map { element(buffer, $0, dtype) }
+  }
+
+  private static func element(
+    _ buffer: UnsafeRawBufferPointer, _ index: Int, _ dtype: ElementType
+  ) -> Double {
+    func load<T: BitwiseCopyable>(_ type: T.Type) -> T {
+      buffer.loadUnaligned(fromByteOffset: index * MemoryLayout<T>.size, as: type)
+    }
+    switch dtype {
+    case .f64: return load(Double.self)
+    case .f32: return Double(load(Float.self))
+    case .f16: return Double(load(Float16.self))
+    case .bf16: return Double(Float(bitPattern: UInt32(load(UInt16.self)) << 16))
+    case .i64: return Double(load(Int64.self))
+    case .i32: return Double(load(Int32.self))
+    case .i16: return Double(load(Int16.self))
+    case .i8: return Double(load(Int8.self))
+    case .u8: return Double(load(UInt8.self))
+    case .bool: return load(UInt8.self) == 0 ? 0 : 1
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import Foundation
+
+/// A file mapped read-only into memory for as long as the object lives.
+package final class MappedFile: @unchecked Sendable {
+  package let url: URL
+  package let bytes: UnsafeRawBufferPointer
+
+  package init(_ url: URL) throws(FormatError) {
+    self.url = url
+    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw FormatError(
+        url.path, nil,
+        errno == ENOENT ? "there is no such file" : "cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw FormatError(url.path, nil, "expected a regular file")
+    }
+    let size = Int(status.st_size)
+    guard size > 0 else { throw FormatError(url.path, nil, "the file is empty") }
+    guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
+      address != MAP_FAILED
+    else {
+      throw FormatError(url.path, nil, "cannot be mapped: \(String(cString: strerror(errno)))")
+    }
+    bytes = UnsafeRawBufferPointer(start: address, count: size)
+  }
+
+  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
+  /// Lets the system take back the memory of the whole pages inside a byte range; they are read
+  /// from the file again when touched.
+  package func dropPages(_ range: Range<Int>) {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let start = (range.lowerBound + page - 1) / page * page
+    let end = range.upperBound / page * page
+    guard end > start, let base = bytes.baseAddress else { return }
+    madvise(UnsafeMutableRawPointer(mutating: base + start), end - start, MADV_DONTNEED)
+  }
+}
