@@ -67,7 +67,7 @@ let package = Package(
       swiftSettings: settings),
     tests("MoscIR"),
     tests("MoscPasses"),
-    tests("MoscCodegen", ["MoscPasses", "MoscRuntime"]),
+    tests("MoscCodegen", ["MoscIR", "MoscLLVM", "MoscPasses", "MoscRuntime"]),
     tests("MoscRuntime"),
     tests("MoscFormats"),
     tests("MoscModel", ["MoscDriver"]),

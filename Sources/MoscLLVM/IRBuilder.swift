@@ -1,0 +1,132 @@
+import CLLVM
+
+/// A cursor that writes instructions into one module; it must not outlive the module.
+package struct IRBuilder {
+  let context: LLVMContextRef
+  let module: LLVMModuleRef
+  let ref: LLVMBuilderRef
+
+  // MARK: Types
+
+  package var void: LLVMType { LLVMType(ref: LLVMVoidTypeInContext(context)) }
+  package var pointer: LLVMType { LLVMType(ref: LLVMPointerTypeInContext(context, 0)) }
+  package var float: LLVMType { LLVMType(ref: LLVMFloatTypeInContext(context)) }
+  package var double: LLVMType { LLVMType(ref: LLVMDoubleTypeInContext(context)) }
+  package var half: LLVMType { LLVMType(ref: LLVMHalfTypeInContext(context)) }
+  package var bfloat: LLVMType { LLVMType(ref: LLVMBFloatTypeInContext(context)) }
+  package func int(bits: Int) -> LLVMType {
+    LLVMType(ref: LLVMIntTypeInContext(context, UInt32(bits)))
+  }
+  package func vector(_ element: LLVMType, _ lanes: Int) -> LLVMType {
+    LLVMType(ref: LLVMVectorType(element.ref, UInt32(lanes)))
+  }
+
+  // MARK: Constants
+
+  package func constant(_ value: Int, _ type: LLVMType) -> LLVMValue {
+    LLVMValue(ref: LLVMConstInt(type.ref, UInt64(bitPattern: Int64(value)), 1))
+  }
+  package func constant(_ value: Double, _ type: LLVMType) -> LLVMValue {
+    LLVMValue(ref: LLVMConstReal(type.ref, value))
+  }
+  package func constant(vector values: [LLVMValue]) -> LLVMValue {
+    var refs: [LLVMValueRef?] = values.map(\.ref)
+    return LLVMValue(ref: LLVMConstVector(&refs, UInt32(refs.count)))
+  }
+  package func zero(_ type: LLVMType) -> LLVMValue { LLVMValue(ref: LLVMConstNull(type.ref)) }
+  package func poison(_ type: LLVMType) -> LLVMValue { LLVMValue(ref: LLVMGetPoison(type.ref)) }
+
+  // MARK: Arithmetic
+
+  package func binary(_ op: BinaryInstruction, _ a: LLVMValue, _ b: LLVMValue) -> LLVMValue {
+    LLVMValue(ref: LLVMBuildBinOp(ref, op.ref, a.ref, b.ref, ""))
+  }
+  /// Signed arithmetic that never overflows: add, sub or mul of indices.
+  package func noWrap(_ op: BinaryInstruction, _ a: LLVMValue, _ b: LLVMValue) -> LLVMValue {
+    let value = binary(op, a, b)
+    if LLVMIsAInstruction(value.ref) != nil { LLVMSetNSW(value.ref, 1) }
+    return value
+  }
+  package func negate(_ a: LLVMValue) -> LLVMValue { LLVMValue(ref: LLVMBuildFNeg(ref, a.ref, "")) }
+  package func cast(_ op: CastInstruction, _ a: LLVMValue, _ type: LLVMType) -> LLVMValue {
+    LLVMValue(ref: LLVMBuildCast(ref, op.ref, a.ref, type.ref, ""))
+  }
+  package func compare(_ op: IntPredicate, _ a: LLVMValue, _ b: LLVMValue) -> LLVMValue {
+    LLVMValue(ref: LLVMBuildICmp(ref, op.ref, a.ref, b.ref, ""))
+  }
+  package func compareFloats(_ op: FloatPredicate, _ a: LLVMValue, _ b: LLVMValue) -> LLVMValue {
+    LLVMValue(ref: LLVMBuildFCmp(ref, op.ref, a.ref, b.ref, ""))
+  }
+  package func select(_ c: LLVMValue, _ a: LLVMValue, _ b: LLVMValue) -> LLVMValue {
+    LLVMValue(ref: LLVMBuildSelect(ref, c.ref, a.ref, b.ref, ""))
+  }
+
+  // MARK: Vectors
+
+  package func insert(_ vector: LLVMValue, _ element: LLVMValue, at lane: Int) -> LLVMValue {
+    LLVMValue(
+      ref: LLVMBuildInsertElement(ref, vector.ref, element.ref, lane32(lane).ref, ""))
+  }
+  package func extract(_ vector: LLVMValue, at lane: Int) -> LLVMValue {
+    LLVMValue(ref: LLVMBuildExtractElement(ref, vector.ref, lane32(lane).ref, ""))
+  }
+  /// Lanes picked from `a` (0..<n) and `b` (n..<2n); negative picks any value.
+  package func shuffle(_ a: LLVMValue, _ b: LLVMValue, _ lanes: [Int]) -> LLVMValue {
+    let i32 = int(bits: 32)
+    let mask = constant(vector: lanes.map { $0 < 0 ? poison(i32) : constant($0, i32) })
+    return LLVMValue(ref: LLVMBuildShuffleVector(ref, a.ref, b.ref, mask.ref, ""))
+  }
+  private func lane32(_ lane: Int) -> LLVMValue { constant(lane, int(bits: 32)) }
+
+  // MARK: Memory
+
+  /// The pointer `bytes` after `base`.
+  package func offset(_ base: LLVMValue, bytes: LLVMValue) -> LLVMValue {
+    var index: [LLVMValueRef?] = [bytes.ref]
+    return LLVMValue(
+      ref: LLVMBuildInBoundsGEP2(ref, LLVMInt8TypeInContext(context), base.ref, &index, 1, ""))
+  }
+  package func load(_ type: LLVMType, _ pointer: LLVMValue, align: Int) -> LLVMValue {
+    let value = LLVMBuildLoad2(ref, type.ref, pointer.ref, "")
+    LLVMSetAlignment(value, UInt32(align))
+    return LLVMValue(ref: value!)
+  }
+  package func store(_ value: LLVMValue, _ pointer: LLVMValue, align: Int) {
+    LLVMSetAlignment(LLVMBuildStore(ref, value.ref, pointer.ref), UInt32(align))
+  }
+  /// `bytes` of stack, live for the whole call of `function`.
+  package func stackSlot(bytes: Int, align: Int, in function: LLVMFunction) -> LLVMValue {
+    let here = LLVMGetInsertBlock(ref)
+    let entry = LLVMGetEntryBasicBlock(function.ref)
+    if let first = LLVMGetFirstInstruction(entry) {
+      LLVMPositionBuilderBefore(ref, first)
+    } else {
+      LLVMPositionBuilderAtEnd(ref, entry)
+    }
+    let type = LLVMArrayType2(LLVMInt8TypeInContext(context), UInt64(bytes))
+    let slot = LLVMBuildAlloca(ref, type, "")
+    LLVMSetAlignment(slot, UInt32(align))
+    LLVMPositionBuilderAtEnd(ref, here)
+    return LLVMValue(ref: slot!)
+  }
+
+  // MARK: Blocks
+
+  package var block: LLVMBlock? { LLVMGetInsertBlock(ref).map(LLVMBlock.init) }
+  package func appendBlock(_ name: String, to function: LLVMFunction) -> LLVMBlock {
+    LLVMBlock(ref: LLVMAppendBasicBlockInContext(context, function.ref, name))
+  }
+  package func position(at block: LLVMBlock) { LLVMPositionBuilderAtEnd(ref, block.ref) }
+  package func branch(to block: LLVMBlock) { LLVMBuildBr(ref, block.ref) }
+  package func branch(if condition: LLVMValue, _ then: LLVMBlock, else other: LLVMBlock) {
+    LLVMBuildCondBr(ref, condition.ref, then.ref, other.ref)
+  }
+  package func phi(_ type: LLVMType) -> LLVMValue { LLVMValue(ref: LLVMBuildPhi(ref, type.ref, "")) }
+  package func addIncoming(_ value: LLVMValue, from block: LLVMBlock, to phi: LLVMValue) {
+    var values: [LLVMValueRef?] = [value.ref]
+    var blocks: [LLVMBasicBlockRef?] = [block.ref]
+    LLVMAddIncoming(phi.ref, &values, &blocks, 1)
+  }
+  package func returnVoid() { LLVMBuildRetVoid(ref) }
+  package func returnValue(_ value: LLVMValue) { LLVMBuildRet(ref, value.ref) }
+}

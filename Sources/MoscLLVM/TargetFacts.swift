@@ -1,0 +1,84 @@
+import CLLVM
+
+/// What code generation needs to know about one processor.
+package struct TargetFacts: Hashable, Sendable {
+  /// The name LLVM knows the processor by.
+  package var cpu: String
+  /// LLVM feature string, `+avx2,-sse4a,…`; empty means what the processor name implies.
+  package var features: String
+  /// The number of `f32` lanes of the widest vector register: 16, 8 or 4.
+  package var lanes: Int
+  /// The number of vector registers: 32 or 16.
+  package var vectorRegisters: Int
+  /// Whether `vdpbf16ps` and `vcvtneps2bf16` exist.
+  package var hasBF16Dot: Bool
+  /// Whether fused multiply-add is one instruction.
+  package var hasFMA: Bool
+  /// Whether half-precision conversions are instructions.
+  package var hasF16Conversion: Bool
+
+  /// The names `init(cpu:)` accepts besides `native`.
+  package static let knownCPUs: [String] = cpuLevels.keys.sorted()
+
+  /// The facts of a named processor, or of the running one for `native`.
+  package init(cpu name: String, features extra: String = "") throws(LLVMError) {
+    if name == "native" {
+      self.init(hostFeatures: Self.hostFeatures, cpu: Self.hostCPU)
+      return
+    }
+    guard let level = Self.cpuLevels[name] else { throw .unknownCPU(name) }
+    self.init(level: level, cpu: name, features: extra)
+  }
+
+  private init(level: Level, cpu: String, features: String) {
+    self.cpu = cpu
+    self.features = features
+    switch level {
+    case .avx512BF16, .avx512: (lanes, vectorRegisters) = (16, 32)
+    case .avx2: (lanes, vectorRegisters) = (8, 16)
+    case .portable: (lanes, vectorRegisters) = (4, 16)
+    }
+    hasBF16Dot = level == .avx512BF16
+    hasFMA = level != .portable
+    hasF16Conversion = level != .portable
+  }
+
+  private init(hostFeatures features: String, cpu: String) {
+    let enabled = Set(features.split(separator: ",").filter { $0.hasPrefix("+") }.map { $0.dropFirst() })
+    let wide: Set<Substring> = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
+    let level: Level =
+      if wide.isSubset(of: enabled) && enabled.isSuperset(of: ["fma", "f16c"]) {
+        enabled.contains("avx512bf16") ? .avx512BF16 : .avx512
+      } else if enabled.isSuperset(of: ["avx2", "fma", "f16c"]) {
+        .avx2
+      } else {
+        .portable
+      }
+    self.init(level: level, cpu: cpu, features: features)
+  }
+
+  /// Whether code for these facts can run in this process.
+  package var runsOnHost: Bool {
+    let host = TargetFacts(hostFeatures: Self.hostFeatures, cpu: Self.hostCPU)
+    return lanes <= host.lanes && (!hasBF16Dot || host.hasBF16Dot) && (!hasFMA || host.hasFMA)
+  }
+
+  /// The name of the running processor.
+  package static let hostCPU: String = LLVMError.takeMessage(LLVMGetHostCPUName())
+  /// The feature string of the running processor.
+  package static let hostFeatures: String = LLVMError.takeMessage(LLVMGetHostCPUFeatures())
+
+  private enum Level { case avx512BF16, avx512, avx2, portable }
+
+  private static let cpuLevels: [String: Level] = [
+    "x86-64": .portable, "x86-64-v2": .portable, "nehalem": .portable, "sandybridge": .portable,
+    "x86-64-v3": .avx2, "haswell": .avx2, "broadwell": .avx2, "skylake": .avx2,
+    "alderlake": .avx2, "raptorlake": .avx2, "meteorlake": .avx2,
+    "znver1": .avx2, "znver2": .avx2, "znver3": .avx2,
+    "x86-64-v4": .avx512, "skylake-avx512": .avx512, "cascadelake": .avx512,
+    "icelake-client": .avx512, "icelake-server": .avx512, "tigerlake": .avx512,
+    "rocketlake": .avx512,
+    "cooperlake": .avx512BF16, "sapphirerapids": .avx512BF16, "emeraldrapids": .avx512BF16,
+    "graniterapids": .avx512BF16, "znver4": .avx512BF16,
+  ]
+}
