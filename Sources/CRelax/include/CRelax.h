@@ -1,5 +1,7 @@
-// The processor's "I am spinning" hint, for the thread pool.
+// What the thread pool needs from C: macros and GNU functions that Swift does not see.
 #pragma once
+
+// The processor's "I am spinning" hint.
 static inline void cpu_relax(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -7,3 +9,6 @@ static inline void cpu_relax(void) {
   __asm__ volatile("yield");
 #endif
 }
+
+// The number of processors this process may run on.
+int usable_processors(void);

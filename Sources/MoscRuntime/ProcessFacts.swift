@@ -1,0 +1,33 @@
+import CRelax
+import Foundation
+
+/// What the system says of this process and machine.
+package enum ProcessFacts {
+  /// The largest resident set of this process so far, in bytes.
+  package static var peakResidentBytes: Int {
+    status("VmHWM:") ?? 0
+  }
+
+  /// The present resident set in bytes.
+  package static var residentBytes: Int {
+    status("VmRSS:") ?? 0
+  }
+
+  /// The present anonymous part of the resident set in bytes.
+  package static var anonymousBytes: Int {
+    status("RssAnon:") ?? 0
+  }
+
+  /// The number of processors this process may use.
+  package static var processorCount: Int {
+    max(1, Int(usable_processors()))
+  }
+
+  private static func status(_ key: String) -> Int? {
+    guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }),
+      let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
+    else { return nil }
+    return kilobytes * 1024
+  }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import MoscRuntime
+import Synchronization
+import Testing
+
+/// The pool runs each task once, ends, and launches see their arguments.
+@Suite struct ThreadPoolTests {
+  @Test(arguments: [1, 2, 3, 8])
+  func everyTaskOnce(_ threads: Int) {
+    let pool = ThreadPool(threads: threads)
+    final class Counts: Sendable { let values = Mutex([Int](repeating: 0, count: 1000)) }
+    let counts = Counts()
+    for _ in 0..<20 {
+      pool.forEach(1000) { task in counts.values.withLock { $0[task] += 1 } }
+    }
+    #expect(counts.values.withLock { $0.allSatisfy { $0 == 20 } })
+  }
+
+  @Test func wakesAfterParking() {
+    let pool = ThreadPool(threads: 2)
+    final class Sum: Sendable { let value = Atomic<Int>(0) }
+    let sum = Sum()
+    for _ in 0..<5 {
+      usleep(20_000)
+      pool.forEach(10) { sum.value.add($0, ordering: .relaxed) }
+    }
+    #expect(sum.value.load(ordering: .relaxed) == 225)
+  }
+
+  @Test func manyPoolsEnd() {
+    for _ in 0..<50 { _ = ThreadPool(threads: 3) }
+  }
+
+  @Test func launchesBindArguments() throws {
+    let kernel = Kernel(
+      name: "copy",
+      function: { arguments, from, to in
+        guard let source = arguments[0]?.assumingMemoryBound(to: Float.self),
+          let target = arguments[1]?.assumingMemoryBound(to: Float.self)
+        else { return }
+        for i in from..<to { target[i] = source[i] + 1 }
+      }, taskCount: 16)
+    let executable = Executable(
+      name: "f",
+      launches: [
+        LaunchRecord(kernel: kernel, arguments: [.external(0), .arena(64)]),
+        LaunchRecord(kernel: kernel, arguments: [.arena(64), .external(1)]),
+      ], arenaBytes: 128, externalCount: 2)
+    let pool = ThreadPool(threads: 2)
+    let arena = try AlignedBuffer(byteCount: 128)
+    var input = (0..<16).map(Float.init)
+    var output = [Float](repeating: 0, count: 16)
+    var observed: [Int] = []
+    try input.withUnsafeMutableBytes { source in
+      try output.withUnsafeMutableBytes { target in
+        let externals = [try #require(source.baseAddress), try #require(target.baseAddress)]
+        try executable.run(externals: externals, arena: arena.address, pool: pool) { index, _ in
+          observed.append(index)
+        }
+        #expect(throws: RuntimeError.self) {
+          try executable.run(externals: [], arena: arena.address, pool: pool)
+        }
+        #expect(throws: RuntimeError.self) {
+          try executable.run(externals: externals, arena: nil, pool: pool)
+        }
+        #expect(throws: CancellationError.self) {
+          try executable.run(
+            externals: externals, arena: arena.address, pool: pool, isCancelled: { true })
+        }
+      }
+    }
+    #expect(output == (0..<16).map { Float($0) + 2 })
+    #expect(observed == [0, 1])
+  }
+
+  @Test func largeBuffersAreZeroAndAligned() throws {
+    for size in [1, 100, 5 << 20] {
+      let buffer = try AlignedBuffer(byteCount: size)
+      #expect(Int(bitPattern: buffer.address) % 64 == 0)
+      let bytes = UnsafeRawBufferPointer(start: buffer.address, count: size)
+      #expect(bytes.first == 0 && bytes.last == 0)
+    }
+  }
+
+  @Test func processFacts() {
+    #expect(ProcessFacts.processorCount >= 1)
+    #expect(ProcessFacts.peakResidentBytes >= ProcessFacts.anonymousBytes)
+    #expect(ProcessFacts.residentBytes > 1 << 20)
+  }
+}
