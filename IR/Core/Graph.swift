@@ -158,6 +158,13 @@ package struct Graph: Hashable, Sendable {
     return "\(wanted).\(suffix)"
   }
 
+  /// Gives a value another name, with a number behind it if the name is taken.
+  package mutating func rename(_ id: ValueID, _ name: String) {
+    if self[id].name == name { return }
+    usedNames.remove(self[id].name)
+    self[id].name = unique(name)
+  }
+
   // MARK: Looking around
 
   /// The nodes that use each value, in order; a node appears once per use.
@@ -180,6 +187,8 @@ package struct Graph: Hashable, Sendable {
   ) throws(Failure) -> Graph {
     var result = Graph(name, kind: kind)
     result.resultNames = resultNames
+    // New numbers start after the old ones, so that kept values keep their numbers.
+    result.nextNumber = (values.compactMap { Int($0.name) }.max() ?? -1) + 1
     var map = SideTable<ValueTag, ValueID?>(default: nil)
     for id in parameters {
       map[id] = result.parameter(self[id].name, self[id].type, rate: self[id].rate)

@@ -1,0 +1,64 @@
+import MoscIR
+import MoscPasses
+import Testing
+
+@Suite struct PipelineTests {
+  /// Inputs of the small denoiser.
+  static func inputs(_ module: Module) -> [String: HostTensor] {
+    var random = SeededRandom(seed: 7)
+    var result: [String: HostTensor] = [:]
+    guard let graph = module["unet"] else { return result }
+    for id in graph.parameters { result[graph[id].name] = random.tensor(graph.type(id)) }
+    result["timestep"] = HostTensor(.f32(2), [801, 401])
+    return result
+  }
+
+  @Test(arguments: [Target.avx512BF16, Target.avx2])
+  func keepsTheValueOfTheDenoiser(_ target: Target) throws {
+    let module = try Programs.denoiser()
+    let weights = Programs.weights(of: module)
+    let inputs = Self.inputs(module)
+    let expected = try Programs.run(module, "unet", inputs: inputs, weights: weights)
+    for pass in Pipeline.inference.map({ $0.pass.name }).prefix(while: { $0 != "bufferise" }) {
+      var changed = module
+      var context = PassContext(target: target)
+      var manager = PassManager(try Pipeline.inference(through: pass))
+      try manager.run(&changed, &context)
+      let found = try Programs.run(changed, "unet", inputs: inputs, weights: weights)
+      let (a, b) = (try #require(found["noise_pred"]), try #require(expected["noise_pred"]))
+      #expect(Programs.distance(a, b) < 1e-5, "after \(pass)")
+    }
+  }
+
+  @Test func bf16StaysNear() throws {
+    let module = try Programs.denoiser()
+    let weights = Programs.weights(of: module)
+    let inputs = Self.inputs(module)
+    let expected = try Programs.run(module, "unet", inputs: inputs, weights: weights)
+    var changed = module
+    var context = PassContext(precision: .bf16)
+    var manager = PassManager(try Pipeline.inference(through: "fuse"))
+    try manager.run(&changed, &context)
+    let found = try Programs.run(changed, "unet", inputs: inputs, weights: weights)
+    let (a, b) = (try #require(found["noise_pred"]), try #require(expected["noise_pred"]))
+    let distance = Programs.distance(a, b)
+    #expect(distance < 5e-2)
+    #expect(distance > 1e-6, "nothing was cast")
+  }
+
+  @Test(arguments: [DType.f32, .bf16])
+  func reachesStageBufferTwice(_ precision: DType) throws {
+    var module = try Programs.denoiser()
+    var context = PassContext(precision: precision)
+    var manager = PassManager(try Pipeline.inference())
+    try manager.run(&module, &context)
+    #expect(module.stage == .buffer)
+    let text = Printer.print(module)
+    for pass in [Bufferise.name, PlanMemory.name] {
+      manager = PassManager(try Pipeline.parse(pass))
+      try manager.run(&module, &context)
+    }
+    #expect(Printer.print(module) == text)
+    #expect(Printer.print(try Parser.parse(text)) == text)
+  }
+}

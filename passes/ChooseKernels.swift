@@ -1,0 +1,159 @@
+import MoscIR
+
+/// Decides how each layer is computed and writes the decision into the graph.
+///
+/// - Group normalisations become statistics (`group_affine`) and an affine map that fuses.
+/// - Convolutions read explicitly padded images, so that contraction kernels know no halo.
+/// - With `precision: bf16`, inputs and weights of contractions and attention are cast to bf16;
+///   results stay f32. Layers of few rows, few outputs, or few or oddly many input channels stay f32.
+/// - Layers whose weights are known at load get a tile.
+///
+/// A layer that already has a tile is left as it is, so a hand-written choice is kept.
+///
+/// - Stage: tensor → tensor.  Needs: rates.  Options: `precision=f32|bf16`.
+/// - Refuses: bf16 for the layers named above (`choose-kernels.precision`).
+/// - Order: before `pack-weights`, which obeys the tiles, and before `fuse`.
+package struct ChooseKernels: Pass {
+  package static let name = "choose-kernels"
+  package static let stages = (from: Stage.tensor, to: Stage.tensor)
+  private let precision: DType?
+
+  package init(_ options: inout PassOptions) throws(Diagnostic) {
+    guard let text = options.take("precision") else {
+      precision = nil
+      return
+    }
+    guard let type = DType(rawValue: text), type == .f32 || type == .bf16 else {
+      throw Diagnostic(
+        "choose-kernels.option", "precision is '\(text)', expected 'f32' or 'bf16'")
+    }
+    precision = type
+  }
+
+  package func run(_ module: inout Module, _ context: inout PassContext) throws(Diagnostic) {
+    for index in module.graphs.indices where module.graphs[index].kind == .function {
+      let chooser = Chooser(precision: precision ?? context.precision, target: context.target)
+      module.graphs[index] = try chooser.rewrite(module.graphs[index], &context)
+    }
+  }
+}
+
+/// Rewrites one function.
+private struct Chooser {
+  let precision: DType
+  let target: Target
+
+  /// Padded and cast operands made so far, so that each is made once.
+  private struct Made {
+    struct Key: Hashable {
+      var source: ValueID
+      var dtype: DType
+      var pad: Int
+    }
+    var values: [Key: ValueID] = [:]
+  }
+
+  init(precision: DType, target: Target) {
+    self.precision = precision
+    self.target = target
+  }
+
+  func rewrite(_ graph: Graph, _ context: inout PassContext) throws(Diagnostic) -> Graph {
+    var made = Made()
+    var result = try graph.rebuilt { (id, operands, new) throws(Diagnostic) -> [ValueID]? in
+      let node = graph[id]
+      let name = graph[node.results[0]].name
+      switch node.op {
+      case .groupNorm(let norm):
+        context.count("group-norms")
+        let replacement = try norm.decompose(operands, in: &new)
+        if let last = replacement.first { new.rename(last, name) }
+        return replacement
+      case .linear(var linear):
+        guard linear.tile == nil else { return nil }
+        let dtype = contractionType(node, name, in: graph, &context)
+        let inputs = [
+          try prepared(operands[0], dtype, pad: 0, &new, &made),
+          try prepared(operands[1], dtype, pad: 0, &new, &made),
+        ]
+        linear.tile = tile(node, dtype, in: graph)
+        return [try new.emit(.linear(linear), inputs + operands.dropFirst(2), name: name)]
+      case .conv2d(var conv):
+        guard conv.tile == nil else { return nil }
+        let dtype = contractionType(node, name, in: graph, &context)
+        let inputs = [
+          try prepared(operands[0], dtype, pad: conv.pad, &new, &made),
+          try prepared(operands[1], dtype, pad: 0, &new, &made),
+        ]
+        conv.pad = 0
+        conv.tile = tile(node, dtype, in: graph)
+        return [try new.emit(.conv2d(conv), inputs + operands.dropFirst(2), name: name)]
+      case .attention(let attention):
+        let depth = graph.type(node.operands[0]).lastExtent / attention.heads
+        guard precision == .bf16, depth % 2 == 0 else { return nil }
+        var inputs: [ValueID] = []
+        for operand in operands {
+          inputs.append(try prepared(operand, .bf16, pad: 0, &new, &made))
+        }
+        return [try new.emit(node.op, inputs, name: name)]
+      default:
+        return nil
+      }
+    }
+    result.inferRates()
+    result.removeDeadNodes()
+    return result
+  }
+
+  /// The operand in the given element type, with zeros around the image.
+  private func prepared(
+    _ value: ValueID, _ dtype: DType, pad: Int, _ graph: inout Graph, _ made: inout Made
+  ) throws(Diagnostic) -> ValueID {
+    if pad > 0 {
+      let key = Made.Key(source: value, dtype: dtype, pad: pad)
+      if let known = made.values[key] { return known }
+      let inner = try prepared(value, dtype, pad: 0, &graph, &made)
+      let widths = [0, pad, pad, 0]
+      let padded = try graph.pad(inner, low: widths, high: widths)
+      made.values[key] = padded
+      return padded
+    }
+    if graph.type(value).dtype == dtype { return value }
+    let key = Made.Key(source: value, dtype: dtype, pad: 0)
+    if let known = made.values[key] { return known }
+    let cast = try graph.cast(value, to: dtype)
+    made.values[key] = cast
+    return cast
+  }
+
+  /// The element type of a layer's input and weight.
+  private func contractionType(
+    _ node: Node, _ name: String, in graph: Graph, _ context: inout PassContext
+  ) -> DType {
+    let (input, weight) = (graph.type(node.operands[0]), graph.type(node.operands[1]))
+    guard input.dtype == .f32, precision == .bf16 else { return input.dtype }
+    let (outputs, channels) = (weight.shape[0], weight.shape[1])
+    let rows = graph.type(node.results[0]).rows
+    let reason: String? =
+      if graph[node.operands[1]].rate != .load { "its weight is not known at load" }
+      else if channels < 16 || channels % 2 != 0 { "\(channels) input channels" }
+      else if outputs < 16 { "\(outputs) outputs" }
+      else if rows < 8 { "\(rows) rows" }
+      else { nil }
+    if let reason {
+      context.remark("precision", "layer '%\(name)' stays f32: \(reason)")
+      context.count("kept-f32")
+      return .f32
+    }
+    context.count("bf16")
+    return .bf16
+  }
+
+  private func tile(_ node: Node, _ dtype: DType, in graph: Graph) -> Tile? {
+    guard graph[node.operands[1]].rate == .load else { return nil }
+    let weight = graph.type(node.operands[1])
+    return TileCost.tile(
+      rows: graph.type(node.results[0]).rows, columns: weight.shape[0], depth: weight.shape[1],
+      dtype: dtype, target: target)
+  }
+}

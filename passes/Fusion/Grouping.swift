@@ -1,0 +1,126 @@
+import MoscIR
+
+/// Decides which nodes of a function become one kernel.
+///
+/// First, behind each anchor (contraction, attention, row normalisation, gated unit), the chain of
+/// elementwise ops that are the only readers of its result. Then, backwards, whatever is left joins
+/// the loop nest or reduction of its readers when all of them are in one, or starts a loop nest.
+/// Contractions never compute their operands; so a normalised, padded operand is a kernel of its own.
+struct Grouping {
+  private(set) var groups: [FusionGroup] = []
+  private(set) var groupOf = SideTable<NodeTag, Int?>(default: nil)
+  let flow: DataFlow
+  private var graph: Graph { flow.graph }
+
+  init(_ graph: Graph, isFusing: Bool, context: inout PassContext) {
+    flow = DataFlow(graph)
+    let computed = flow.computed
+    for id in computed {
+      guard let kind = FusionGroup.Kind(graph[id].op) else { continue }
+      start(kind, id)
+      if isFusing && kind.takesConsumers { absorbConsumers(of: groups.count - 1, &context) }
+    }
+    for id in computed.reversed() where groupOf[id] == nil {
+      if isFusing, let group = groupOfReaders(id, &context) {
+        join(group, id, .producer)
+      } else {
+        start(.loopNest, id)
+      }
+    }
+  }
+
+  private mutating func start(_ kind: FusionGroup.Kind, _ id: NodeID) {
+    groupOf[id] = groups.count
+    groups.append(FusionGroup(kind, anchor: id))
+  }
+
+  private mutating func join(_ group: Int, _ id: NodeID, _ role: FusionGroup.Role) {
+    groupOf[id] = group
+    groups[group].members[id] = role
+    if role == .epilogue { groups[group].root = id }
+  }
+
+  // MARK: Consumers
+
+  private mutating func absorbConsumers(of group: Int, _ context: inout PassContext) {
+    while true {
+      let root = groups[group].root
+      let value = graph[root].results[0]
+      if flow.results.contains(value) { return }
+      let uses = flow.uses[value]
+      guard let user = uses.first?.user else { return }
+      if uses.contains(where: { $0.user != user }) {
+        if graph[user].op.traits.contains(.elementwise) {
+          context.remark("users", "'%\(graph[value].name)' has several readers")
+        }
+        return
+      }
+      guard groupOf[user] == nil, uses.allSatisfy({ isAligned($0, value) }) else { return }
+      join(group, user, .epilogue)
+      context.count("epilogue-ops")
+    }
+  }
+
+  /// Whether a use reads the value element by element in the value's own order of rows and columns,
+  /// so that it can be computed on a tile of the result.
+  private func isAligned(_ use: DataFlow.Use, _ value: ValueID) -> Bool {
+    let (node, type) = (graph[use.user], graph.type(value))
+    let result = graph.type(node.results[0])
+    // A function result that only renames the memory may do so as the last step.
+    if node.op.isMemoryView {
+      if case .reshape = node.op { return use.path.isEmpty }
+      return false
+    }
+    guard node.op.traits.contains(.elementwise) else { return false }
+    for view in use.path {
+      guard case .reshape = graph[view].op,
+        graph.type(graph[view].results[0]).lastExtent == type.lastExtent
+      else { return false }
+    }
+    return graph.type(node.operands[use.operand]).shape == result.shape
+      && result.count == type.count && result.lastExtent == type.lastExtent
+  }
+
+  // MARK: Producers
+
+  /// The group that all readers of a node are in, if the node may join it.
+  private func groupOfReaders(_ id: NodeID, _ context: inout PassContext) -> Int? {
+    let value = graph[id].results[0]
+    if flow.results.contains(value) { return nil }
+    let uses = flow.uses[value]
+    guard let first = uses.first, let group = groupOf[first.user] else { return nil }
+    guard uses.allSatisfy({ groupOf[$0.user] == group }) else {
+      context.remark("readers", "'%\(graph[value].name)' is read by several kernels")
+      return nil
+    }
+    let op = graph[id].op
+    switch groups[group].kind {
+    case .loopNest:
+      if isCheap(op) { return group }
+      let largest = uses.map { graph.type(graph[$0.user].results[0]).count }.max() ?? 0
+      if largest > graph.type(value).count {
+        context.remark("repeats", "'%\(graph[value].name)' would be computed several times")
+        return nil
+      }
+      return group
+    case .rows, .reduction:
+      // Only the reduced operand may be computed on the way, in its own order.
+      let isOrdered = uses.allSatisfy { use in
+        let role = groups[group].members[use.user]
+        let isInput = role == .producer || (role == .anchor && use.operand == 0)
+        return isInput && use.path.isEmpty
+          && graph.type(graph[use.user].operands[use.operand]).shape
+            == graph.type(graph[groups[group].anchor].operands[0]).shape
+      }
+      return op.traits.contains(.elementwise) && isOrdered ? group : nil
+    case .contraction, .gated, .single:
+      return nil
+    }
+  }
+
+  /// Whether computing the op again for every reader costs next to nothing.
+  private func isCheap(_ op: Op) -> Bool {
+    if case .cast = op { return true }
+    return op.traits.contains(.dataMovement) || op.traits.contains(.view)
+  }
+}
