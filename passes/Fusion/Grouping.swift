@@ -97,8 +97,7 @@ struct Grouping {
     switch groups[group].kind {
     case .loopNest:
       if isCheap(op) { return group }
-      let largest = uses.map { graph.type(graph[$0.user].results[0]).count }.max() ?? 0
-      if largest > graph.type(value).count {
+      if uses.contains(where: { isRepeated(value, by: $0.user) }) {
         context.remark("repeats", "'%\(graph[value].name)' would be computed several times")
         return nil
       }
@@ -115,6 +114,14 @@ struct Grouping {
       return op.traits.contains(.elementwise) && isOrdered ? group : nil
     case .contraction, .gated, .single:
       return nil
+    }
+  }
+
+  /// Whether a node reads elements of the value more than once.
+  private func isRepeated(_ value: ValueID, by user: NodeID) -> Bool {
+    switch graph[user].op {
+    case .pad, .concat: false
+    default: graph.type(graph[user].results[0]).count > graph.type(value).count
     }
   }
 
