@@ -1,0 +1,69 @@
+import MoscIR
+
+/// Builds one function of a network: layers are named by the path of their weights, and so are
+/// the values they produce.
+package struct ModelBuilder {
+  package var graph: Graph
+  package var checkpoint: Checkpoint
+
+  package init(_ name: String, _ checkpoint: Checkpoint) {
+    graph = Graph(name)
+    self.checkpoint = checkpoint
+  }
+
+  /// The type of a value.
+  package func type(_ value: ValueID) -> TensorType { graph.type(value) }
+
+  /// The weight at a path.
+  package mutating func weight(_ path: String, _ shape: Int...) throws(Diagnostic) -> ValueID {
+    try checkpoint.weight(path, shape, in: &graph)
+  }
+
+  /// `y = x·Wᵀ + b` over the last axis, `[…, i]` → `[…, out]`.
+  package mutating func linear(
+    _ x: ValueID, _ path: String, out: Int, bias: Bool = true
+  ) throws(Diagnostic) -> ValueID {
+    let w = try weight("\(path).weight", out, type(x).lastExtent)
+    let b = bias ? try weight("\(path).bias", out) : nil
+    return try graph.linear(x, weight: w, bias: b, name: path)
+  }
+
+  /// A square convolution, `[n,h,w,i]` → `[n,h/stride,w/stride,out]`, padded by half the kernel
+  /// unless told otherwise.
+  package mutating func conv(
+    _ x: ValueID, _ path: String, out: Int, kernel: Int = 3, stride: Int = 1, pad: Int? = nil
+  ) throws(Diagnostic) -> ValueID {
+    let w = try weight("\(path).weight", out, type(x).lastExtent, kernel, kernel)
+    let b = try weight("\(path).bias", out)
+    return try graph.conv2d(
+      x, weight: w, bias: b, stride: stride, pad: pad ?? (kernel - 1) / 2, name: path)
+  }
+
+  /// Group normalisation with learnt scale and shift.
+  package mutating func groupNorm(
+    _ x: ValueID, _ path: String, groups: Int, eps: Double
+  ) throws(Diagnostic) -> ValueID {
+    let scale = try weight("\(path).weight", type(x).lastExtent)
+    let shift = try weight("\(path).bias", type(x).lastExtent)
+    return try graph.groupNorm(x, scale: scale, shift: shift, groups: groups, eps: eps, name: path)
+  }
+
+  /// Layer normalisation with learnt scale and shift.
+  package mutating func layerNorm(
+    _ x: ValueID, _ path: String, eps: Double = 1e-5
+  ) throws(Diagnostic) -> ValueID {
+    let scale = try weight("\(path).weight", type(x).lastExtent)
+    let shift = try weight("\(path).bias", type(x).lastExtent)
+    return try graph.layerNorm(x, scale: scale, shift: shift, eps: eps, name: path)
+  }
+
+  /// Declares the results, named as files call them, and hands out graph and checkpoint.
+  package consuming func finish(
+    _ results: KeyValuePairs<String, ValueID>, _ checkpoint: inout Checkpoint
+  ) -> Graph {
+    checkpoint = self.checkpoint
+    graph.results = results.map(\.value)
+    graph.resultNames = results.map(\.key)
+    return graph
+  }
+}

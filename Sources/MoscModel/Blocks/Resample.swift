@@ -1,0 +1,35 @@
+import MoscIR
+
+extension ModelBuilder {
+  /// Halves an image with a stride-2 3×3 convolution, zero-padded by one on all sides.
+  package mutating func downsample(_ x: ValueID, _ path: String) throws(Diagnostic) -> ValueID {
+    try conv(x, "\(path).conv", out: type(x).lastExtent, stride: 2)
+  }
+
+  /// Halves an image with a stride-2 3×3 convolution, zero-padded by one below and right only, as
+  /// the VAE encoder does.
+  package mutating func downsampleAsymmetric(
+    _ x: ValueID, _ path: String
+  ) throws(Diagnostic) -> ValueID {
+    let padded = try graph.pad(
+      x, low: [0, 0, 0, 0], high: [0, 1, 1, 0], name: "\(path).padded")
+    return try conv(padded, "\(path).conv", out: type(x).lastExtent, stride: 2, pad: 0)
+  }
+
+  /// Enlarges an image to a size by nearest neighbour, then a 3×3 convolution.
+  package mutating func upsample(
+    _ x: ValueID, height: Int, width: Int, _ path: String
+  ) throws(Diagnostic) -> ValueID {
+    let large = try graph.upsampleNearest(
+      x, height: height, width: width, name: "\(path).nearest")
+    return try conv(large, "\(path).conv", out: type(x).lastExtent)
+  }
+
+  /// The pixels of an image `[n,h,w,c]` as tokens `[n,h·w,c]`: a view.
+  package mutating func tokens(
+    _ image: ValueID, name: String? = nil
+  ) throws(Diagnostic) -> ValueID {
+    let s = type(image).shape
+    return try graph.reshape(image, to: [s[0], s[1] * s[2], s[3]], name: name)
+  }
+}

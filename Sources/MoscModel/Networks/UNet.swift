@@ -1,0 +1,192 @@
+import MoscIR
+
+/// The denoising network: predicts the noise in latents at a timestep under text states.
+///
+/// Function `@unet(%sample f32[n,h,w,c], %timestep f32[n], %encoder_hidden_states) -> noise_pred
+/// f32[n,h,w,c]`; the text states are `f32[n,m,e]`, or `f32[n,l,m,e]` with one prompt per
+/// cross-attention layer, counted through the down blocks, the mid block and the up blocks. Any
+/// height, width, batch and number of text tokens. Source: diffusers `UNet2DConditionModel`.
+package struct UNet {
+  package var config: UNetConfig
+
+  package init(_ config: UNetConfig) { self.config = config }
+
+  /// The sizes a function is built for.
+  package struct Shape: Hashable, Sendable {
+    package var batch: Int
+    /// Height and width of the latents.
+    package var height: Int
+    package var width: Int
+    /// The number of text tokens.
+    package var tokens: Int
+    /// Whether every cross-attention layer has a prompt of its own.
+    package var isLayerwise: Bool
+
+    package init(
+      batch: Int = 1, height: Int, width: Int, tokens: Int = 77, isLayerwise: Bool = false
+    ) {
+      self.batch = batch
+      self.height = height
+      self.width = width
+      self.tokens = tokens
+      self.isLayerwise = isLayerwise
+    }
+  }
+
+  /// The IR of the network for given sizes.
+  ///
+  /// - Errors: those of `Checkpoint.weight`; `model.size` for a size below one.
+  package func graph(_ shape: Shape, _ checkpoint: inout Checkpoint) throws(Diagnostic) -> Graph {
+    try expectPositive(
+      ("batch", shape.batch), ("height", shape.height), ("width", shape.width),
+      ("tokens", shape.tokens))
+    var b = ModelBuilder("unet", checkpoint)
+    let sample = b.graph.parameter(
+      "sample", .f32(shape.batch, shape.height, shape.width, config.inChannels))
+    let timestep = b.graph.parameter("timestep", .f32(shape.batch))
+    let layered = shape.isLayerwise ? [config.crossAttentionLayers] : []
+    let states = b.graph.parameter(
+      "encoder_hidden_states",
+      TensorType(.f32, [shape.batch] + layered + [shape.tokens, config.contextWidth]),
+      rate: .prompt)
+
+    let embedding = try timeEmbedding(timestep, in: &b)
+    var contexts = LayerContexts(states, isLayerwise: shape.isLayerwise)
+    var x = try b.conv(
+      sample, "conv_in", out: config.widths.first ?? 0, kernel: config.convInKernel)
+    var skips = [x]
+    for level in config.widths.indices {
+      x = try down(x, level, embedding, &contexts, &skips, in: &b)
+    }
+    if config.hasMidBlock { x = try mid(x, embedding, &contexts, in: &b) }
+    for level in config.widths.indices.reversed() {
+      x = try up(x, level, embedding, &contexts, &skips, in: &b)
+    }
+    x = try b.groupNorm(x, "conv_norm_out", groups: config.groups, eps: config.eps)
+    x = try b.graph.silu(x, name: "conv_act")
+    x = try b.conv(x, "conv_out", out: config.outChannels, kernel: config.convOutKernel)
+    return b.finish(["noise_pred": x], &checkpoint)
+  }
+
+  /// `silu(W₂·silu(W₁·sinusoids(t)))` `[n,e]`: every residual block activates it before its own
+  /// projection, so that is done once.
+  private func timeEmbedding(
+    _ timestep: ValueID, in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let sinusoids = try b.graph.timestepEmbedding(
+      timestep, dim: config.widths.first ?? 0, flipSinToCos: config.flipSinToCos,
+      shift: config.frequencyShift, name: "time_proj")
+    var h = try b.linear(sinusoids, "time_embedding.linear_1", out: config.embeddingWidth)
+    h = try b.graph.silu(h, name: "time_embedding.act")
+    h = try b.linear(h, "time_embedding.linear_2", out: config.embeddingWidth)
+    return try b.graph.silu(h, name: "time_embedding.activated")
+  }
+
+  /// A level on the way down; every layer's output and the halved image become skips.
+  private func down(
+    _ x: ValueID, _ level: Int, _ embedding: ValueID, _ contexts: inout LayerContexts,
+    _ skips: inout [ValueID], in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let path = "down_blocks.\(level)"
+    var x = x
+    for i in 0..<config.layersPerBlock[level] {
+      x = try resnet(level)(x, embedding: embedding, "\(path).resnets.\(i)", in: &b)
+      if config.downBlocks[level] == .attention {
+        x = try attend(x, level, "\(path).attentions.\(i)", &contexts, in: &b)
+      }
+      skips.append(x)
+    }
+    if level < config.widths.count - 1 {
+      x = try b.downsample(x, "\(path).downsamplers.0")
+      skips.append(x)
+    }
+    return x
+  }
+
+  private func mid(
+    _ x: ValueID, _ embedding: ValueID, _ contexts: inout LayerContexts, in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let level = config.widths.count - 1
+    var x = try resnet(level)(x, embedding: embedding, "mid_block.resnets.0", in: &b)
+    x = try attend(x, level, "mid_block.attentions.0", &contexts, in: &b)
+    return try resnet(level)(x, embedding: embedding, "mid_block.resnets.1", in: &b)
+  }
+
+  /// A level on the way up: each layer reads the image so far next to the latest skip.
+  private func up(
+    _ x: ValueID, _ level: Int, _ embedding: ValueID, _ contexts: inout LayerContexts,
+    _ skips: inout [ValueID], in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let index = config.widths.count - 1 - level
+    let path = "up_blocks.\(index)"
+    var x = x
+    for i in 0...config.layersPerBlock[level] {
+      guard let skip = skips.popLast() else { throw unbalanced() }
+      x = try b.graph.concat([x, skip], axis: 3, name: "\(path).joined.\(i)")
+      x = try resnet(level)(x, embedding: embedding, "\(path).resnets.\(i)", in: &b)
+      if config.upBlocks[index] == .attention {
+        x = try attend(x, level, "\(path).attentions.\(i)", &contexts, in: &b)
+      }
+    }
+    if level > 0 {
+      // An odd size was rounded up on the way down: the next skip knows it.
+      guard let next = skips.last else { throw unbalanced() }
+      let size = b.type(next).shape
+      x = try b.upsample(x, height: size[1], width: size[2], "\(path).upsamplers.0")
+    }
+    return x
+  }
+
+  private func resnet(_ level: Int) -> ResnetBlock {
+    ResnetBlock(out: config.widths[level], groups: config.groups, eps: config.eps)
+  }
+
+  private func attend(
+    _ x: ValueID, _ level: Int, _ path: String, _ contexts: inout LayerContexts,
+    in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let transformer = SpatialTransformer(
+      heads: config.heads[level], groups: config.groups,
+      usesLinearProjection: config.usesLinearProjection)
+    let own = try contexts.next(config.transformerLayers[level], in: &b)
+    return try transformer(x, contexts: own, path, in: &b)
+  }
+
+  private func unbalanced() -> Diagnostic {
+    Diagnostic("model.skips", "the up blocks take more skips than the down blocks make")
+  }
+}
+
+/// Hands each cross-attention layer its text states, in traversal order.
+struct LayerContexts {
+  private let states: ValueID
+  private let isLayerwise: Bool
+  private var layer = 0
+
+  init(_ states: ValueID, isLayerwise: Bool) {
+    self.states = states
+    self.isLayerwise = isLayerwise
+  }
+
+  /// The states `[n,m,e]` of the next few layers.
+  mutating func next(_ count: Int, in b: inout ModelBuilder) throws(Diagnostic) -> [ValueID] {
+    defer { layer += count }
+    guard isLayerwise else { return [ValueID](repeating: states, count: count) }
+    let shape = b.type(states).shape
+    var result: [ValueID] = []
+    for l in layer..<layer + count {
+      let slice = try b.graph.slice(states, axis: 1, from: l, to: l + 1)
+      let name = "encoder_hidden_states.layer\(l)"
+      result.append(
+        try b.graph.reshape(slice, to: [shape[0], shape[2], shape[3]], name: name))
+    }
+    return result
+  }
+}
+
+/// Refuses sizes below one.
+func expectPositive(_ sizes: (name: String, value: Int)...) throws(Diagnostic) {
+  for size in sizes where size.value < 1 {
+    throw Diagnostic("model.size", "\(size.name) is \(size.value), expected at least 1")
+  }
+}

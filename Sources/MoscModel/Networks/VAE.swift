@@ -1,0 +1,108 @@
+import MoscIR
+
+/// The image autoencoder, in two functions. Source: diffusers `AutoencoderKL`.
+///
+/// `@vae_encoder(%image f32[n,H,W,3]) -> moments f32[n,h,w,2·c]`: mean, then log-variance, of the
+/// latents; images in −1…1. `@vae_decoder(%latents f32[n,h,w,c]) -> image f32[n,H,W,3]`. Both speak
+/// of unscaled latents: the denoiser's latents are `scaling_factor` times those, and the caller
+/// multiplies or divides.
+package struct VAE {
+  package var config: VAEConfig
+
+  package init(_ config: VAEConfig) { self.config = config }
+
+  /// The IR of the encoder for a batch of images of a size in pixels.
+  ///
+  /// - Errors: those of `Checkpoint.weight`; `model.size`.
+  package func encoder(
+    batch: Int = 1, height: Int, width: Int, _ checkpoint: inout Checkpoint
+  ) throws(Diagnostic) -> Graph {
+    let smallest = config.downsampling
+    guard batch >= 1, height >= smallest, width >= smallest else {
+      throw Diagnostic(
+        "model.size",
+        "\(batch) images of \(width)×\(height) pixels, expected at least 1 of "
+          + "\(smallest)×\(smallest)")
+    }
+    var b = ModelBuilder("vae_encoder", checkpoint)
+    let image = b.graph.parameter("image", .f32(batch, height, width, config.inChannels))
+    var x = try b.conv(image, "encoder.conv_in", out: config.widths.first ?? 0)
+    for (level, out) in config.widths.enumerated() {
+      let path = "encoder.down_blocks.\(level)"
+      for i in 0..<config.layersPerBlock {
+        x = try resnet(out)(x, "\(path).resnets.\(i)", in: &b)
+      }
+      if level < config.widths.count - 1 {
+        x = try b.downsampleAsymmetric(x, "\(path).downsamplers.0")
+      }
+    }
+    x = try mid(x, "encoder.mid_block", in: &b)
+    x = try out(x, "encoder", channels: 2 * config.latentChannels, in: &b)
+    if config.hasQuantConv {
+      x = try b.conv(x, "quant_conv", out: 2 * config.latentChannels, kernel: 1)
+    }
+    return b.finish(["moments": x], &checkpoint)
+  }
+
+  /// The IR of the decoder for a batch of latents of a size in latent pixels.
+  ///
+  /// - Errors: those of `Checkpoint.weight`; `model.size`.
+  package func decoder(
+    batch: Int = 1, height: Int, width: Int, _ checkpoint: inout Checkpoint
+  ) throws(Diagnostic) -> Graph {
+    try expectPositive(("batch", batch), ("height", height), ("width", width))
+    var b = ModelBuilder("vae_decoder", checkpoint)
+    var x = b.graph.parameter("latents", .f32(batch, height, width, config.latentChannels))
+    if config.hasPostQuantConv {
+      x = try b.conv(x, "post_quant_conv", out: config.latentChannels, kernel: 1)
+    }
+    x = try b.conv(x, "decoder.conv_in", out: config.widths.last ?? 0)
+    x = try mid(x, "decoder.mid_block", in: &b)
+    for (index, out) in config.widths.reversed().enumerated() {
+      let path = "decoder.up_blocks.\(index)"
+      for i in 0...config.layersPerBlock {
+        x = try resnet(out)(x, "\(path).resnets.\(i)", in: &b)
+      }
+      if index < config.widths.count - 1 {
+        let size = b.type(x).shape
+        x = try b.upsample(
+          x, height: 2 * size[1], width: 2 * size[2], "\(path).upsamplers.0")
+      }
+    }
+    x = try out(x, "decoder", channels: config.outChannels, in: &b)
+    return b.finish(["image": x], &checkpoint)
+  }
+
+  private func resnet(_ out: Int) -> ResnetBlock {
+    ResnetBlock(out: out, groups: config.groups, eps: VAEConfig.eps)
+  }
+
+  private func mid(
+    _ x: ValueID, _ path: String, in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let width = b.type(x).lastExtent
+    var x = try resnet(width)(x, "\(path).resnets.0", in: &b)
+    if config.hasMidAttention {
+      let attention = PixelAttention(groups: config.groups, eps: VAEConfig.eps)
+      x = try attention(x, "\(path).attentions.0", in: &b)
+    }
+    return try resnet(width)(x, "\(path).resnets.1", in: &b)
+  }
+
+  private func out(
+    _ x: ValueID, _ path: String, channels: Int, in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    var x = try b.groupNorm(
+      x, "\(path).conv_norm_out", groups: config.groups, eps: VAEConfig.eps)
+    x = try b.graph.silu(x, name: "\(path).conv_act")
+    return try b.conv(x, "\(path).conv_out", out: channels)
+  }
+
+  /// The names under which older files hold the attention's projections.
+  package static let spellings = [
+    Spelling(".attentions.0.to_q.", stored: ".attentions.0.query."),
+    Spelling(".attentions.0.to_k.", stored: ".attentions.0.key."),
+    Spelling(".attentions.0.to_v.", stored: ".attentions.0.value."),
+    Spelling(".attentions.0.to_out.0.", stored: ".attentions.0.proj_attn."),
+  ]
+}

@@ -1,0 +1,150 @@
+import MoscIR
+
+/// The tensors of one component's weights files, and which of them the networks have read.
+///
+/// Every tensor must be read or explained: `weight` fails for a missing or mis-shaped tensor,
+/// `finish` for one that nothing read.
+package struct Checkpoint: Sendable {
+  /// The files in the order of their declaration.
+  package let declarations: [WeightsDeclaration]
+  /// The tensors by name; nil for a checkpoint that only records what networks ask for.
+  package let tensors: [String: StoredTensor]?
+  /// Other names under which files hold a tensor.
+  package let spellings: [Spelling]
+  /// Tensors that may stay unread.
+  package let explained: [ExplainedTensor]
+  /// The canonical names and shapes asked for so far.
+  package private(set) var expected: [String: [Int]] = [:]
+  /// The names in the file that were read.
+  private var read: Set<String> = []
+
+  /// A checkpoint over the tables of its files.
+  package init(
+    _ tensors: [String: StoredTensor], declarations: [WeightsDeclaration],
+    spellings: [Spelling] = [], explained: [ExplainedTensor] = []
+  ) {
+    self.tensors = tensors
+    self.declarations = declarations
+    self.spellings = spellings
+    self.explained = explained
+  }
+
+  /// A checkpoint without files: it accepts every request as f32 and records it.
+  package init(recording source: String) {
+    tensors = nil
+    declarations = [WeightsDeclaration(name: source, path: "")]
+    spellings = []
+    explained = []
+  }
+
+  /// The files' paths as error messages name them.
+  package var place: String { declarations.map(\.path).joined(separator: ", ") }
+
+  /// The number of elements of everything asked for so far.
+  package var expectedParameters: Int {
+    expected.values.reduce(0) { $0 + $1.reduce(1, *) }
+  }
+
+  /// Appends the `param` of a tensor, as f32: a half-precision one gets a `cast`.
+  ///
+  /// A linear weight `[o,i]` is also accepted as a 1×1 convolution `[o,i,1,1]`, as old attention
+  /// blocks store it.
+  /// - Errors: `weights.missing`, `weights.shape`, `weights.dtype`.
+  package mutating func weight(
+    _ name: String, _ shape: [Int], in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    expected[name] = shape
+    guard let tensors else {
+      let source = declarations.first?.name ?? "weights"
+      return try graph.param(name, in: source, TensorType(.f32, shape), name: name)
+    }
+    guard let (stored, tensor) = find(name, in: tensors) else { throw missing(name, shape, tensors) }
+    read.insert(stored)
+    let isPointwise = shape.count == 2 && tensor.shape == shape + [1, 1]
+    guard tensor.shape == shape || isPointwise else {
+      throw Diagnostic(
+        "weights.shape",
+        "\(path(of: tensor)): tensor '\(stored)' has shape \(tensor.shape), expected \(shape)")
+    }
+    guard let dtype = DType(stored: tensor.dtype) else {
+      throw Diagnostic(
+        "weights.dtype",
+        "\(path(of: tensor)): tensor '\(stored)' is \(tensor.dtype), expected F32, F16 or BF16")
+    }
+    let isPlain = dtype == .f32 && !isPointwise
+    var value = try graph.param(
+      stored, in: tensor.source, TensorType(dtype, tensor.shape),
+      name: isPlain ? name : "\(name).stored")
+    if dtype != .f32 {
+      value = try graph.cast(value, to: .f32, name: isPointwise ? nil : name)
+    }
+    return isPointwise ? try graph.reshape(value, to: shape, name: name) : value
+  }
+
+  /// Checks that every tensor was read or is explained.
+  ///
+  /// - Errors: `weights.unused` naming up to ten tensors, each with the nearest expected name.
+  package func finish() throws(Diagnostic) {
+    guard let tensors else { return }
+    let excused = Set(explained.flatMap { names($0.name) })
+    let unused = tensors.keys.filter { !read.contains($0) && !excused.contains($0) }.sorted()
+    guard let first = unused.first, let tensor = tensors[first] else { return }
+    let hints = unused.prefix(10).map { name in
+      let nearest = nearestName(to: name, among: expected.keys)
+      return "'\(name)': the nearest expected name is '\(nearest ?? "none")'"
+    }
+    let rest = unused.count > 10 ? ["and \(unused.count - 10) more"] : []
+    throw Diagnostic(
+      "weights.unused",
+      "\(path(of: tensor)): \(unused.count) of \(tensors.count) tensors do not belong to the "
+        + "network that the config describes, the first is '\(first)'",
+      notes: hints + rest)
+  }
+
+  /// Tensors of the files that no network reads, with the reason.
+  package var unreadByDesign: [ExplainedTensor] {
+    explained.filter { entry in names(entry.name).contains { tensors?[$0] != nil } }
+  }
+
+  private func names(_ name: String) -> [String] {
+    [name] + spellings.compactMap { $0.applied(to: name) }
+  }
+
+  private func find(
+    _ name: String, in tensors: [String: StoredTensor]
+  ) -> (String, StoredTensor)? {
+    for candidate in names(name) {
+      if let tensor = tensors[candidate] { return (candidate, tensor) }
+    }
+    return nil
+  }
+
+  private func missing(
+    _ name: String, _ shape: [Int], _ tensors: [String: StoredTensor]
+  ) -> Diagnostic {
+    let unread = tensors.keys.filter { !read.contains($0) }
+    let nearest = nearestName(to: name, among: unread).flatMap { key in
+      tensors[key].map { "the nearest name is '\(key)', \($0)" }
+    }
+    return Diagnostic(
+      "weights.missing",
+      "\(place): no tensor '\(name)', expected with shape \(shape); "
+        + (nearest ?? "no unread tensor is left"))
+  }
+
+  private func path(of tensor: StoredTensor) -> String {
+    declarations.first { $0.name == tensor.source }?.path ?? tensor.source
+  }
+}
+
+extension DType {
+  /// The float type of a safetensors spelling that weights may be stored in.
+  init?(stored: String) {
+    switch stored {
+    case "F32": self = .f32
+    case "F16": self = .f16
+    case "BF16": self = .bf16
+    default: return nil
+    }
+  }
+}
