@@ -1,3 +1,4 @@
+import MoscFormats
 import MoscIR
 
 /// Reads the keys of one `config.json` and remembers which were read.
@@ -7,12 +8,22 @@ import MoscIR
 package struct ConfigReader: Sendable {
   /// The file as error messages name it.
   package let file: String
-  private let fields: [String: ConfigValue]
+  private let fields: [String: JSONValue]
   private var read: Set<String> = []
 
-  package init(file: String, _ fields: [String: ConfigValue]) {
-    self.file = file
-    self.fields = fields
+  package init(_ object: JSONObject) {
+    file = object.path
+    fields = Dictionary(
+      object.members.map { ($0.key, Self.normal($0.value)) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Whole numbers as integers, however they are written: Python writes both 1 and 1.0.
+  private static func normal(_ value: JSONValue) -> JSONValue {
+    switch value {
+    case .double(let number): Int(exactly: number).map { .int($0) } ?? value
+    case .array(let items): .array(items.map(normal))
+    default: value
+    }
   }
 
   /// The keys that no one asked for, without those that begin with an underscore.
@@ -21,7 +32,7 @@ package struct ConfigReader: Sendable {
   }
 
   /// The value of a key, nil when it is absent.
-  package mutating func value(_ key: String) -> ConfigValue? {
+  package mutating func value(_ key: String) -> JSONValue? {
     read.insert(key)
     return fields[key]
   }
@@ -36,7 +47,7 @@ package struct ConfigReader: Sendable {
 
   /// Refuses any value but the given ones; the key may be absent.
   package mutating func require(
-    _ key: String, _ only: ConfigValue, or other: ConfigValue? = nil
+    _ key: String, _ only: JSONValue, or other: JSONValue? = nil
   ) throws(Diagnostic) {
     guard let found = value(key), found != only, found != other else { return }
     let expected = other.map { "\(only) or \($0)" } ?? "\(only)"
@@ -84,7 +95,7 @@ package struct ConfigReader: Sendable {
 
   /// What one of several values stands for.
   package mutating func choice<Choice>(
-    _ key: String, _ choices: [ConfigValue: Choice], default fallback: ConfigValue
+    _ key: String, _ choices: [JSONValue: Choice], default fallback: JSONValue
   ) throws(Diagnostic) -> Choice {
     let found = value(key) ?? fallback
     if let choice = choices[found] { return choice }
@@ -94,7 +105,7 @@ package struct ConfigReader: Sendable {
   /// A list of positive integers that must be there.
   package mutating func ints(_ key: String) throws(Diagnostic) -> [Int] {
     guard let found = value(key) else { throw missing(key, "a list of positive integers") }
-    guard case .list(let items) = found, !items.isEmpty, items.count <= 16 else {
+    guard case .array(let items) = found, !items.isEmpty, items.count <= 16 else {
       throw error(key, found, "a list of 1 to 16 positive integers")
     }
     return try items.map { (item) throws(Diagnostic) in
@@ -109,9 +120,9 @@ package struct ConfigReader: Sendable {
   package mutating func intPerLevel(
     _ key: String, _ levels: Int, default fallback: Int
   ) throws(Diagnostic) -> [Int] {
-    if case .list(let items)? = value(key) {
+    if case .array(let items)? = value(key) {
       guard items.count == levels else {
-        throw error(key, .list(items), "one number, or \(levels) numbers as block_out_channels has")
+        throw error(key, .array(items), "one number, or \(levels) numbers as block_out_channels has")
       }
       return try ints(key)
     }
@@ -124,7 +135,7 @@ package struct ConfigReader: Sendable {
   ) throws(Diagnostic) -> [Choice] {
     let known = Self.alternatives(words.keys.map { .string($0) })
     guard let found = value(key) else { throw missing(key, "a list of \(known)") }
-    guard case .list(let items) = found, items.count == count else {
+    guard case .array(let items) = found, items.count == count else {
       throw error(key, found, "a list of \(count) block types, as block_out_channels has")
     }
     return try items.map { (item) throws(Diagnostic) in
@@ -139,9 +150,9 @@ package struct ConfigReader: Sendable {
   package mutating func squareSize(_ key: String) throws(Diagnostic) -> Int? {
     switch value(key) {
     case nil, .null?: return nil
-    case .list(let sides)? where sides.count == 2 && sides[0] == sides[1]:
+    case .array(let sides)? where sides.count == 2 && sides[0] == sides[1]:
       if case .int(let side) = sides[0], side > 0 { return side }
-      throw error(key, .list(sides), "a positive integer")
+      throw error(key, .array(sides), "a positive integer")
     default: return try int(key, default: 1)
     }
   }
@@ -149,7 +160,7 @@ package struct ConfigReader: Sendable {
   /// No extent of a network comes near this; it keeps products of extents from overflowing.
   private static let largest = 1 << 20
 
-  private static func alternatives(_ values: some Sequence<ConfigValue>) -> String {
+  private static func alternatives(_ values: some Sequence<JSONValue>) -> String {
     values.map(\.description).sorted().joined(separator: " or ")
   }
 
@@ -157,7 +168,7 @@ package struct ConfigReader: Sendable {
     Diagnostic("config.missing", "\(file): key '\(key)' is missing, expected \(expected)")
   }
 
-  private func error(_ key: String, _ found: ConfigValue, _ expected: String) -> Diagnostic {
+  private func error(_ key: String, _ found: JSONValue, _ expected: String) -> Diagnostic {
     Diagnostic("config.value", "\(file): key '\(key)' is \(found), expected \(expected)")
   }
 }

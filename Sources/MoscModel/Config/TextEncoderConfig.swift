@@ -1,3 +1,4 @@
+import MoscFormats
 import MoscIR
 
 /// The architecture of a `CLIPTextModel`, from its `config.json`.

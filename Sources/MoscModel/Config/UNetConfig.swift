@@ -1,3 +1,4 @@
+import MoscFormats
 import MoscIR
 
 /// The architecture of a `UNet2DConditionModel`, from its `config.json`.

@@ -1,3 +1,4 @@
+import MoscFormats
 import MoscIR
 
 /// The architecture of an `AutoencoderKL`, from its `config.json`.

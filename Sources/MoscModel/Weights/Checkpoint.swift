@@ -1,3 +1,4 @@
+import MoscFormats
 import MoscIR
 
 /// The tensors of one component's weights files, and which of them the networks have read.
@@ -69,7 +70,7 @@ package struct Checkpoint: Sendable {
     guard let dtype = DType(stored: tensor.dtype) else {
       throw Diagnostic(
         "weights.dtype",
-        "\(path(of: tensor)): tensor '\(stored)' is \(tensor.dtype), expected F32, F16 or BF16")
+        "\(path(of: tensor)): tensor '\(stored)' is \(tensor.dtype.rawValue), expected F32, F16 or BF16")
     }
     let isPlain = dtype == .f32 && !isPointwise
     var value = try graph.param(
@@ -90,8 +91,9 @@ package struct Checkpoint: Sendable {
     let unused = tensors.keys.filter { !read.contains($0) && !excused.contains($0) }.sorted()
     guard let first = unused.first, let tensor = tensors[first] else { return }
     let hints = unused.prefix(10).map { name in
-      let nearest = nearestName(to: name, among: expected.keys)
-      return "'\(name)': the nearest expected name is '\(nearest ?? "none")'"
+      let nearest = NearestName.suggest(name, in: expected.keys.sorted())
+      return nearest.map { "'\(name)': the nearest expected name is '\($0)'" }
+        ?? "'\(name)': no expected name is near"
     }
     let rest = unused.count > 10 ? ["and \(unused.count - 10) more"] : []
     throw Diagnostic(
@@ -123,13 +125,13 @@ package struct Checkpoint: Sendable {
     _ name: String, _ shape: [Int], _ tensors: [String: StoredTensor]
   ) -> Diagnostic {
     let unread = tensors.keys.filter { !read.contains($0) }
-    let nearest = nearestName(to: name, among: unread).flatMap { key in
-      tensors[key].map { "the nearest name is '\(key)', \($0)" }
+    let nearest = NearestName.suggest(name, in: unread.sorted()).flatMap { key in
+      tensors[key].map { "the nearest unread name is '\(key)', \($0)" }
     }
     return Diagnostic(
       "weights.missing",
       "\(place): no tensor '\(name)', expected with shape \(shape); "
-        + (nearest ?? "no unread tensor is left"))
+        + (nearest ?? "no unread name is near"))
   }
 
   private func path(of tensor: StoredTensor) -> String {
@@ -138,13 +140,13 @@ package struct Checkpoint: Sendable {
 }
 
 extension DType {
-  /// The float type of a safetensors spelling that weights may be stored in.
-  init?(stored: String) {
+  /// The float type that weights of a file may be stored in.
+  init?(stored: ElementType) {
     switch stored {
-    case "F32": self = .f32
-    case "F16": self = .f16
-    case "BF16": self = .bf16
-    default: return nil
+    case .f32: self = .f32
+    case .f16: self = .f16
+    case .bf16: self = .bf16
+    case .f64, .i64, .i32, .i16, .i8, .u8, .bool: return nil
     }
   }
 }

@@ -1,14 +1,14 @@
 import Foundation
+import MoscFormats
 
 /// A tensor of a weights file as its table describes it.
 package struct StoredTensor: Hashable, Sendable {
-  /// The element type as safetensors spells it: `F32`, `F16`, `BF16`, `I64`, ….
-  package var dtype: String
+  package var dtype: ElementType
   package var shape: [Int]
   /// The name of the declaration of its file in the IR, without `@`.
   package var source: String
 
-  package init(dtype: String, shape: [Int], source: String) {
+  package init(dtype: ElementType, shape: [Int], source: String) {
     self.dtype = dtype
     self.shape = shape
     self.source = source
@@ -19,7 +19,7 @@ package struct StoredTensor: Hashable, Sendable {
 }
 
 extension StoredTensor: CustomStringConvertible {
-  package var description: String { "\(dtype)\(shape)" }
+  package var description: String { "\(dtype.rawValue)\(shape)" }
 }
 
 /// Another name under which files hold a tensor: `canonical` replaced by `stored`.

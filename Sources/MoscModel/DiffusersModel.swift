@@ -1,0 +1,127 @@
+import Foundation
+import MoscFormats
+import MoscIR
+
+/// A Stable-Diffusion-1.x model as diffusers saves it: a folder with one subfolder per part.
+///
+/// Opening reads only `model_index.json`; each part is read when asked for, so a folder with the
+/// U-Net alone can run the U-Net.
+package struct DiffusersModel: Sendable {
+  /// A part with weights; the raw value is its subfolder.
+  package enum Component: String, CaseIterable, Hashable, Sendable {
+    case textEncoder = "text_encoder"
+    case unet
+    case vae
+
+    /// The file stem of its weights.
+    package var stem: String { self == .textEncoder ? "model" : "diffusion_pytorch_model" }
+  }
+
+  package let folder: URL
+  /// The weights variant to use, such as `fp16`; nil takes what is there.
+  package let variant: String?
+
+  /// Opens a model folder.
+  ///
+  /// - Throws: `FormatError` when it is not a folder or holds a pipeline of another kind.
+  package init(folder: URL, variant: String? = nil) throws {
+    self.folder = folder
+    self.variant = variant
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder) else {
+      throw FormatError(folder.path, nil, "there is no such model folder")
+    }
+    guard isFolder.boolValue else {
+      throw FormatError(
+        folder.path, nil, "expected a folder in diffusers layout, found a file")
+    }
+    try checkIndex()
+  }
+
+  /// The model that ships with the program.
+  package static func embedded() throws -> DiffusersModel {
+    guard let folder = Bundle.module.url(forResource: "base", withExtension: nil) else {
+      throw FormatError("the embedded model", nil, "the program's resources are missing")
+    }
+    return try DiffusersModel(folder: folder)
+  }
+
+  /// The folder of the tokenizer's files.
+  package var tokenizerFolder: URL { folder.appending(path: "tokenizer") }
+
+  /// The scheduler's configuration.
+  package var schedulerConfig: URL {
+    folder.appending(path: "scheduler/scheduler_config.json")
+  }
+
+  /// The architecture of the U-Net.
+  package func unet() throws -> UNet { UNet(try UNetConfig(try reader(.unet))) }
+
+  /// The architecture of the autoencoder.
+  package func vae() throws -> VAE { VAE(try VAEConfig(try reader(.vae))) }
+
+  /// The architecture of the text encoder.
+  package func textEncoder() throws -> TextEncoder {
+    TextEncoder(try TextEncoderConfig(try reader(.textEncoder)))
+  }
+
+  /// The weights files of a part.
+  package func files(_ component: Component) throws -> ComponentFiles {
+    try ComponentFiles(
+      component: component.rawValue, folder: try subfolder(component), stem: component.stem,
+      variant: variant)
+  }
+
+  /// The checkpoint over the weights files of a part.
+  package func checkpoint(
+    _ component: Component, _ files: ComponentFiles
+  ) throws -> Checkpoint {
+    let tensors = try files.tensors()
+    switch component {
+    case .unet:
+      return Checkpoint(tensors, declarations: files.declarations)
+    case .vae:
+      return Checkpoint(tensors, declarations: files.declarations, spellings: VAE.spellings)
+    case .textEncoder:
+      return Checkpoint(
+        tensors, declarations: files.declarations, spellings: TextEncoder.spellings,
+        explained: TextEncoder.explained)
+    }
+  }
+
+  private func reader(_ component: Component) throws -> ConfigReader {
+    let url = try subfolder(component).appending(path: "config.json")
+    return ConfigReader(try JSONObject(contentsOf: url))
+  }
+
+  private func subfolder(_ component: Component) throws -> URL {
+    let url = folder.appending(path: component.rawValue)
+    guard FileManager.default.fileExists(atPath: url.path) else {
+      throw FormatError(
+        folder.path, nil, "expected a subfolder '\(component.rawValue)', found none")
+    }
+    return url
+  }
+
+  /// Refuses pipelines whose parts are not those of Stable Diffusion 1.x and 2.x.
+  private func checkIndex() throws {
+    let url = folder.appending(path: "model_index.json")
+    // A folder without index is accepted: its parts speak for themselves.
+    guard FileManager.default.fileExists(atPath: url.path) else { return }
+    let index = try JSONObject(contentsOf: url)
+    let classes = [
+      "unet": "UNet2DConditionModel", "vae": "AutoencoderKL", "text_encoder": "CLIPTextModel",
+    ]
+    for (part, expected) in classes.sorted(by: { $0.key < $1.key }) {
+      guard let found = index[part]?.array?.last, found != .null else { continue }
+      guard found.string == expected else {
+        throw index.error(part, "expected class \(expected), found \(found)")
+      }
+    }
+    for part in ["text_encoder_2", "transformer"] {
+      if let found = index[part]?.array?.last, found != .null {
+        throw index.error(part, "found \(found); only Stable Diffusion 1.x and 2.x are supported")
+      }
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import MoscFormats
+import MoscIR
+
+/// A function of a model, as `mosc run` and `mosc compile` name it, with its sizes.
+package enum ModelFunction: Hashable, Sendable {
+  case textEncoder(batch: Int, tokens: Int?, skippedLayers: Int)
+  case unet(UNet.Shape)
+  /// Height and width in pixels.
+  case vaeEncoder(batch: Int, height: Int, width: Int)
+  /// Height and width in latent pixels.
+  case vaeDecoder(batch: Int, height: Int, width: Int)
+
+  /// The part of the model whose weights it reads.
+  package var component: DiffusersModel.Component {
+    switch self {
+    case .textEncoder: .textEncoder
+    case .unet: .unet
+    case .vaeEncoder, .vaeDecoder: .vae
+    }
+  }
+}
+
+/// A module of one function, with the mapped files that its `param` ops refer to.
+package struct ModelProgram: Sendable {
+  package var module: Module
+  package var files: ComponentFiles
+
+  /// The function.
+  package var function: Graph { module.graphs[0] }
+
+  /// The mapped file behind a declaration.
+  package func file(_ source: String) -> SafetensorsFile? {
+    files.declarations.firstIndex { $0.name == source }.map { files.files[$0] }
+  }
+}
+
+extension DiffusersModel {
+  /// The IR of a function, after checking that every tensor of the part is used or explained.
+  ///
+  /// - Throws: `FormatError` for files, `Diagnostic` for configs and tensors that do not fit.
+  package func program(_ function: ModelFunction) throws -> ModelProgram {
+    let files = try files(function.component)
+    var checkpoint = try checkpoint(function.component, files)
+    try verify(function.component, &checkpoint)
+    let graph: Graph
+    switch function {
+    case .textEncoder(let batch, let tokens, let skipped):
+      graph = try textEncoder().graph(
+        batch: batch, tokens: tokens, skippedLayers: skipped, &checkpoint)
+    case .unet(let shape):
+      graph = try unet().graph(shape, &checkpoint)
+    case .vaeEncoder(let batch, let height, let width):
+      graph = try vae().encoder(batch: batch, height: height, width: width, &checkpoint)
+    case .vaeDecoder(let batch, let height, let width):
+      graph = try vae().decoder(batch: batch, height: height, width: width, &checkpoint)
+    }
+    return ModelProgram(
+      module: Module(weights: files.declarations, graphs: [graph]), files: files)
+  }
+
+  /// Checks that config and tensors of a part fit each other, all functions of it together.
+  package func verify(
+    _ component: Component, _ checkpoint: inout Checkpoint
+  ) throws {
+    try request(component, &checkpoint)
+    try checkpoint.finish()
+  }
+
+  /// Builds every function of a part at its smallest size, for the tensors it asks for.
+  func request(_ component: Component, _ checkpoint: inout Checkpoint) throws {
+    switch component {
+    case .textEncoder:
+      _ = try textEncoder().graph(tokens: 1, &checkpoint)
+    case .unet:
+      _ = try unet().graph(UNet.Shape(height: 1, width: 1, tokens: 1), &checkpoint)
+    case .vae:
+      let vae = try vae()
+      let side = vae.config.downsampling
+      _ = try vae.encoder(height: side, width: side, &checkpoint)
+      _ = try vae.decoder(height: 1, width: 1, &checkpoint)
+    }
+  }
+}
