@@ -68,10 +68,10 @@ let package = Package(
     tests("MoscIR"),
     tests("MoscPasses"),
     tests("MoscCodegen", ["MoscIR", "MoscLLVM", "MoscPasses", "MoscRuntime"]),
-    tests("MoscRuntime"),
+    tests("MoscRuntime", ["MoscFormats"]),
     tests("MoscFormats"),
     tests("MoscModel", ["MoscDriver"]),
-    tests("MoscSample"),
+    tests("MoscSample", ["MoscFormats"]),
     tests("MoscDriver"),
   ]
 )
