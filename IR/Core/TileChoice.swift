@@ -1,0 +1,65 @@
+extension Tile {
+  /// The register tile and cache blocks for a contraction of `rows` × `columns` outputs over
+  /// `depth` products each.
+  ///
+  /// Columns: the panel width among one to five vectors (one to three where there are only 16
+  /// registers) that wastes the fewest padded columns, the widest on a tie. Rows: what keeps the
+  /// accumulators, one row of weights and one broadcast input in registers. Blocks: inputs and
+  /// weights of a block stay in a second-level cache of half a megabyte or more, and there are at
+  /// least eight tasks when the output allows it.
+  package static func choose(
+    for target: Target, dtype: DType, rows: Int, columns: Int, depth: Int
+  ) -> Tile {
+    let vectors = panelVectors(target, rows: rows, columns: columns)
+    let width = vectors * target.lanes
+    let tileRows = rowsOfTile(target, vectors: vectors)
+    let blockRows = evenBlock(rows, limit: 128, multiple: tileRows)
+    var blockColumns = evenBlock(columns, limit: max(320 / width, 1) * width, multiple: width)
+    let rowBlocks = (rows + blockRows - 1) / blockRows
+    while blockColumns > width, rowBlocks * ((columns + blockColumns - 1) / blockColumns) < 8 {
+      blockColumns -= width
+    }
+    // 1280 bytes of one input row: 128 rows and a panel of weights fit the second-level cache.
+    let blockDepth = min(depth, 1280 / dtype.byteSize)
+    return Tile(
+      rows: tileRows, columns: width, blockRows: blockRows, blockColumns: blockColumns,
+      blockDepth: blockDepth)
+  }
+
+  private static func panelVectors(_ target: Target, rows: Int, columns: Int) -> Int {
+    let widest = target.vectorRegisters >= 32 ? 5 : 2
+    func padded(_ vectors: Int) -> Int {
+      let width = vectors * target.lanes
+      let rest = columns % width
+      return columns - rest + (rest + target.lanes - 1) / target.lanes * target.lanes
+    }
+    /// Columns that full panels do not cover: they need a second, narrower kernel.
+    func uncovered(_ vectors: Int) -> Int { columns % (vectors * target.lanes) }
+    let choices = (1...widest).filter { $0 * target.lanes < columns + target.lanes }
+    let best = choices.min { a, b in
+      (padded(a), min(uncovered(a), 1), -a) < (padded(b), min(uncovered(b), 1), -b)
+    }
+    guard let best, best > 1 || columns <= target.lanes else { return min(2, widest) }
+    return best
+  }
+
+  private static func rowsOfTile(_ target: Target, vectors: Int) -> Int {
+    if target.vectorRegisters >= 32 {
+      switch vectors {
+      case 5: return 4
+      case 4: return 6
+      case 3: return 8
+      case 2: return 8
+      default: return 12
+      }
+    }
+    return vectors >= 2 ? 6 : 8
+  }
+
+  /// Splits `extent` in equal blocks of at most about `limit`, each a whole number of `multiple`.
+  private static func evenBlock(_ extent: Int, limit: Int, multiple: Int) -> Int {
+    let count = max((extent + limit - 1) / limit, 1)
+    let size = (extent + count - 1) / count
+    return max((size + multiple - 1) / multiple * multiple, multiple)
+  }
+}

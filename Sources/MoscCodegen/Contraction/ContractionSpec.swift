@@ -1,0 +1,99 @@
+import MoscIR
+import MoscLLVM
+
+/// A matrix product or convolution over packed weights, every number static.
+///
+/// `y[m, n] = Σ_{ky,kx,c} a[m at (ky,kx), c] · w[n, c, ky, kx] (+ bias[n])` for the flattened output
+/// row `m = (image · outputHeight + y) · outputWidth + x`. The input is read at element
+/// `inputOffset + image · imagePitch + (y·stride + ky) · rowPitch + (x·stride + kx) · pixelPitch + c`;
+/// it is already padded. A linear map is a convolution with a 1×1 kernel over an image of one row.
+package struct ContractionSpec: Hashable, Sendable {
+  package var batch = 1
+  package var outputHeight = 1
+  package var outputWidth: Int
+  /// Output channels.
+  package var columns: Int
+  package var kernelHeight = 1
+  package var kernelWidth = 1
+  /// Input channels.
+  package var channels: Int
+  package var stride = 1
+  /// The element type of input and weights: f32 or bf16.
+  package var dtype: DType
+  /// The first element of the input read.
+  package var inputOffset = 0
+  /// Elements from one input pixel to the next.
+  package var pixelPitch: Int
+  /// Elements from one input row to the next.
+  package var rowPitch: Int
+  /// Elements from one input image to the next.
+  package var imagePitch: Int
+  /// The element type of the bias, or nil for none.
+  package var biasType: DType?
+  package var tile: Tile
+
+  /// A linear map of `rows` rows of `depth` channels that are `pitch` elements apart.
+  package init(
+    linearRows rows: Int, depth: Int, columns: Int, dtype: DType, pitch: Int? = nil,
+    inputOffset: Int = 0, biasType: DType? = nil, tile: Tile
+  ) {
+    outputWidth = rows
+    self.columns = columns
+    channels = depth
+    self.dtype = dtype
+    self.inputOffset = inputOffset
+    pixelPitch = pitch ?? depth
+    rowPitch = rows * (pitch ?? depth)
+    imagePitch = rows * (pitch ?? depth)
+    self.biasType = biasType
+    self.tile = tile
+  }
+
+  /// A convolution of a dense, already padded input `[batch, height, width, channels]`.
+  package init(
+    convolution batch: Int, height: Int, width: Int, channels: Int, columns: Int,
+    kernelHeight: Int, kernelWidth: Int, stride: Int = 1, dtype: DType, biasType: DType? = nil,
+    tile: Tile
+  ) {
+    self.batch = batch
+    outputHeight = (height - kernelHeight) / stride + 1
+    outputWidth = (width - kernelWidth) / stride + 1
+    self.columns = columns
+    self.kernelHeight = kernelHeight
+    self.kernelWidth = kernelWidth
+    self.channels = channels
+    self.stride = stride
+    self.dtype = dtype
+    pixelPitch = channels
+    rowPitch = width * channels
+    imagePitch = height * width * channels
+    self.biasType = biasType
+    self.tile = tile
+  }
+
+  /// Output rows: pixels or tokens of all images.
+  package var rows: Int { batch * outputHeight * outputWidth }
+  /// Products summed into one output.
+  package var depth: Int { kernelHeight * kernelWidth * channels }
+  /// Floating-point operations, two per product.
+  package var flops: Int { 2 * rows * columns * depth }
+
+  /// Throws when the numbers contradict each other.
+  func check(_ target: TargetFacts) throws(EmitError) {
+    let positive = [
+      batch, outputHeight, outputWidth, columns, kernelHeight, kernelWidth, channels, stride,
+    ]
+    try EmitError.require(
+      positive.allSatisfy { $0 > 0 }, "contraction extents must be positive, found \(positive)")
+    try EmitError.require(
+      dtype == .f32 || (dtype == .bf16 && channels % 2 == 0),
+      "contraction operands must be f32, or bf16 of even depth; found \(dtype) of \(channels)")
+    try EmitError.require(
+      tile.columns % target.lanes == 0,
+      "tile columns \(tile.columns) are no multiple of \(target.lanes) lanes")
+    try EmitError.require(
+      tile.blockColumns % tile.columns == 0 && tile.blockRows % tile.rows == 0,
+      "cache block \(tile.blockRows)×\(tile.blockColumns) is no multiple of the register tile "
+        + "\(tile.rows)×\(tile.columns)")
+  }
+}
