@@ -31,7 +31,10 @@ let package = Package(
     .target(name: "MoscIR", path: "IR", swiftSettings: settings),
     .target(name: "MoscPasses", dependencies: ["MoscIR"], path: "passes", swiftSettings: settings),
     .target(name: "MoscLLVM", dependencies: ["CLLVM"], swiftSettings: settings),
-    .target(name: "MoscCodegen", dependencies: ["MoscIR", "MoscLLVM"], swiftSettings: settings),
+    .target(
+      name: "MoscCodegen",
+      dependencies: ["MoscIR", "MoscLLVM", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: settings),
     .target(
       name: "MoscRuntime",
       dependencies: ["MoscIR", "CRelax"], swiftSettings: settings),

@@ -1,0 +1,67 @@
+import MoscIR
+import MoscLLVM
+
+/// A kernel that can be called, and what it took to get it.
+package struct CompiledKernel: @unchecked Sendable {
+  /// The kernel's name without sigil.
+  package let name: String
+  /// The machine code: argument pointers, first task, end of tasks.
+  package let function: KernelFunction
+  /// The number of independent tasks.
+  package let taskCount: Int
+  /// The size of the object file in bytes.
+  package let objectBytes: Int
+  /// The time spent writing LLVM IR, optimising it and emitting machine code.
+  package let compileMilliseconds: Double
+  /// Whether the object came from the cache.
+  package let isCached: Bool
+}
+
+/// The forms in which a kernel's code can be shown or saved.
+package enum KernelArtifact: String, CaseIterable, Sendable {
+  /// LLVM IR as written by the lowering.
+  case llvm
+  /// LLVM IR after the pass pipeline.
+  case optimised = "llvm-opt"
+  /// Assembly of the target.
+  case assembly = "asm"
+  /// A relocatable object file.
+  case object = "obj"
+}
+
+/// Options of a compilation.
+package struct CompilerOptions: Sendable {
+  /// The processor that code is generated for.
+  package var facts: TargetFacts
+  /// The number of threads that compile.
+  package var threads: Int
+  /// The object cache, or nil to compile everything.
+  package var cache: ObjectCache?
+
+  package init(facts: TargetFacts, threads: Int = 1, cache: ObjectCache? = nil) {
+    self.facts = facts
+    self.threads = threads
+    self.cache = cache
+  }
+}
+
+/// What a compilation did, for the user and for tests.
+package struct CompilerStatistics: Hashable, Sendable {
+  package var kernels = 0
+  package var cacheHits = 0
+  package var cacheMisses = 0
+  package var objectBytes = 0
+  /// The sum over all threads.
+  package var compileMilliseconds = 0.0
+  /// Cache entries that could not be used or written, one sentence each.
+  package var warnings: [String] = []
+
+  package init() {}
+
+  /// One sentence with the figures.
+  package var explanation: String {
+    let time = (compileMilliseconds / 100).rounded() / 10
+    return "\(kernels) kernels, \(cacheHits) from the object cache, \(cacheMisses) compiled in "
+      + "\(time) s of processor time, \((objectBytes + 1023) / 1024) KiB of objects"
+  }
+}

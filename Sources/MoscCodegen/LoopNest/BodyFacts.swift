@@ -1,0 +1,162 @@
+import MoscIR
+
+/// What the loops over some results need to know about the body that computes them.
+struct BodyFacts {
+  let graph: Graph
+  /// The nodes that the results depend on.
+  let nodes: [NodeID]
+  private let results: [ValueID]
+
+  init(_ graph: Graph, _ results: [ValueID]) {
+    self.graph = graph
+    self.results = results
+    var needed: Set<NodeID> = []
+    var pending = results
+    while let id = pending.popLast() {
+      guard let node = graph.producer(id), needed.insert(node).inserted else { continue }
+      pending += graph[node].operands
+    }
+    nodes = graph.order.filter(needed.contains)
+  }
+
+  /// The number of nodes that become instructions.
+  var size: Int {
+    nodes.reduce(0) { total, id in
+      switch graph[id].op {
+      case .reshape, .slice, .transpose, .broadcast, .constant: total
+      case .exp, .tanh, .sigmoid, .silu, .quickGelu: total + 6
+      case .erf, .gelu, .sin, .cos, .log, .timestepEmbedding: total + 12
+      default: total + 1
+      }
+    }
+  }
+
+  /// The nodes that need a whole row before any of its elements is known.
+  var rowReductions: [NodeID] {
+    nodes.filter {
+      switch graph[$0].op {
+      case .softmax, .layerNorm, .reduceSum, .reduceMax: true
+      default: false
+      }
+    }
+  }
+
+  /// The work per element, about 1 for a copy.
+  var cost: Int {
+    nodes.reduce(1) { total, id in
+      let node = graph[id]
+      let type = node.operands.first.map { graph.type($0) }
+      switch node.op {
+      case .softmax: return total + 6
+      case .layerNorm: return total + 3
+      case .reduceSum(let op): return total + extent(type, op.axes) / 8
+      case .reduceMax(let op): return total + extent(type, op.axes) / 8
+      case .matmul, .linear: return total + (type?.lastExtent ?? 1)
+      case .conv2d: return total + node.operands.dropFirst().prefix(1).reduce(1) {
+        $0 * graph.type($1).count / max(1, graph.type($1).shape[0])
+      }
+      case .loraMerge: return total + graph.type(node.operands[1]).shape[0]
+      case .groupAffine: return total + (type?.count ?? 1) / 8
+      default: return total
+      }
+    }
+  }
+
+  private func extent(_ type: TensorType?, _ axes: [Int]) -> Int {
+    axes.reduce(1) { $0 * (type?.shape[$1] ?? 1) }
+  }
+
+  // MARK: Merging axes
+
+  /// How many trailing axes can be looped over as one: those in which every value of the body is
+  /// either as wide as the results or does not vary, and which no op moves about.
+  func mergeableTrailingAxes(_ shape: [Int]) -> Int {
+    guard shape.count > 1 else { return shape.count }
+    var count = shape.count
+    while count > 1, !isMergeable(shape, count) { count -= 1 }
+    return count
+  }
+
+  private func isMergeable(_ shape: [Int], _ count: Int) -> Bool {
+    let trailing = Array(shape.suffix(count))
+    let first = shape.count - count
+    func fits(_ id: ValueID) -> Bool {
+      let other = graph.type(id).shape
+      return other.count == shape.count
+        && (Array(other.suffix(count)) == trailing
+          || other.suffix(count).allSatisfy { $0 == 1 })
+    }
+    guard results.allSatisfy(fits) else { return false }
+    return nodes.allSatisfy { id in
+      let node = graph[id]
+      switch node.op {
+      case .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh, .sin, .cos, .sigmoid, .silu,
+        .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum, .minimum, .compare, .select,
+        .broadcast:
+        return (node.operands + node.results).allSatisfy(fits)
+      case .constant: return node.results.allSatisfy(fits)
+      case .concat(let op): return op.axis < first && node.operands.allSatisfy(fits)
+      case .slice(let op): return op.axis < first && node.operands.allSatisfy(fits)
+      case .pad(let op):
+        return node.operands.allSatisfy(fits)
+          && (first..<shape.count).allSatisfy { op.low[$0] + op.high[$0] == 0 }
+      case .loraMerge:
+        return node.results.allSatisfy(fits) && first >= 1
+          && node.operands.prefix(1).allSatisfy { graph.producer($0) == nil }
+      default: return false
+      }
+    }
+  }
+
+  // MARK: Cuts
+
+  /// The columns at which a row changes its source, from 0 to `columns`.
+  func cuts(_ columns: Int) -> [Int] {
+    var result: Set<Int> = [0, columns]
+    var seen: Set<Visit> = []
+    for id in results { collect(id, 0, columns, &result, &seen) }
+    return result.sorted()
+  }
+
+  private struct Visit: Hashable {
+    var value: ValueID
+    var shift: Int
+  }
+
+  /// Follows the last axis through the body; column c of the row is element `c + shift`.
+  private func collect(
+    _ id: ValueID, _ shift: Int, _ columns: Int, _ result: inout Set<Int>,
+    _ seen: inout Set<Visit>
+  ) {
+    guard seen.insert(Visit(value: id, shift: shift)).inserted, let nodeID = graph.producer(id)
+    else { return }
+    let node = graph[nodeID]
+    let last = graph.type(id).rank - 1
+    guard last >= 0 else { return }
+    let extent = graph.type(id).lastExtent
+    func cut(_ element: Int) {
+      if element - shift > 0, element - shift < columns { result.insert(element - shift) }
+    }
+    switch node.op {
+    case .concat(let op) where op.axis == last:
+      var start = 0
+      for operand in node.operands {
+        cut(start)
+        collect(operand, shift - start, columns, &result, &seen)
+        start += graph.type(operand).lastExtent
+      }
+    case .pad(let op):
+      cut(op.low[last])
+      cut(extent - op.high[last])
+      collect(node.operands[0], shift - op.low[last], columns, &result, &seen)
+    case .slice(let op):
+      let moved = op.axis == last ? shift + op.from : shift
+      collect(node.operands[0], moved, columns, &result, &seen)
+    case .timestepEmbedding(let op): cut(op.dim / 2)
+    default:
+      for operand in node.operands where graph.type(operand).lastExtent == extent {
+        collect(operand, shift, columns, &result, &seen)
+      }
+    }
+  }
+}

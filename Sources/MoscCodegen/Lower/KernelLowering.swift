@@ -1,0 +1,112 @@
+import MoscIR
+import MoscLLVM
+
+/// Turns one kernel graph into the LLVM IR of one exported function.
+package struct KernelLowering {
+  /// The name under which every object exports its kernel: equal kernels have equal objects,
+  /// whatever a module calls them.
+  package static let symbol = "kernel"
+
+  /// A stretch of independent tasks of a kernel.
+  struct Part {
+    let taskCount: Int
+    let emit: (_ task: LLVMValue) throws -> Void
+  }
+
+  /// Writes the kernel into an empty module and returns its number of tasks.
+  ///
+  /// The function takes the addresses of the parameters' buffers, then of the results'. Pointers
+  /// are loaded once and handed to an inner function whose parameters do not alias.
+  package static func lower(
+    _ kernel: Graph, into builder: IRBuilder, target: TargetFacts
+  ) throws -> Int {
+    let graph = try expandComposites(kernel)
+    let e = FunctionEmitter(builder, target: target)
+    var taskCount = 0
+    let buffers = graph.parameters.count + graph.results.count
+    let integer = builder.int(bits: 64)
+    let body = try e.define(
+      "body", [LLVMType](repeating: builder.pointer, count: buffers) + [integer, integer]
+    ) { arguments in
+      let pull = PullEmitter(e, graph)
+      for (id, pointer) in zip(graph.parameters, arguments) { pull.pointers[id] = pointer }
+      let results = zip(graph.results, arguments.dropFirst(graph.parameters.count))
+      let parts = try parts(pull, results.map { ($0, $1) })
+      let (begin, end) = (arguments[buffers], arguments[buffers + 1])
+      for part in parts {
+        let first = e.max(begin, e.int(taskCount))
+        let last = e.min(end, e.int(taskCount + part.taskCount))
+        let start = taskCount
+        try e.loop(from: parts.count == 1 ? begin : first, to: parts.count == 1 ? end : last) {
+          task, _ in
+          try pull.scoped { try part.emit(start == 0 ? task : e.sub(task, start)) }
+          return []
+        }
+        taskCount += part.taskCount
+      }
+      return nil
+    }
+    e.define(symbol, [builder.pointer, integer, integer], visibility: .exported) { arguments in
+      let pointers = (0..<buffers).map { index in
+        builder.load(builder.pointer, e.offset(arguments[0], bytes: index * 8), align: 8)
+      }
+      builder.call(body, pointers + arguments.dropFirst())
+      return nil
+    }
+    try e.finish()
+    return taskCount
+  }
+
+  /// The parts that compute the results: tuned kernels where they apply, else loop nests for
+  /// results of equal shape together.
+  private static func parts(
+    _ pull: PullEmitter, _ results: [(id: ValueID, pointer: LLVMValue)]
+  ) throws -> [Part] {
+    var parts: [Part] = []
+    var groups: [(shape: [Int], results: [(id: ValueID, pointer: LLVMValue)])] = []
+    for result in results {
+      if let part = try tunedPart(pull, result) {
+        parts.append(part)
+        continue
+      }
+      let shape = pull.graph.type(result.id).shape
+      if let index = groups.firstIndex(where: { $0.shape == shape }) {
+        groups[index].results.append(result)
+      } else {
+        groups.append((shape, [result]))
+      }
+    }
+    for group in groups {
+      let nest = LoopNest(pull, group.results)
+      parts.append(Part(taskCount: nest.taskCount) { try nest.emit(task: $0) })
+    }
+    return parts
+  }
+
+  /// The part for a result that a kernel of its own computes best.
+  private static func tunedPart(
+    _ pull: PullEmitter, _ result: (id: ValueID, pointer: LLVMValue)
+  ) throws -> Part? {
+    guard let id = pull.graph.producer(result.id) else { return nil }
+    let node = pull.graph[id]
+    switch node.op {
+    case .groupAffine(let op):
+      let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
+      return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
+    default:
+      return nil
+    }
+  }
+
+  /// The graph with composites that have no code of their own replaced by their definitions.
+  static func expandComposites(_ graph: Graph) throws -> Graph {
+    try graph.rebuilt { id, operands, result throws(Diagnostic) -> [ValueID]? in
+      switch graph[id].op {
+      case .groupNorm(let op): try op.decompose(operands, in: &result)
+      case .lora(let op): try op.decompose(operands, in: &result)
+      case .geglu(let op): try op.decompose(operands, in: &result)
+      default: nil
+      }
+    }
+  }
+}

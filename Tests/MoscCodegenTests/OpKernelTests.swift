@@ -1,0 +1,315 @@
+import MoscCodegen
+import MoscIR
+import MoscLLVM
+import Testing
+
+/// Every op as a kernel of its own, compiled for both vector lengths, against the evaluator.
+@Suite struct OpKernelTests {
+  /// Ops that no kernel holds, with the reason.
+  static let structural: [String: String] = [
+    "param": "weights are parameters of kernels",
+    "call": "calls kernels",
+    "arena": "memory of stage buffer",
+    "subview": "memory of stage buffer",
+    "launch": "runs kernels",
+  ]
+
+  static let shapes: [[Int]] = [
+    [1], [3], [16], [37], [2, 1], [3, 8], [5, 17], [2, 3, 4], [2, 5, 40], [1, 3, 3, 70],
+  ]
+
+  struct Case {
+    var graph: Graph
+    var bounds = KernelHarness.Bounds()
+  }
+
+  /// Kernels of an elementwise op over all shapes, dense and with one operand broadcast.
+  static func elementwise(
+    _ op: Op, _ dtypes: [DType] = [.f32], bounds: KernelHarness.Bounds = .init()
+  ) throws -> [Case] {
+    let count = Swift.type(of: op.definition).signature.required.count
+    var result: [Case] = []
+    for dtype in dtypes {
+      for (i, shape) in shapes.enumerated() {
+        result.append(
+          Case(
+            graph: try kernel { g in
+              let operands = (0..<count).map { j in
+                // The second operand loses an axis now and then.
+                let axis = i % shape.count
+                let narrow = shape.indices.map { $0 == axis ? 1 : shape[$0] }
+                let kind: DType = op.mnemonic == "select" && j == 0 ? .u8 : dtype
+                return g.parameter(
+                  "x\(j)", TensorType(kind, j == 1 && i % 3 == 1 ? narrow : shape))
+              }
+              return [try g.emit(op, operands)]
+            }, bounds: bounds))
+      }
+    }
+    return result
+  }
+
+  static func cases(_ mnemonic: String) throws -> [Case] {
+    switch mnemonic {
+    case "constant":
+      var result: [Case] = []
+      for shape in [[5], [3, 20]] {
+        let numbers = (0..<shape.reduce(1, *)).map(Double.init)
+        let literals: [(DType, [Double])] = [
+          (.f32, [2.5]), (.bf16, numbers.map { $0 / 3 }), (.i32, numbers.map { $0 * 7 - 3 }),
+        ]
+        for (dtype, values) in literals {
+          result.append(
+            Case(graph: try kernel { [try $0.constant(values, TensorType(dtype, shape))] }))
+        }
+      }
+      return result
+    case "neg": return try elementwise(.neg(Neg()), [.f32, .bf16, .f16])
+    case "abs": return try elementwise(.abs(Abs()), [.f32, .bf16])
+    case "exp": return try elementwise(.exp(Exp()), [.f32, .bf16])
+    case "log": return try elementwise(.log(Log()))
+    case "sqrt": return try elementwise(.sqrt(Sqrt()))
+    case "rsqrt": return try elementwise(.rsqrt(Rsqrt()))
+    case "erf": return try elementwise(.erf(Erf()))
+    case "tanh": return try elementwise(.tanh(Tanh()))
+    case "sin": return try elementwise(.sin(Sin()))
+    case "cos": return try elementwise(.cos(Cos()))
+    case "sigmoid": return try elementwise(.sigmoid(Sigmoid()))
+    case "silu": return try elementwise(.silu(Silu()), [.f32, .bf16, .f16])
+    case "gelu": return try elementwise(.gelu(Gelu()))
+    case "quick_gelu": return try elementwise(.quickGelu(QuickGelu()))
+    case "add": return try elementwise(.add(Add()), DType.allCases)
+    case "sub": return try elementwise(.sub(Sub()), [.f32, .bf16, .i32, .u8])
+    case "mul": return try elementwise(.mul(Mul()), [.f32, .f16, .i32, .i8])
+    case "div":
+      return try elementwise(.div(Div()), [.f32, .i32], bounds: .init(absolute: 1e-5))
+    case "maximum": return try elementwise(.maximum(Maximum()), [.f32, .i32])
+    case "minimum": return try elementwise(.minimum(Minimum()), [.f32, .i32])
+    case "compare":
+      return try Compare.Relation.allCases.flatMap {
+        try elementwise(.compare(Compare($0)), [.f32, .i32])
+      }
+    case "select": return try elementwise(.select(Select()), [.f32, .i32])
+    case "cast":
+      return try DType.allCases.flatMap { from in
+        try DType.allCases.map { to in
+          Case(
+            graph: try kernel { g in
+              let x = g.parameter("x", TensorType(from, [3, 21]))
+              return [try g.emit(.cast(Cast(TensorType(to, [3, 21]))), [x])]
+            })
+        }
+      }
+    default:
+      return try movement(mnemonic) ?? reductions(mnemonic) ?? contractions(mnemonic) ?? []
+    }
+  }
+
+  static func movement(_ mnemonic: String) throws -> [Case]? {
+    func one(
+      _ shape: [Int], _ dtype: DType = .f32,
+      _ build: (inout Graph, ValueID) throws -> ValueID
+    ) throws -> Case {
+      Case(
+        graph: try kernel { g in
+          let x = g.parameter("x", TensorType(dtype, shape))
+          return [try build(&g, x)]
+        })
+    }
+    switch mnemonic {
+    case "reshape":
+      let shapes: [([Int], [Int])] = [
+        ([2, 3, 4], [6, 4]), ([2, 12, 40], [2, 3, 4, 40]), ([2, 3, 80], [2, 3, 2, 40]),
+        ([4, 6], [8, 3]), ([1], []), ([7, 5], [35]), ([2, 4, 5, 16], [8, 80]),
+      ]
+      return try shapes.map { from, to in try one(from) { g, x in try g.reshape(x, to: to) } }
+    case "slice":
+      let slices: [([Int], Int, Int, Int)] = [
+        ([2, 7, 5], 1, 2, 6), ([3, 80], 1, 40, 80), ([3, 80], 1, 3, 50), ([5], 0, 4, 5),
+      ]
+      return try slices.map { shape, axis, from, to in
+        try one(shape, .bf16) { g, x in try g.slice(x, axis: axis, from: from, to: to) }
+      }
+    case "concat":
+      let pairs: [([Int], [Int], Int)] = [
+        ([2, 3, 20], [2, 3, 30], 2), ([2, 3, 4], [1, 3, 4], 0), ([2, 1, 40], [2, 5, 40], 1),
+        ([3], [2], 0),
+      ]
+      return try pairs.map { a, b, axis in
+        try one(a) { g, x in
+          let y = g.parameter("y", TensorType(.f32, b))
+          return try g.concat([x, y, x], axis: axis)
+        }
+      }
+    case "pad":
+      let pads: [([Int], [Int], [Int])] = [
+        ([2, 3, 4, 20], [0, 1, 1, 0], [0, 1, 1, 0]), ([2, 3, 4, 3], [0, 0, 0, 2], [0, 1, 0, 5]),
+        ([5], [1], [20]), ([2, 9], [1, 0], [0, 0]),
+      ]
+      return try pads.map { shape, low, high in
+        try one(shape) { g, x in try g.pad(x, low: low, high: high) }
+      }
+    case "transpose":
+      let orders: [([Int], [Int], DType)] = [
+        ([3, 20], [1, 0], .f32), ([2, 3, 4, 40], [0, 2, 1, 3], .f32), ([2, 5, 37], [2, 0, 1], .i8),
+        ([2, 3, 4], [0, 2, 1], .f16), ([33, 18], [1, 0], .bf16),
+      ]
+      return try orders.map { shape, axes, dtype in
+        try one(shape, dtype) { g, x in try g.transpose(x, axes: axes) }
+      }
+    case "broadcast":
+      let shapes: [([Int], [Int])] = [
+        ([1, 20], [3, 20]), ([3, 1], [3, 37]), ([1, 1, 4], [2, 3, 4]),
+      ]
+      return try shapes.map { from, to in
+        try one(from) { g, x in try g.broadcast(x, to: to) }
+      }
+    case "upsample_nearest":
+      let sizes: [([Int], Int, Int)] = [([2, 3, 4, 20], 6, 8), ([1, 3, 2, 3], 7, 5)]
+      return try sizes.map { shape, h, w in
+        try one(shape) { g, x in try g.upsampleNearest(x, height: h, width: w) }
+      }
+    case "gather":
+      let tables: [([Int], [Int])] = [([7, 40], [2, 5]), ([3, 3], [4]), ([9, 1], [20])]
+      return try tables.map { table, ids in
+        try one(table) { g, x in
+          try g.gather(x, ids: g.parameter("ids", TensorType(.i32, ids)))
+        }
+      }
+    case "timestep_embedding":
+      let sizes: [(Int, Int, Bool)] = [(3, 40, true), (1, 320, true), (2, 6, false)]
+      return try sizes.map { n, dim, flip in
+        try one([n]) { g, x in
+          try g.timestepEmbedding(x, dim: dim, flipSinToCos: flip, shift: flip ? 0 : 1)
+        }
+      }
+    default: return nil
+    }
+  }
+
+  static func reductions(_ mnemonic: String) throws -> [Case]? {
+    let reduced: [([Int], [Int])] = [
+      ([3, 17], [1]), ([2, 3, 300], [2]), ([2, 3, 20], [1]), ([4, 5, 6], [0, 2]), ([9], [0]),
+      ([3, 4, 40], [1, 2]), ([5, 2], [0]), ([2, 70], [0, 1]),
+    ]
+    let rows: [[Int]] = [[3, 17], [2, 3, 300], [1, 1], [5, 64], [7]]
+    func norm(_ shape: [Int], _ op: Op) throws -> Case {
+      Case(
+        graph: try kernel { g in
+          let c = shape[shape.count - 1]
+          let x = g.parameter("x", TensorType(.f32, shape))
+          let scale = g.parameter("scale", .f32(c))
+          let shift = g.parameter("shift", .f32(c))
+          return [try g.emit(op, [x, scale, shift])]
+        }, bounds: .init(absolute: 1e-5, relative: 1e-5))
+    }
+    let images: [([Int], Int)] = [
+      ([2, 3, 3, 32], 4), ([1, 9, 9, 60], 6), ([2, 130, 40], 8), ([1, 4, 4, 6], 3),
+      ([1, 70, 80], 1), ([3, 320], 32),
+    ]
+    switch mnemonic {
+    case "reduce_sum":
+      return try reduced.map { shape, axes in
+        Case(
+          graph: try kernel { g in
+            [try g.reduceSum(g.parameter("x", TensorType(.f32, shape)), axes: axes)]
+          }, bounds: .init(absolute: 2e-5, relative: 2e-6))
+      }
+    case "reduce_max":
+      return try reduced.map { shape, axes in
+        Case(
+          graph: try kernel { g in
+            [try g.reduceMax(g.parameter("x", TensorType(.bf16, shape)), axes: axes)]
+          })
+      }
+    case "softmax":
+      return try rows.map { shape in
+        Case(
+          graph: try kernel { g in [try g.softmax(g.parameter("x", TensorType(.f32, shape)))] })
+      }
+    case "layer_norm": return try rows.map { try norm($0, .layerNorm(LayerNorm(eps: 1e-5))) }
+    case "group_norm":
+      return try images.map { try norm($0.0, .groupNorm(GroupNorm(groups: $0.1, eps: 1e-5))) }
+    case "group_affine":
+      return try images.map { try norm($0.0, .groupAffine(GroupAffine(groups: $0.1, eps: 1e-5))) }
+    default: return nil
+    }
+  }
+
+  static func contractions(_ mnemonic: String) throws -> [Case]? {
+    let wide = KernelHarness.Bounds(absolute: 1e-4, relative: 1e-5)
+    func build(
+      _ shapes: [[Int]], _ dtype: DType = .f32, _ body: (inout Graph, [ValueID]) throws -> ValueID
+    ) throws -> Case {
+      Case(
+        graph: try kernel { g in
+          let operands = shapes.enumerated().map { i, shape in
+            // Biases stay f32.
+            g.parameter("x\(i)", TensorType(shape.count == 1 ? .f32 : dtype, shape))
+          }
+          return [try body(&g, operands)]
+        }, bounds: wide)
+    }
+    switch mnemonic {
+    case "linear":
+      return try [DType.f32, .bf16].map { dtype in
+        try build([[2, 5, 24], [33, 24], [33]], dtype) { g, x in
+          try g.linear(x[0], weight: x[1], bias: x[2])
+        }
+      }
+    case "conv2d":
+      return try [
+        build([[1, 5, 6, 4], [20, 4, 3, 3], [20]]) { g, x in
+          try g.conv2d(x[0], weight: x[1], bias: x[2], stride: 1, pad: 1)
+        },
+        build([[2, 6, 6, 3], [5, 3, 3, 3]]) { g, x in
+          try g.conv2d(x[0], weight: x[1], stride: 2, pad: 1)
+        },
+      ]
+    case "matmul":
+      let shapes: [([Int], [Int])] = [([2, 3, 20], [2, 20, 33]), ([1, 4, 5], [1, 5, 3])]
+      return try shapes.map { a, b in
+        try build([a, b]) { g, x in try g.matmul(x[0], x[1]) }
+      }
+    case "lora":
+      return try [
+        build([[2, 5, 20], [2, 5, 8], [4, 8], [20, 4], [1]]) { g, x in
+          try g.lora(x[0], input: x[1], down: x[2], up: x[3], scale: x[4])
+        },
+        build([[1, 4, 4, 20], [1, 4, 4, 8], [4, 8, 3, 3], [20, 4, 1, 1], [1]]) { g, x in
+          try g.lora(x[0], input: x[1], down: x[2], up: x[3], scale: x[4], pad: 1)
+        },
+      ]
+    case "lora_merge":
+      return try [
+        build([[9, 40], [4, 40], [9, 4], [1]]) { g, x in
+          try g.loraMerge(x[0], down: x[1], up: x[2], scale: x[3])
+        },
+        build([[6, 5, 3, 3], [2, 5, 3, 3], [6, 2, 1, 1], [1]]) { g, x in
+          try g.loraMerge(x[0], down: x[1], up: x[2], scale: x[3])
+        },
+      ]
+    case "geglu":
+      return try [[3, 16], [2, 3, 74]].map { shape in
+        try build([shape]) { g, x in try g.geglu(x[0]) }
+      }
+    default: return nil
+    }
+  }
+
+  @Test(arguments: Op.all.map(\.mnemonic)) func agreesWithTheEvaluator(_ mnemonic: String) throws {
+    let cases = try Self.cases(mnemonic)
+    if Self.structural[mnemonic] != nil {
+      #expect(cases.isEmpty)
+      return
+    }
+    #expect(!cases.isEmpty, "no kernel tests '\(mnemonic)'")
+    for (number, test) in cases.enumerated() {
+      for facts in KernelHarness.targets {
+        let problem = try KernelHarness.disagreement(
+          test.graph, facts: facts, seed: UInt64(number), bounds: test.bounds)
+        #expect(problem == nil, "\(mnemonic) case \(number) for \(facts.cpu): \(problem ?? "")")
+      }
+    }
+  }
+}
