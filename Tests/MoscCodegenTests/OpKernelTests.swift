@@ -12,6 +12,8 @@ import Testing
     "arena": "memory of stage buffer",
     "subview": "memory of stage buffer",
     "launch": "runs kernels",
+    "pack": "tested with contractions",
+    "attention": "tested with contractions",
   ]
 
   static let shapes: [[Int]] = [
