@@ -1,0 +1,43 @@
+/// Turns model outputs into the next, less noisy sample.
+///
+/// Samples are flat float32 arrays of any shape. Timesteps are training indices (0…999), σ are
+/// noise levels in units of the data's standard deviation.
+package protocol Scheduler: Sendable {
+  /// What the model is given at each step, in order.
+  var timesteps: [Double] { get }
+  /// What standard-normal noise is multiplied by to give the first sample.
+  var initialNoiseScale: Float { get }
+  /// Whether `step` adds fresh noise.
+  var needsNoise: Bool { get }
+  /// The sample as the model wants it at a step.
+  func modelInput(_ sample: [Float], step: Int) -> [Float]
+  /// The sample after a step.
+  ///
+  /// - Parameter noise: standard-normal numbers, asked for once when `needsNoise`.
+  mutating func advance(
+    _ sample: [Float], modelOutput: [Float], step: Int, noise: () -> [Float]
+  ) -> [Float]
+}
+
+extension Scheduler {
+  package var initialNoiseScale: Float { 1 }
+  package var needsNoise: Bool { false }
+  package func modelInput(_ sample: [Float], step: Int) -> [Float] { sample }
+}
+
+/// `Σ cᵢ·xᵢ`, elementwise in f32, in the order given.
+func combine(_ terms: [(Float, [Float])]) -> [Float] {
+  guard let first = terms.first else { return [] }
+  var result = first.1.map { $0 * first.0 }
+  for (factor, values) in terms.dropFirst() {
+    for i in result.indices { result[i] += factor * values[i] }
+  }
+  return result
+}
+
+/// Classifier-free guidance: `u + g · (c − u)`.
+///
+/// - Source: Ho & Salimans 2022, eq. 6, in the form of Stable Diffusion.
+package func guide(unconditional: [Float], conditional: [Float], scale: Float) -> [Float] {
+  zip(unconditional, conditional).map { $0 + scale * ($1 - $0) }
+}
