@@ -62,6 +62,9 @@ extension DiffusersModel {
   package func verify(
     _ component: Component, _ checkpoint: inout Checkpoint
   ) throws {
+    var recording = Checkpoint(recording: component.rawValue)
+    try request(component, &recording)
+    checkpoint.anticipate(recording.expected.keys)
     try request(component, &checkpoint)
     try checkpoint.finish()
   }

@@ -14,7 +14,8 @@ package struct ConfigReader: Sendable {
   package init(_ object: JSONObject) {
     file = object.path
     fields = Dictionary(
-      object.members.map { ($0.key, Self.normal($0.value)) }, uniquingKeysWith: { first, _ in first })
+      object.members.map { ($0.key, Self.normal($0.value)) },
+      uniquingKeysWith: { first, _ in first })
   }
 
   /// Whole numbers as integers, however they are written: Python writes both 1 and 1.0.
@@ -122,7 +123,8 @@ package struct ConfigReader: Sendable {
   ) throws(Diagnostic) -> [Int] {
     if case .array(let items)? = value(key) {
       guard items.count == levels else {
-        throw error(key, .array(items), "one number, or \(levels) numbers as block_out_channels has")
+        throw error(
+          key, .array(items), "one number, or \(levels) numbers as block_out_channels has")
       }
       return try ints(key)
     }

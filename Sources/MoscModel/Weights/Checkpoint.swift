@@ -18,6 +18,8 @@ package struct Checkpoint: Sendable {
   package private(set) var expected: [String: [Int]] = [:]
   /// The names in the file that were read.
   private var read: Set<String> = []
+  /// The names in the file that will be read, as far as that is known.
+  private var planned: Set<String> = []
 
   /// A checkpoint over the tables of its files.
   package init(
@@ -46,6 +48,12 @@ package struct Checkpoint: Sendable {
     expected.values.reduce(0) { $0 + $1.reduce(1, *) }
   }
 
+  /// Tells which canonical names will be asked for, so that an error does not propose a name that
+  /// has its own use.
+  package mutating func anticipate(_ canonical: some Sequence<String>) {
+    for name in canonical { planned.formUnion(names(name)) }
+  }
+
   /// Appends the `param` of a tensor, as f32: a half-precision one gets a `cast`.
   ///
   /// A linear weight `[o,i]` is also accepted as a 1×1 convolution `[o,i,1,1]`, as old attention
@@ -59,7 +67,9 @@ package struct Checkpoint: Sendable {
       let source = declarations.first?.name ?? "weights"
       return try graph.param(name, in: source, TensorType(.f32, shape), name: name)
     }
-    guard let (stored, tensor) = find(name, in: tensors) else { throw missing(name, shape, tensors) }
+    guard let (stored, tensor) = find(name, in: tensors) else {
+      throw missing(name, shape, tensors)
+    }
     read.insert(stored)
     let isPointwise = shape.count == 2 && tensor.shape == shape + [1, 1]
     guard tensor.shape == shape || isPointwise else {
@@ -70,7 +80,8 @@ package struct Checkpoint: Sendable {
     guard let dtype = DType(stored: tensor.dtype) else {
       throw Diagnostic(
         "weights.dtype",
-        "\(path(of: tensor)): tensor '\(stored)' is \(tensor.dtype.rawValue), expected F32, F16 or BF16")
+        "\(path(of: tensor)): tensor '\(stored)' is \(tensor.dtype.rawValue), expected F32, F16 or BF16"
+      )
     }
     let isPlain = dtype == .f32 && !isPointwise
     var value = try graph.param(
@@ -92,8 +103,8 @@ package struct Checkpoint: Sendable {
     guard let first = unused.first, let tensor = tensors[first] else { return }
     let hints = unused.prefix(10).map { name in
       let nearest = NearestName.suggest(name, in: expected.keys.sorted())
-      return nearest.map { "'\(name)': the nearest expected name is '\($0)'" }
-        ?? "'\(name)': no expected name is near"
+      return "'\(name)': "
+        + (nearest.map { "the nearest expected name is '\($0)'" } ?? "no expected name is near")
     }
     let rest = unused.count > 10 ? ["and \(unused.count - 10) more"] : []
     throw Diagnostic(
@@ -124,7 +135,7 @@ package struct Checkpoint: Sendable {
   private func missing(
     _ name: String, _ shape: [Int], _ tensors: [String: StoredTensor]
   ) -> Diagnostic {
-    let unread = tensors.keys.filter { !read.contains($0) }
+    let unread = tensors.keys.filter { !read.contains($0) && !planned.contains($0) }
     let nearest = NearestName.suggest(name, in: unread.sorted()).flatMap { key in
       tensors[key].map { "the nearest unread name is '\(key)', \($0)" }
     }
