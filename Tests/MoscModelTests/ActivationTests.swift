@@ -32,11 +32,6 @@ import Testing
 
   @Test func convIn() throws { try check("conv_in", from: ["sample"]) }
 
-  @Test func attention() throws {
-    let block = "down_blocks.0.attentions.0.transformer_blocks.0"
-    try check("\(block).attn1.to_out.0", golden: "\(block).attn1", from: ["\(block).norm1"])
-  }
-
   /// Coarsest level and mid block: two residual blocks, a transformer, two residual blocks.
   @Test func midBlock() throws {
     try check(
