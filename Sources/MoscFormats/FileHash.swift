@@ -1,0 +1,25 @@
+import Crypto
+import Foundation
+
+/// SHA-256 of files and bytes in lower-case hexadecimal.
+package enum FileHash {
+  /// The hash of a file's content, read in pieces.
+  package static func sha256(of url: URL) throws(FormatError) -> String {
+    let file = try MappedFile(url)
+    var hasher = SHA256()
+    let piece = 16 << 20
+    for start in stride(from: 0, to: file.bytes.count, by: piece) {
+      let range = start..<min(start + piece, file.bytes.count)
+      hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: file.bytes[range]))
+      file.dropPages(range)
+    }
+    return hex(hasher.finalize())
+  }
+
+  /// The hash of bytes.
+  package static func sha256(_ data: some DataProtocol) -> String { hex(SHA256.hash(data: data)) }
+
+  private static func hex(_ digest: SHA256.Digest) -> String {
+    digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+}
