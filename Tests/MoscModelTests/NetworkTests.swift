@@ -137,6 +137,25 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: model.schedulerConfig.path))
   }
 
+  @Test(arguments: [(0, 8, 8), (1, -1, 8), (1, 8, 0), (1 << 40, 1 << 40, 1 << 40)])
+  func impossibleSizes(batch: Int, height: Int, width: Int) throws {
+    let model = try goldenBase()
+    let functions: [ModelFunction] = [
+      .unet(UNet.Shape(batch: batch, height: height, width: width)),
+      .vaeEncoder(batch: batch, height: height, width: width),
+      .vaeDecoder(batch: batch, height: height, width: width),
+    ]
+    for function in functions {
+      #expect(message { _ = try model.program(function) }.contains("[model.size]"))
+    }
+    let small = message { _ = try model.program(.vaeEncoder(batch: 1, height: 7, width: 8)) }
+    #expect(small.contains("images of 8×7 pixels, expected at least 8×8"))
+    let long = message {
+      _ = try model.program(.textEncoder(batch: 1, tokens: 78, skippedLayers: 0))
+    }
+    #expect(long.contains("78 tokens, but the text encoder has 77 positions"))
+  }
+
   /// Skipping layers stops earlier but still ends with the final norm.
   @Test func clipSkip() throws {
     let model = try goldenBase()

@@ -64,11 +64,20 @@ package struct ConfigReader: Sendable {
       "config.value", "\(file): key '\(key)' is \(found), expected \(expected)")
   }
 
-  /// A positive integer.
-  package mutating func int(_ key: String, default fallback: Int) throws(Diagnostic) -> Int {
+  /// A positive integer; counts of layers have a low bound, so that a broken file cannot ask for a
+  /// network without end.
+  package mutating func int(
+    _ key: String, default fallback: Int, atMost limit: Int = largest
+  ) throws(Diagnostic) -> Int {
     guard let found = value(key) else { return fallback }
-    guard case .int(let number) = found, number > 0, number <= Self.largest else {
-      throw error(key, found, "a positive integer")
+    return try number(key, found, found, atMost: limit)
+  }
+
+  private func number(
+    _ key: String, _ item: JSONValue, _ found: JSONValue, atMost limit: Int
+  ) throws(Diagnostic) -> Int {
+    guard case .int(let number) = item, number > 0, number <= limit else {
+      throw error(key, found, "a positive integer up to \(limit)")
     }
     return number
   }
@@ -104,31 +113,30 @@ package struct ConfigReader: Sendable {
   }
 
   /// A list of positive integers that must be there.
-  package mutating func ints(_ key: String) throws(Diagnostic) -> [Int] {
+  package mutating func ints(
+    _ key: String, atMost limit: Int = largest
+  ) throws(Diagnostic) -> [Int] {
     guard let found = value(key) else { throw missing(key, "a list of positive integers") }
     guard case .array(let items) = found, !items.isEmpty, items.count <= 16 else {
       throw error(key, found, "a list of 1 to 16 positive integers")
     }
     return try items.map { (item) throws(Diagnostic) in
-      guard case .int(let number) = item, number > 0, number <= Self.largest else {
-        throw error(key, found, "a list of positive integers")
-      }
-      return number
+      try number(key, item, found, atMost: limit)
     }
   }
 
   /// A positive integer for all levels, or a list with one for each.
   package mutating func intPerLevel(
-    _ key: String, _ levels: Int, default fallback: Int
+    _ key: String, _ levels: Int, default fallback: Int, atMost limit: Int = largest
   ) throws(Diagnostic) -> [Int] {
     if case .array(let items)? = value(key) {
       guard items.count == levels else {
         throw error(
           key, .array(items), "one number, or \(levels) numbers as block_out_channels has")
       }
-      return try ints(key)
+      return try ints(key, atMost: limit)
     }
-    return [Int](repeating: try int(key, default: fallback), count: levels)
+    return [Int](repeating: try int(key, default: fallback, atMost: limit), count: levels)
   }
 
   /// A list of known words of a given length that must be there.
@@ -160,7 +168,7 @@ package struct ConfigReader: Sendable {
   }
 
   /// No extent of a network comes near this; it keeps products of extents from overflowing.
-  private static let largest = 1 << 20
+  package static let largest = 1 << 20
 
   private static func alternatives(_ values: some Sequence<JSONValue>) -> String {
     values.map(\.description).sorted().joined(separator: " or ")

@@ -30,7 +30,7 @@ package struct TextEncoderConfig: Hashable, Sendable {
     vocabulary = try reader.int("vocab_size", default: 49408)
     width = try reader.int("hidden_size", default: 512)
     innerWidth = try reader.int("intermediate_size", default: 2048)
-    layers = try reader.int("num_hidden_layers", default: 12)
+    layers = try reader.int("num_hidden_layers", default: 12, atMost: 1024)
     heads = try reader.int("num_attention_heads", default: 8)
     positions = try reader.int("max_position_embeddings", default: 77)
     eps = try reader.double("layer_norm_eps", default: 1e-5)

@@ -54,8 +54,9 @@ package struct UNetConfig: Hashable, Sendable {
     upBlocks = try reader.strings(
       "up_block_types", count: levels,
       among: ["UpBlock2D": .plain, "CrossAttnUpBlock2D": .attention])
-    layersPerBlock = try reader.intPerLevel("layers_per_block", levels, default: 2)
-    transformerLayers = try reader.intPerLevel("transformer_layers_per_block", levels, default: 1)
+    layersPerBlock = try reader.intPerLevel("layers_per_block", levels, default: 2, atMost: 64)
+    transformerLayers = try reader.intPerLevel(
+      "transformer_layers_per_block", levels, default: 1, atMost: 64)
     heads = try reader.intPerLevel("attention_head_dim", levels, default: 8)
     contextWidths = try reader.intPerLevel("cross_attention_dim", levels, default: 1280)
     inChannels = try reader.int("in_channels", default: 4)

@@ -33,7 +33,7 @@ package struct VAEConfig: Hashable, Sendable {
     _ = try reader.strings(
       "down_block_types", count: widths.count, among: ["DownEncoderBlock2D": true])
     _ = try reader.strings("up_block_types", count: widths.count, among: ["UpDecoderBlock2D": true])
-    layersPerBlock = try reader.int("layers_per_block", default: 1)
+    layersPerBlock = try reader.int("layers_per_block", default: 1, atMost: 64)
     inChannels = try reader.int("in_channels", default: 3)
     outChannels = try reader.int("out_channels", default: 3)
     latentChannels = try reader.int("latent_channels", default: 4)

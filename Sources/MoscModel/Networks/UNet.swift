@@ -184,9 +184,17 @@ struct LayerContexts {
   }
 }
 
-/// Refuses sizes below one.
+/// Refuses sizes below one, and sizes whose product no memory can hold.
 func expectPositive(_ sizes: (name: String, value: Int)...) throws(Diagnostic) {
-  for size in sizes where size.value < 1 {
-    throw Diagnostic("model.size", "\(size.name) is \(size.value), expected at least 1")
+  var product = 1
+  for size in sizes {
+    guard size.value >= 1 else {
+      throw Diagnostic("model.size", "\(size.name) is \(size.value), expected at least 1")
+    }
+    let (next, overflow) = product.multipliedReportingOverflow(by: size.value)
+    guard !overflow, next <= 1 << 36 else {
+      throw Diagnostic("model.size", "\(size.name) \(size.value) is too large")
+    }
+    product = next
   }
 }

@@ -18,11 +18,11 @@ package struct VAE {
     batch: Int = 1, height: Int, width: Int, _ checkpoint: inout Checkpoint
   ) throws(Diagnostic) -> Graph {
     let smallest = config.downsampling
-    guard batch >= 1, height >= smallest, width >= smallest else {
+    try expectPositive(("batch", batch), ("height", height), ("width", width))
+    guard height >= smallest, width >= smallest else {
       throw Diagnostic(
         "model.size",
-        "\(batch) images of \(width)×\(height) pixels, expected at least 1 of "
-          + "\(smallest)×\(smallest)")
+        "images of \(width)×\(height) pixels, expected at least \(smallest)×\(smallest)")
     }
     var b = ModelBuilder("vae_encoder", checkpoint)
     let image = b.graph.parameter("image", .f32(batch, height, width, config.inChannels))
