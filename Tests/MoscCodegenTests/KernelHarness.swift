@@ -26,7 +26,32 @@ enum KernelHarness {
     }
   }
 
-  static func memory(_ tensor: HostTensor) -> Memory {
+  /// Contraction weights in panels, written here from the definition of the layout.
+  static func panels(_ tensor: HostTensor, _ width: Int, lanes: Int) -> Memory {
+    let shape = tensor.type.shape + (tensor.type.rank == 2 ? [1, 1] : [])
+    let (columns, channels) = (shape[0], shape[1])
+    let depth = channels * shape[2] * shape[3]
+    let memory = Memory(bytes: tensor.type.byteCount(lanes: lanes))
+    for n in 0..<columns {
+      let first = n / width * width
+      let panel = min(width, (columns - first + lanes - 1) / lanes * lanes)
+      for k in 0..<depth {
+        let (tap, channel) = k.quotientAndRemainder(dividingBy: channels)
+        let x = Float(tensor.elements[(n * channels + channel) * shape[2] * shape[3] + tap])
+        let start = memory.pointer + first * depth * tensor.type.dtype.byteSize
+        if tensor.type.dtype == .f32 {
+          start.storeBytes(of: x, toByteOffset: (k * panel + n - first) * 4, as: Float.self)
+        } else {
+          let place = (k / 2 * panel + n - first) * 2 + k % 2
+          start.storeBytes(of: bf16(x), toByteOffset: place * 2, as: UInt16.self)
+        }
+      }
+    }
+    return memory
+  }
+
+  static func memory(_ tensor: HostTensor, lanes: Int) -> Memory {
+    if case .panel(let width) = tensor.type.layout { return panels(tensor, width, lanes: lanes) }
     let size = tensor.type.dtype.byteSize
     // One element off a cache line: files promise no more alignment than an element's.
     let memory = Memory(bytes: tensor.type.count * size, misalignment: size)
@@ -67,9 +92,9 @@ enum KernelHarness {
   /// The results of a compiled kernel for inputs of its parameter types.
   static func run(
     _ graph: Graph, _ function: KernelFunction, tasks: Int, _ inputs: [HostTensor],
-    _ split: Split = .together
+    lanes: Int, _ split: Split = .together
   ) -> [HostTensor] {
-    let buffers = inputs.map(memory)
+    let buffers = inputs.map { memory($0, lanes: lanes) }
     let types = graph.results.map { graph.type($0) }
     let outputs = types.map { type in
       let memory = Memory(bytes: type.count * type.dtype.byteSize, misalignment: type.dtype.byteSize)
@@ -116,8 +141,10 @@ enum KernelHarness {
     let expected = try Evaluator(Module(stage: .kernel, graphs: [graph])).run(graph, inputs)
     let compiler = try KernelCompiler(CompilerOptions(facts: facts))
     guard let kernel = try compiler.compile([graph])[graph.name] else { return "no kernel" }
-    let found = run(graph, kernel.function, tasks: kernel.taskCount, inputs)
-    let again = run(graph, kernel.function, tasks: kernel.taskCount, inputs, .singlyBackwards)
+    let found = run(graph, kernel.function, tasks: kernel.taskCount, inputs, lanes: facts.lanes)
+    let again = run(
+      graph, kernel.function, tasks: kernel.taskCount, inputs, lanes: facts.lanes,
+      .singlyBackwards)
     for (result, (want, have)) in zip(expected, found).enumerated() {
       if have.elements != again[result].elements,
         !zip(have.elements, again[result].elements).allSatisfy({ $0 == $1 || $0.isNaN && $1.isNaN })

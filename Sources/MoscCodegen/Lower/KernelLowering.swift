@@ -83,19 +83,29 @@ package struct KernelLowering {
     return parts
   }
 
-  /// The part for a result that a kernel of its own computes best.
+  /// The part for a result that a kernel of its own computes best, or nil for a loop nest.
   private static func tunedPart(
     _ pull: PullEmitter, _ result: (id: ValueID, pointer: LLVMValue)
   ) throws -> Part? {
-    guard let id = pull.graph.producer(result.id) else { return nil }
-    let node = pull.graph[id]
-    switch node.op {
-    case .groupAffine(let op):
-      let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
-      return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
-    default:
-      return nil
+    let body = BodyFacts(pull.graph, [result.id])
+    for id in body.nodes.reversed() {
+      let node = pull.graph[id]
+      switch node.op {
+      case .linear, .conv2d:
+        if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
+      case .groupAffine(let op) where node.results == [result.id]:
+        let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
+        return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
+      case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
+        .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
+        .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .broadcast,
+        .upsampleNearest, .gather, .pack, .reduceSum, .reduceMax, .softmax, .layerNorm,
+        .groupNorm, .matmul, .attention, .lora, .loraMerge, .geglu, .timestepEmbedding, .call,
+        .arena, .subview, .launch:
+        continue
+      }
     }
+    return nil
   }
 
   /// The graph with composites that have no code of their own replaced by their definitions.

@@ -1,0 +1,156 @@
+import MoscIR
+import MoscLLVM
+
+/// Lowers a kernel around a linear map or convolution over packed weights: the tuned contraction
+/// computes the anchor, and every op after it is evaluated on the finished vectors.
+struct ContractionLowering {
+  let pull: PullEmitter
+  let anchor: NodeID
+  let spec: ContractionSpec
+  let input: ValueID
+  let result: (id: ValueID, pointer: LLVMValue)
+
+  private var node: Node { pull.graph[anchor] }
+
+  /// - Returns: nil when the anchor's operands are not what the tuned kernels read: packed weights
+  ///   in a parameter, and a dense input that only views lead to.
+  init?(_ pull: PullEmitter, _ anchor: NodeID, _ result: (id: ValueID, pointer: LLVMValue)) {
+    let node = pull.graph[anchor]
+    let weight = node.operands[1]
+    guard case .panel(let width) = pull.graph.type(weight).layout,
+      pull.pointers[weight] != nil
+    else { return nil }
+    let found: (spec: ContractionSpec, input: ValueID)?
+    switch node.op {
+    case .linear(let op):
+      found = Self.linear(pull, node, op.tile ?? Self.tile(width))
+    case .conv2d(let op) where op.pad == 0:
+      found = Self.convolution(pull, node, op.stride, op.tile ?? Self.tile(width))
+    default: found = nil
+    }
+    guard let found else { return nil }
+    self.pull = pull
+    self.anchor = anchor
+    self.result = result
+    spec = found.spec
+    input = found.input
+  }
+
+  /// A modest tile for packed weights of a layer that has none.
+  private static func tile(_ width: Int) -> Tile {
+    Tile(rows: 4, columns: width, blockRows: 128, blockColumns: width, blockDepth: 320)
+  }
+
+  private static func linear(
+    _ pull: PullEmitter, _ node: Node, _ tile: Tile
+  ) -> (spec: ContractionSpec, input: ValueID)? {
+    let type = pull.graph.type(node.operands[0])
+    let columns = pull.graph.type(node.operands[1]).shape[0]
+    let leading = Array(type.shape.dropLast())
+    let rows = type.rows
+    let whole = pull.view(of: node.operands[0], counting: [rows, type.lastExtent]) {
+      $0.unravel($1[0], in: leading) + [$1[1]]
+    }
+    if let whole, whole.pitches[1] == 1 || type.lastExtent == 1 {
+      let spec = ContractionSpec(
+        linearRows: rows, depth: type.lastExtent, columns: columns, dtype: type.dtype,
+        pitch: rows == 1 ? type.lastExtent : whole.pitches[0], inputOffset: whole.offset,
+        tile: tile)
+      return (spec, whole.parameter)
+    }
+    // Rows of each sample evenly spaced, samples apart.
+    guard let samples = leading.first, samples > 1, leading.count > 1 else { return nil }
+    let split = pull.view(
+      of: node.operands[0], counting: [samples, rows / samples, type.lastExtent]
+    ) { [$1[0]] + $0.unravel($1[1], in: Array(leading.dropFirst())) + [$1[2]] }
+    guard let split, split.pitches[2] == 1 || type.lastExtent == 1 else { return nil }
+    var spec = ContractionSpec(
+      linearRows: rows / samples, depth: type.lastExtent, columns: columns, dtype: type.dtype,
+      pitch: rows == samples ? type.lastExtent : split.pitches[1], inputOffset: split.offset,
+      tile: tile)
+    spec.batch = samples
+    spec.imagePitch = split.pitches[0]
+    return (spec, split.parameter)
+  }
+
+  private static func convolution(
+    _ pull: PullEmitter, _ node: Node, _ stride: Int, _ tile: Tile
+  ) -> (spec: ContractionSpec, input: ValueID)? {
+    let type = pull.graph.type(node.operands[0])
+    let weight = pull.graph.type(node.operands[1]).shape
+    let shape = type.shape
+    guard let view = pull.view(of: node.operands[0], counting: shape, { $1 }),
+      view.pitches[3] == 1 || shape[3] == 1
+    else { return nil }
+    var spec = ContractionSpec(
+      convolution: shape[0], height: shape[1], width: shape[2], channels: shape[3],
+      columns: weight[0], kernelHeight: weight[2], kernelWidth: weight[3], stride: stride,
+      dtype: type.dtype, tile: tile)
+    spec.inputOffset = view.offset
+    // An extent of 1 has no neighbour to be apart from.
+    if shape[2] > 1 { spec.pixelPitch = view.pitches[2] }
+    if shape[1] > 1 { spec.rowPitch = view.pitches[1] }
+    if shape[0] > 1 { spec.imagePitch = view.pitches[0] }
+    return (spec, view.parameter)
+  }
+
+  func part() throws -> KernelLowering.Part {
+    KernelLowering.Part(taskCount: Contraction.tasks(spec, pull.e.target)) { task in
+      guard let a = pull.pointers[input], let b = pull.pointers[node.operands[1]] else {
+        throw pull.failure("a contraction without buffers")
+      }
+      try Contraction.emit(
+        pull.e, spec, task: task, a: a, b: b, bias: nil
+      ) { _, vector in
+        let epilogue = Epilogue(pull: pull, anchor: node, result: result)
+        let bias = node.operands.dropFirst(2).first
+        try epilogue.emit(vector.value, row: vector.row, column: vector.column, vector.count) {
+          value, column in
+          guard let bias else { return value }
+          return pull.e.fadd(value, pull.wide(try pull.value(bias, at: [column])))
+        }
+      }
+    }
+  }
+}
+
+/// Evaluates the ops after an anchor on one vector of its result and stores what comes out.
+struct Epilogue {
+  let pull: PullEmitter
+  let anchor: Node
+  let result: (id: ValueID, pointer: LLVMValue)
+
+  /// - Parameters:
+  ///   - row: The position among all axes of the anchor's result but the last.
+  ///   - column: The position of the first lane on the last axis.
+  ///   - adjust: What happens to the vector before the ops, given its column index.
+  func emit(
+    _ value: LLVMValue, row: LLVMValue, column: LLVMValue, _ count: Int,
+    adjust: (LLVMValue, IndexExpr) throws -> LLVMValue = { value, _ in value }
+  ) throws {
+    let type = pull.graph.type(anchor.results[0])
+    let lanes = pull.e.lanes(of: value)
+    try pull.scoped {
+      let rowIndex = pull.counter(row, extent: type.rows)
+      let firstColumn = pull.counter(column, extent: type.lastExtent - count + 1)
+      try pull.withLanes(lanes, active: count) { lane in
+        let columnIndex = firstColumn + lane
+        let index =
+          pull.space.unravel(rowIndex, in: Array(type.shape.dropLast())) + [columnIndex]
+        pull.injected[anchor.results[0]] = (index, try adjust(value, columnIndex))
+        defer { pull.injected[anchor.results[0]] = nil }
+        let target = pull.graph.type(result.id)
+        let place: [IndexExpr]
+        if target.lastExtent == type.lastExtent {
+          place =
+            pull.space.unravel(rowIndex, in: Array(target.shape.dropLast())) + [columnIndex]
+        } else {
+          place = pull.space.unravel(
+            rowIndex * type.lastExtent + columnIndex, in: target.shape)
+        }
+        let (finished, _) = try pull.unrounded(result.id, at: place)
+        try pull.store(finished, as: target, result.pointer, at: place)
+      }
+    }
+  }
+}
