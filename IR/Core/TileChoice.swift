@@ -12,15 +12,15 @@ extension Tile {
   ) -> Tile {
     let vectors = panelVectors(target, rows: rows, columns: columns)
     let width = vectors * target.lanes
-    let tileRows = rowsOfTile(target, vectors: vectors)
+    let tileRows = min(rowsOfTile(target, vectors: vectors), max(rows, 1))
     let blockRows = evenBlock(rows, limit: 128, multiple: tileRows)
     var blockColumns = evenBlock(columns, limit: max(320 / width, 1) * width, multiple: width)
     let rowBlocks = (rows + blockRows - 1) / blockRows
     while blockColumns > width, rowBlocks * ((columns + blockColumns - 1) / blockColumns) < 8 {
       blockColumns -= width
     }
-    // 1280 bytes of one input row: 128 rows and a panel of weights fit the second-level cache.
-    let blockDepth = min(depth, 1280 / dtype.byteSize)
+    // The inputs of 128 rows and a panel of weights fit the second-level cache.
+    let blockDepth = min(depth, 640)
     return Tile(
       rows: tileRows, columns: width, blockRows: blockRows, blockColumns: blockColumns,
       blockDepth: blockDepth)

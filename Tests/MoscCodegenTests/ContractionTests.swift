@@ -176,7 +176,8 @@ extension FunctionEmitter {
     for (rows, vectors) in [(1, 1), (2, 3), (4, 5), (6, 4), (8, 2), (14, 1)] {
       let width = vectors * facts.lanes
       let tile = Tile(
-        rows: rows, columns: width, blockRows: rows * 3, blockColumns: width * 2, blockDepth: 24)
+        rows: rows, columns: width, blockRows: rows * 3 + 1, blockColumns: width * 5 / 2,
+        blockDepth: 24)
       let spec = ContractionSpec(
         convolution: 1, height: 9, width: 10, channels: 22, columns: 5 * facts.lanes + 3,
         kernelHeight: 3, kernelWidth: 3, dtype: .f32, biasType: .f32, tile: tile)
@@ -201,7 +202,7 @@ extension FunctionEmitter {
     spec.tile.columns = 12
     #expect(throws: EmitError.self) { try emit(spec) }
     spec.tile = tile
-    spec.tile.blockRows = 13
+    spec.columns = 0
     #expect(throws: EmitError.self) { try emit(spec) }
   }
 }

@@ -66,7 +66,7 @@ private struct ContractionWriter {
     self.e = e
     self.plan = plan
     spec = plan.spec
-    tile = plan.spec.tile
+    tile = plan.tile
     self.a = e.offset(a, bytes: spec.inputOffset * spec.dtype.byteSize)
     self.b = b
     self.bias = spec.biasType == nil ? nil : bias

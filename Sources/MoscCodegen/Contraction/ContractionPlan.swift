@@ -6,6 +6,7 @@ import MoscLLVM
 struct ContractionPlan {
   let spec: ContractionSpec
   let lanes: Int
+  let tile: Tile
 
   /// Runs of input elements that are contiguous for one output row.
   ///
@@ -27,11 +28,12 @@ struct ContractionPlan {
   init(_ spec: ContractionSpec, lanes: Int) {
     self.spec = spec
     self.lanes = lanes
+    tile = spec.wholeTile
     let touching = spec.pixelPitch == spec.channels
     segments = touching ? spec.kernelHeight : spec.kernelHeight * spec.kernelWidth
     segmentLength = touching ? spec.kernelWidth * spec.channels : spec.channels
     elementsPerStep = spec.dtype == .bf16 ? 2 : 1
-    let limit = max(spec.tile.blockDepth, 16)
+    let limit = max(tile.blockDepth, 16)
     let merges = segments > 1 && segmentLength * 2 <= limit
     segmentsPerCall = merges ? min(segments, limit / segmentLength) : 1
     blockLength =
@@ -40,9 +42,9 @@ struct ContractionPlan {
       spec.rowPitch == spec.outputWidth * spec.pixelPitch && spec.stride == 1
       && (spec.batch == 1 || spec.imagePitch == spec.outputHeight * spec.rowPitch)
     let oneRow = spec.batch == 1 && spec.outputHeight == 1
-    let wholeTiles = spec.rows % spec.tile.rows == 0
+    let wholeTiles = spec.rows % tile.rows == 0
     hasUniformRows =
-      wholeTiles && (flat || oneRow || spec.outputWidth % spec.tile.rows == 0)
+      wholeTiles && (flat || oneRow || spec.outputWidth % tile.rows == 0)
   }
 
   /// The longest block that divides the segment and is no shorter than half the limit, or else
@@ -68,25 +70,25 @@ struct ContractionPlan {
 
   // MARK: Columns
 
-  var fullPanels: Int { spec.columns / spec.tile.columns }
+  var fullPanels: Int { spec.columns / tile.columns }
   /// Columns of the narrower last panel, 0 for none.
-  var tailColumns: Int { spec.columns % spec.tile.columns }
+  var tailColumns: Int { spec.columns % tile.columns }
   /// Vectors of a panel.
   func vectors(tail: Bool) -> Int {
-    tail ? (tailColumns + lanes - 1) / lanes : spec.tile.columns / lanes
+    tail ? (tailColumns + lanes - 1) / lanes : tile.columns / lanes
   }
   var panels: Int { fullPanels + (tailColumns > 0 ? 1 : 0) }
-  var panelsPerBlock: Int { spec.tile.blockColumns / spec.tile.columns }
+  var panelsPerBlock: Int { tile.blockColumns / tile.columns }
 
   // MARK: Tasks
 
-  var rowBlocks: Int { (spec.rows + spec.tile.blockRows - 1) / spec.tile.blockRows }
+  var rowBlocks: Int { (spec.rows + tile.blockRows - 1) / tile.blockRows }
   var columnBlocks: Int { (panels + panelsPerBlock - 1) / panelsPerBlock }
   var tasks: Int { rowBlocks * columnBlocks }
-  var tilesPerBlock: Int { spec.tile.blockRows / spec.tile.rows }
+  var tilesPerBlock: Int { tile.blockRows / tile.rows }
 
   /// Bytes of one register tile of partial sums.
-  var tileBytes: Int { spec.tile.rows * spec.tile.columns * 4 }
+  var tileBytes: Int { tile.rows * tile.columns * 4 }
   /// Bytes of partial sums of one task: all tiles when depth is cut, else one tile.
   var scratchBytes: Int {
     depthBlocks == 1 ? tileBytes : tileBytes * tilesPerBlock * min(panelsPerBlock, panels)

@@ -78,6 +78,15 @@ package struct ContractionSpec: Hashable, Sendable {
   /// Floating-point operations, two per product.
   package var flops: Int { 2 * rows * columns * depth }
 
+  /// The tile with cache blocks that are whole register tiles.
+  var wholeTile: Tile {
+    var whole = tile
+    whole.rows = max(tile.rows, 1)
+    whole.blockRows = max(tile.blockRows / whole.rows, 1) * whole.rows
+    whole.blockColumns = max(tile.blockColumns / tile.columns, 1) * tile.columns
+    return whole
+  }
+
   /// Throws when the numbers contradict each other.
   func check(_ target: TargetFacts) throws(EmitError) {
     let positive = [
@@ -89,11 +98,7 @@ package struct ContractionSpec: Hashable, Sendable {
       dtype == .f32 || (dtype == .bf16 && channels % 2 == 0),
       "contraction operands must be f32, or bf16 of even depth; found \(dtype) of \(channels)")
     try EmitError.require(
-      tile.columns % target.lanes == 0,
+      tile.columns > 0 && tile.columns % target.lanes == 0,
       "tile columns \(tile.columns) are no multiple of \(target.lanes) lanes")
-    try EmitError.require(
-      tile.blockColumns % tile.columns == 0 && tile.blockRows % tile.rows == 0,
-      "cache block \(tile.blockRows)×\(tile.blockColumns) is no multiple of the register tile "
-        + "\(tile.rows)×\(tile.columns)")
   }
 }

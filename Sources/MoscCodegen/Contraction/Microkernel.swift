@@ -51,7 +51,7 @@ private struct MicrokernelWriter {
     self.e = e
     self.plan = plan
     self.vectors = vectors
-    rows = plan.spec.tile.rows
+    rows = plan.tile.rows
     lanes = plan.lanes
     (b, c) = (p[1], p[2])
     (isFirst, steps) = (p[4], p[5])

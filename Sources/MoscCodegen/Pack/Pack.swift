@@ -1,0 +1,166 @@
+import MoscIR
+import MoscLLVM
+
+/// What a packing kernel converts: dense weights `[columns, channels, taps]` to panels.
+package struct PackSpec: Hashable, Sendable {
+  /// Output channels.
+  package var columns: Int
+  /// Input channels.
+  package var channels: Int
+  /// Kernel positions, 1 for linear maps.
+  package var taps: Int
+  /// The element type of the dense weights: f32, f16 or bf16.
+  package var source: DType
+  /// The element type of the panels: f32 or bf16.
+  package var dtype: DType
+  /// Columns of a panel.
+  package var panel: Int
+
+  package init(
+    columns: Int, channels: Int, taps: Int, source: DType, dtype: DType, panel: Int
+  ) {
+    self.columns = columns
+    self.channels = channels
+    self.taps = taps
+    self.source = source
+    self.dtype = dtype
+    self.panel = panel
+  }
+
+  /// Elements of one column.
+  package var depth: Int { channels * taps }
+}
+
+/// Writes kernels that rearrange dense weights in the panels that contractions read.
+///
+/// Panel p holds columns `p·panel ..< (p+1)·panel`; the last one is as wide as what is left, rounded
+/// up to whole vectors with zeros. Depth is ordered (tap, channel). f32: element (k, j) at
+/// `k·width + j`; bf16: at `(k/2)·2·width + 2·j + k%2`. A task packs one vector of columns: chunks of
+/// channels are transposed into stack memory in source order, then stored in depth order.
+package enum Pack {
+  /// The number of independent tasks.
+  package static func tasks(_ spec: PackSpec, _ target: TargetFacts) -> Int {
+    let perPanel = spec.panel / target.lanes
+    let rest = (spec.columns % spec.panel + target.lanes - 1) / target.lanes
+    return spec.columns / spec.panel * perPanel + rest
+  }
+
+  /// Writes the code of task `task`; the source may have any alignment, panels have 64 bytes.
+  package static func emit(
+    _ e: FunctionEmitter, _ spec: PackSpec, task: LLVMValue, source: LLVMValue, panels: LLVMValue
+  ) throws {
+    try EmitError.require(
+      spec.columns > 0 && spec.channels > 0 && spec.taps > 0 && spec.panel > 0
+        && spec.panel % e.lanes == 0,
+      "cannot pack \(spec.columns)×\(spec.channels)×\(spec.taps) weights in panels of "
+        + "\(spec.panel) for \(e.lanes) lanes")
+    try EmitError.require(
+      spec.source.isFloat && (spec.dtype == .f32 || spec.dtype == .bf16),
+      "panels hold f32 or bf16 made from floats, found \(spec.source) to \(spec.dtype)")
+    try EmitError.require(
+      spec.dtype == .f32 || spec.channels % 2 == 0,
+      "bf16 panels need an even number of channels, found \(spec.channels)")
+    PackWriter(e, spec, task: task, source: source, panels: panels).write()
+  }
+}
+
+private struct PackWriter {
+  let e: FunctionEmitter
+  let spec: PackSpec
+  let lanes: Int
+  /// The dense elements of each column of this task's vector.
+  let columns: [LLVMValue]
+  /// Which lanes are columns of the weights.
+  let valid: LLVMValue
+  /// The first vector of depth 0, and the bytes from one depth step to the next.
+  let destination: LLVMValue
+  let stepBytes: LLVMValue
+  let scratch: LLVMValue
+  /// Channels transposed at a time.
+  let chunk: Int
+
+  init(
+    _ e: FunctionEmitter, _ spec: PackSpec, task: LLVMValue, source: LLVMValue, panels: LLVMValue
+  ) {
+    self.e = e
+    self.spec = spec
+    lanes = e.lanes
+    let perPanel = spec.panel / lanes
+    let firstColumn = e.mul(task, e.lanes)
+    columns = (0..<e.lanes).map { lane in
+      let column = e.min(e.add(firstColumn, lane), spec.columns - 1)
+      return e.offset(source, bytes: e.mul(column, spec.depth * spec.source.byteSize))
+    }
+    let left = e.builder.cast(.trunc, e.sub(e.int(spec.columns), firstColumn), e.i32)
+    valid = e.builder.compare(.less, e.laneNumbers(lanes), e.splat(left, lanes))
+    let panel = e.div(task, perPanel)
+    let start = e.mul(panel, spec.panel * spec.depth * spec.dtype.byteSize)
+    destination = e.offset(
+      panels, bytes: e.add(start, e.mul(e.rem(task, perPanel), lanes * 4)))
+    let fullPanels = spec.columns / spec.panel
+    let rest = (spec.columns % spec.panel + lanes - 1) / lanes
+    let isFull = e.builder.compare(.less, panel, e.int(fullPanels))
+    stepBytes = e.builder.select(
+      isFull, e.int(spec.panel * 4), e.int(rest * lanes * 4))
+    chunk = Swift.min(spec.channels, Swift.max(2, 256 / spec.taps / 2 * 2))
+    scratch = e.stackSlot(bytes: chunk * spec.taps * lanes * 4)
+  }
+
+  func write() {
+    let whole = spec.channels / chunk * chunk
+    e.loop(from: 0, to: whole, step: chunk) { channel, _ in
+      move(channel, channels: chunk)
+      return []
+    }
+    if whole < spec.channels { move(e.int(whole), channels: spec.channels - whole) }
+  }
+
+  private func move(_ channel: LLVMValue, channels: Int) {
+    let count = channels * spec.taps
+    let start = e.mul(channel, spec.taps * spec.source.byteSize)
+    let whole = count / lanes * lanes
+    e.loop(from: 0, to: whole, step: lanes) { index, _ in
+      gather(start, index, count: lanes)
+      return []
+    }
+    if whole < count { gather(start, e.int(whole), count: count - whole) }
+    let perStep = spec.dtype == .bf16 ? 2 : 1
+    e.loop(from: 0, to: spec.taps) { tap, _ in
+      e.loop(from: 0, to: channels, step: perStep) { local, _ in
+        let depth = e.add(e.mul(tap, spec.channels), e.add(channel, local))
+        let address = e.offset(
+          destination, bytes: e.mul(e.div(depth, perStep), stepBytes))
+        e.storeRaw(word(tap, local), address, align: lanes * 4)
+        return []
+      }
+      return []
+    }
+  }
+
+  /// Transposes `count` elements of every column into `count` rows of stack memory.
+  private func gather(_ start: LLVMValue, _ index: LLVMValue, count: Int) {
+    let offset = e.add(start, e.mul(index, spec.source.byteSize))
+    let zero = e.float(0, lanes: lanes)
+    let rows = columns.map { column in
+      e.load(spec.source, e.offset(column, bytes: offset), lanes: lanes, count: count, align: 1)
+    }
+    let base = e.offset(scratch, bytes: e.mul(index, lanes * 4))
+    for (i, row) in e.transpose(rows).prefix(count).enumerated() {
+      let kept = e.builder.select(valid, row, zero)
+      e.store(kept, as: .f32, e.offset(base, bytes: i * lanes * 4), align: lanes * 4)
+    }
+  }
+
+  /// What the panel holds for one step: f32 numbers or pairs of bf16.
+  private func word(_ tap: LLVMValue, _ channel: LLVMValue) -> LLVMValue {
+    func row(_ channel: LLVMValue) -> LLVMValue {
+      let index = e.add(e.mul(channel, spec.taps), tap)
+      return e.load(
+        .f32, e.offset(scratch, bytes: e.mul(index, lanes * 4)), lanes: lanes, align: lanes * 4)
+    }
+    if spec.dtype == .f32 { return row(channel) }
+    let low = e.builder.cast(.zext, e.toBF16(row(channel)), e.intType(lanes))
+    let high = e.builder.cast(.zext, e.toBF16(row(e.add(channel, 1))), e.intType(lanes))
+    return e.builder.binary(.or, low, e.shl(high, 16))
+  }
+}
