@@ -28,23 +28,19 @@ enum KernelHarness {
 
   /// Contraction weights in panels, written here from the definition of the layout.
   static func panels(_ tensor: HostTensor, _ width: Int, lanes: Int) -> Memory {
-    let shape = tensor.type.shape + (tensor.type.rank == 2 ? [1, 1] : [])
-    let (columns, channels) = (shape[0], shape[1])
-    let depth = channels * shape[2] * shape[3]
-    let memory = Memory(bytes: tensor.type.byteCount(lanes: lanes))
-    for n in 0..<columns {
-      let first = n / width * width
-      let panel = min(width, (columns - first + lanes - 1) / lanes * lanes)
-      for k in 0..<depth {
-        let (tap, channel) = k.quotientAndRemainder(dividingBy: channels)
-        let x = Float(tensor.elements[(n * channels + channel) * shape[2] * shape[3] + tap])
-        let start = memory.pointer + first * depth * tensor.type.dtype.byteSize
-        if tensor.type.dtype == .f32 {
-          start.storeBytes(of: x, toByteOffset: (k * panel + n - first) * 4, as: Float.self)
-        } else {
-          let place = (k / 2 * panel + n - first) * 2 + k % 2
-          start.storeBytes(of: bf16(x), toByteOffset: place * 2, as: UInt16.self)
-        }
+    let type = tensor.type
+    let taps = type.shape.dropFirst(2).reduce(1, *)
+    let depth = type.count / type.shape[0]
+    let memory = Memory(bytes: type.byteCount(lanes: lanes))
+    for (i, x) in tensor.elements.enumerated() {
+      let (n, rest) = i.quotientAndRemainder(dividingBy: depth)
+      let (channel, tap) = rest.quotientAndRemainder(dividingBy: taps)
+      let k = tap * type.shape[1] + channel
+      let position = panelPosition(n, k, type, width, lanes: lanes)
+      if type.dtype == .f32 {
+        memory.pointer.storeBytes(of: Float(x), toByteOffset: position * 4, as: Float.self)
+      } else {
+        memory.pointer.storeBytes(of: bf16(Float(x)), toByteOffset: position * 2, as: UInt16.self)
       }
     }
     return memory
@@ -69,7 +65,31 @@ enum KernelHarness {
     return memory
   }
 
-  static func tensor(_ memory: Memory, _ type: TensorType) -> HostTensor {
+  /// The position of weight `n` at depth `k` in panels, in elements.
+  static func panelPosition(_ n: Int, _ k: Int, _ type: TensorType, _ width: Int, lanes: Int) -> Int {
+    let depth = type.count / type.shape[0]
+    let first = n / width * width
+    let panel = min(width, (type.shape[0] - first + lanes - 1) / lanes * lanes)
+    return type.dtype == .f32
+      ? first * depth + k * panel + n - first
+      : first * depth + (k / 2 * panel + n - first) * 2 + k % 2
+  }
+
+  static func tensor(_ memory: Memory, _ type: TensorType, lanes: Int) -> HostTensor {
+    if case .panel(let width) = type.layout {
+      let taps = type.shape.dropFirst(2).reduce(1, *)
+      let depth = type.count / type.shape[0]
+      return HostTensor(
+        type,
+        (0..<type.count).map { i -> Double in
+          let (n, rest) = i.quotientAndRemainder(dividingBy: depth)
+          let (channel, tap) = rest.quotientAndRemainder(dividingBy: taps)
+          let k = tap * type.shape[1] + channel
+          let position = panelPosition(n, k, type, width, lanes: lanes)
+          return type.dtype == .f32
+            ? Double(memory.floats()[position]) : Double(float(bf16: memory.halves()[position]))
+        })
+    }
     let size = type.dtype.byteSize
     return HostTensor(
       type,
@@ -97,7 +117,9 @@ enum KernelHarness {
     let buffers = inputs.map { memory($0, lanes: lanes) }
     let types = graph.results.map { graph.type($0) }
     let outputs = types.map { type in
-      let memory = Memory(bytes: type.count * type.dtype.byteSize, misalignment: type.dtype.byteSize)
+      let isPacked = type.layout != .dense
+      let memory = Memory(
+        bytes: type.byteCount(lanes: lanes), misalignment: isPacked ? 0 : type.dtype.byteSize)
       memory.pointer.initializeMemory(as: UInt8.self, repeating: 0x7b, count: memory.byteCount)
       return memory
     }
@@ -112,7 +134,7 @@ enum KernelHarness {
     for (output, type) in zip(outputs, types) {
       #expect(output.isGuardIntact, "stored past the end of a \(type)")
     }
-    return zip(outputs, types).map(tensor)
+    return zip(outputs, types).map { tensor($0, $1, lanes: lanes) }
   }
 
   /// What a comparison may differ by: `absolute + relative · |expected|`, and one step of the

@@ -12,7 +12,6 @@ import Testing
     "arena": "memory of stage buffer",
     "subview": "memory of stage buffer",
     "launch": "runs kernels",
-    "pack": "tested with contractions",
     "attention": "tested with contractions",
   ]
 
@@ -177,6 +176,14 @@ import Testing
         try one(table) { g, x in
           try g.gather(x, ids: g.parameter("ids", TensorType(.i32, ids)))
         }
+      }
+    case "pack":
+      let weights: [([Int], DType, DType)] = [
+        ([33, 24], .f32, .f32), ([40, 6, 3, 3], .f16, .bf16), ([16, 5], .bf16, .f32),
+        ([100, 8, 3, 3], .f32, .bf16),
+      ]
+      return try weights.map { shape, from, to in
+        try one(shape, from) { g, x in try g.pack(x, dtype: to, panel: 48) }
       }
     case "timestep_embedding":
       let sizes: [(Int, Int, Bool)] = [(3, 40, true), (1, 320, true), (2, 6, false)]

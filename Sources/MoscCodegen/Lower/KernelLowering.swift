@@ -1,6 +1,9 @@
 import MoscIR
 import MoscLLVM
 
+/// The panel writer; `Pack` alone could also mean the op.
+private typealias PackKernel = MoscCodegen.Pack
+
 /// Turns one kernel graph into the LLVM IR of one exported function.
 package struct KernelLowering {
   /// The name under which every object exports its kernel: equal kernels have equal objects,
@@ -93,6 +96,8 @@ package struct KernelLowering {
       switch node.op {
       case .linear, .conv2d:
         if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
+      case .pack(let op) where node.results == [result.id]:
+        return try packPart(pull, op, node, result.pointer)
       case .groupAffine(let op) where node.results == [result.id]:
         let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
@@ -106,6 +111,30 @@ package struct KernelLowering {
       }
     }
     return nil
+  }
+
+  /// Packing of weights that only views separate from a parameter.
+  private static func packPart(
+    _ pull: PullEmitter, _ op: MoscIR.Pack, _ node: Node, _ panels: LLVMValue
+  ) throws -> Part {
+    let type = pull.graph.type(node.operands[0])
+    guard case .panel(let width) = op.type.layout else {
+      throw pull.failure("'pack' to \(op.type), expected a panel layout")
+    }
+    let view = pull.view(of: node.operands[0], counting: [type.count]) {
+      $0.unravel($1[0], in: type.shape)
+    }
+    guard let view, view.pitches == [1] || type.count == 1,
+      let buffer = pull.pointers[view.parameter]
+    else { throw pull.failure("'pack' needs weights that lie together in a parameter") }
+    let spec = PackSpec(
+      columns: type.shape[0], channels: type.shape[1],
+      taps: type.shape.dropFirst(2).reduce(1, *), source: type.dtype, dtype: op.type.dtype,
+      panel: width)
+    return Part(taskCount: PackKernel.tasks(spec, pull.e.target)) { task in
+      let source = pull.e.offset(buffer, bytes: view.offset * type.dtype.byteSize)
+      try PackKernel.emit(pull.e, spec, task: task, source: source, panels: panels)
+    }
   }
 
   /// The graph with composites that have no code of their own replaced by their definitions.
