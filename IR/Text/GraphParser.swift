@@ -69,10 +69,11 @@ extension Parser {
     var types: [TensorType] = []
     while !accept(")") {
       if !types.isEmpty { try expect(",") }
-      if case .identifier(let name) = current.kind,
-        tokens[position + 1].kind == .punctuation(":")
-      {
-        graph.resultNames.append(name)
+      if tokens[position + 1].kind == .punctuation(":") {
+        switch current.kind {
+        case .identifier(let name), .string(let name): graph.resultNames.append(name)
+        default: throw expected("the name of a result")
+        }
         position += 2
       }
       types.append(try type())

@@ -36,7 +36,7 @@ package struct Printer {
     if !graph.results.isEmpty {
       let results = graph.results.enumerated().map { index, id in
         index < graph.resultNames.count
-          ? "\(graph.resultNames[index]): \(graph[id].type)" : "\(graph[id].type)"
+          ? "\(Self.label(graph.resultNames[index])): \(graph[id].type)" : "\(graph[id].type)"
       }
       text += " -> (\(results.joined(separator: ", ")))"
     }
@@ -80,6 +80,21 @@ package struct Printer {
     case .ints(let list): "[\(list.map(String.init).joined(separator: ", "))]"
     case .floats(let list): "[\(list.map { "\($0)" }.joined(separator: ", "))]"
     }
+  }
+
+  /// The name of a result: as it is if it can be read as a name, else in quotes.
+  static func label(_ name: String) -> String {
+    let isWord = name.utf8.allSatisfy {
+      switch $0 {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."):
+        true
+      default: false
+      }
+    }
+    let first = name.first ?? "0"
+    return isWord && (first.isLetter || first == "_") && name != "inf" && name != "nan"
+      ? name : quote(name)
   }
 
   /// A string literal with quotes, backslashes and control characters escaped.

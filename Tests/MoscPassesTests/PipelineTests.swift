@@ -52,8 +52,14 @@ import Testing
     var module = try Programs.denoiser()
     var context = PassContext(precision: precision)
     var manager = PassManager(try Pipeline.inference())
+    manager.options.after = { _, name, module in
+      let text = Printer.print(module)
+      let again = try? Parser.parse(text)
+      #expect(again.map(Printer.print) == text, "after \(name)")
+    }
     try manager.run(&module, &context)
     #expect(module.stage == .buffer)
+    manager.options.after = nil
     let text = Printer.print(module)
     for pass in [Bufferise.name, PlanMemory.name] {
       manager = PassManager(try Pipeline.parse(pass))
