@@ -106,27 +106,26 @@ private struct PackWriter {
     scratch = e.stackSlot(bytes: chunk * spec.taps * lanes * 4)
   }
 
+  // The last chunk and the last block of a chunk end where the data ends, moving some elements
+  // twice: cheaper to compile than code for the remainders.
   func write() {
-    let whole = spec.channels / chunk * chunk
-    e.loop(from: 0, to: whole, step: chunk) { channel, _ in
-      move(channel, channels: chunk)
+    e.loop(from: 0, to: spec.channels, step: chunk) { index, _ in
+      move(e.min(index, spec.channels - chunk))
       return []
     }
-    if whole < spec.channels { move(e.int(whole), channels: spec.channels - whole) }
   }
 
-  private func move(_ channel: LLVMValue, channels: Int) {
-    let count = channels * spec.taps
+  private func move(_ channel: LLVMValue) {
+    let count = chunk * spec.taps
     let start = e.mul(channel, spec.taps * spec.source.byteSize)
-    let whole = count / lanes * lanes
-    e.loop(from: 0, to: whole, step: lanes) { index, _ in
-      gather(start, index, count: lanes)
+    let block = Swift.min(count, lanes)
+    e.loop(from: 0, to: count, step: block) { index, _ in
+      gather(start, e.min(index, count - block), count: block)
       return []
     }
-    if whole < count { gather(start, e.int(whole), count: count - whole) }
     let perStep = spec.dtype == .bf16 ? 2 : 1
     e.loop(from: 0, to: spec.taps) { tap, _ in
-      e.loop(from: 0, to: channels, step: perStep) { local, _ in
+      e.loop(from: 0, to: chunk, step: perStep) { local, _ in
         let depth = e.add(e.mul(tap, spec.channels), e.add(channel, local))
         let address = e.offset(
           destination, bytes: e.mul(e.div(depth, perStep), stepBytes))
