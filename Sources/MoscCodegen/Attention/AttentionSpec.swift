@@ -1,0 +1,143 @@
+import MoscIR
+import MoscLLVM
+
+/// Where one operand of attention lies: element
+/// `offset + image · batchPitch + token · tokenPitch + head · headPitch + channel`.
+package struct AttentionOperand: Hashable, Sendable {
+  package var dtype: DType
+  package var offset: Int
+  package var tokenPitch: Int
+  package var batchPitch: Int
+  package var headPitch: Int
+
+  package init(
+    _ dtype: DType, offset: Int = 0, tokenPitch: Int, batchPitch: Int, headPitch: Int
+  ) {
+    self.dtype = dtype
+    self.offset = offset
+    self.tokenPitch = tokenPitch
+    self.batchPitch = batchPitch
+    self.headPitch = headPitch
+  }
+
+  /// A dense `[batch, tokens, heads · depth]` tensor.
+  package init(dense dtype: DType, tokens: Int, heads: Int, depth: Int) {
+    self.init(
+      dtype, tokenPitch: heads * depth, batchPitch: tokens * heads * depth, headPitch: depth)
+  }
+}
+
+/// Scaled dot-product attention with every number static: per image and head
+/// `y[i] = Σ_j softmax_j(scale · q[i]·k[j]) · v[j]`, over `j ≤ i` only when causal.
+package struct AttentionSpec: Hashable, Sendable {
+  package var batch: Int
+  package var heads: Int
+  /// Channels of a head.
+  package var depth: Int
+  package var queryCount: Int
+  package var keyCount: Int
+  package var isCausal: Bool
+  package var scale: Float
+  package var queries: AttentionOperand
+  package var keys: AttentionOperand
+  package var values: AttentionOperand
+  package var output: AttentionOperand
+
+  package init(
+    batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int, isCausal: Bool = false,
+    scale: Float, queries: AttentionOperand, keys: AttentionOperand, values: AttentionOperand,
+    output: AttentionOperand
+  ) {
+    self.batch = batch
+    self.heads = heads
+    self.depth = depth
+    self.queryCount = queryCount
+    self.keyCount = keyCount
+    self.isCausal = isCausal
+    self.scale = scale
+    self.queries = queries
+    self.keys = keys
+    self.values = values
+    self.output = output
+  }
+
+  /// Dense operands of one type and `scale = 1/√depth`.
+  package init(
+    dense dtype: DType, batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int,
+    isCausal: Bool = false, output: DType = .f32
+  ) {
+    func operand(_ dtype: DType, _ tokens: Int) -> AttentionOperand {
+      AttentionOperand(dense: dtype, tokens: tokens, heads: heads, depth: depth)
+    }
+    self.init(
+      batch: batch, heads: heads, depth: depth, queryCount: queryCount, keyCount: keyCount,
+      isCausal: isCausal, scale: 1 / Float(depth).squareRoot(),
+      queries: operand(dtype, queryCount), keys: operand(dtype, keyCount),
+      values: operand(dtype, keyCount), output: operand(output, queryCount))
+  }
+
+  /// Floating-point operations of both products, two per multiplication.
+  package var flops: Int { 4 * batch * heads * queryCount * keyCount * depth }
+
+  /// Throws when the numbers make no attention.
+  func check() throws(EmitError) {
+    let extents = [batch, heads, depth, queryCount, keyCount]
+    try EmitError.require(
+      extents.allSatisfy { $0 > 0 }, "attention extents must be positive, found \(extents)")
+    try EmitError.require(scale > 0, "attention scale must be positive, found \(scale)")
+    for operand in [queries, keys, values, output] {
+      try EmitError.require(
+        operand.dtype.isFloat, "attention operands must be floats, found \(operand.dtype)")
+    }
+  }
+}
+
+/// The static loop structure of attention: block sizes, scratch layout and tasks.
+struct AttentionPlan {
+  let spec: AttentionSpec
+  let lanes: Int
+  /// Whether products take bf16 pairs; f32 otherwise.
+  let usesPairs: Bool
+  /// Vectors of a query block.
+  let queryVectors: Int
+  /// Query blocks of a task; they share the rearranged keys and values.
+  let group: Int
+
+  /// Keys of a block.
+  static let keyBlock = 64
+  /// Keys, or channels, of a register tile.
+  static let tile = 4
+
+  init(_ spec: AttentionSpec, _ target: TargetFacts) {
+    self.spec = spec
+    lanes = target.lanes
+    let types = [spec.queries.dtype, spec.keys.dtype, spec.values.dtype]
+    usesPairs = types.allSatisfy { $0 == .bf16 } && spec.depth % 2 == 0
+    let widest = target.vectorRegisters >= 32 ? 4 : 2
+    let needed = (spec.queryCount + target.lanes - 1) / target.lanes
+    queryVectors = min(widest, needed)
+    let blocks = (needed + queryVectors - 1) / queryVectors
+    // Queries and sums of a group take at most about 160 KB, and there are 16 tasks if possible.
+    let blockBytes = 8 * spec.depth * queryVectors * target.lanes
+    var group = max(1, min(4, blocks, 160_000 / blockBytes))
+    while group > 1, spec.batch * spec.heads * ((blocks + group - 1) / group) < 16 { group -= 1 }
+    self.group = group
+  }
+
+  /// Queries of a block.
+  var queryBlock: Int { queryVectors * lanes }
+  var queryBlocks: Int { (spec.queryCount + queryBlock - 1) / queryBlock }
+  var groups: Int { (queryBlocks + group - 1) / group }
+  var tasks: Int { spec.batch * spec.heads * groups }
+
+  /// Four-byte words of a query, key or score step: channels, or pairs of channels.
+  var depthWords: Int { usesPairs ? spec.depth / 2 : spec.depth }
+  /// Channels rounded up to whole register tiles.
+  var paddedDepth: Int { (spec.depth + Self.tile - 1) / Self.tile * Self.tile }
+  /// Keys of a block rounded up to whole register tiles.
+  var blockKeys: Int {
+    min(Self.keyBlock, (spec.keyCount + Self.tile - 1) / Self.tile * Self.tile)
+  }
+  /// Whether the last register tile of keys may reach past the end.
+  var hasPartialTiles: Bool { spec.keyCount % Self.tile != 0 }
+}
