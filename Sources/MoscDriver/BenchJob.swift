@@ -1,0 +1,127 @@
+import Foundation
+import MoscFormats
+import MoscIR
+import MoscLLVM
+import MoscModel
+import MoscRuntime
+
+/// `mosc bench`: times a component on made-up inputs.
+package struct BenchJob {
+  package let request: BenchRequest
+  package let reporter: Reporter
+
+  package init(_ request: BenchRequest, _ reporter: Reporter) {
+    self.request = request
+    self.reporter = reporter
+  }
+
+  /// The figures: one JSON line, or a few lines to read.
+  package func run() throws -> String {
+    let kind = try ComponentKind(named: request.component)
+    let compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
+    let components = try ModelComponents(request.model, compiler)
+    let (function, inputs) = try subject(kind, components.model)
+    let source = try components.model.program(function)
+
+    let compileStart = Clock.now()
+    let compiled = try compiler.compile(source.module, function: source.function.name)
+    let loadStart = Clock.now()
+    let program = try Program(
+      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: reporter)
+    let loadEnd = Clock.now()
+    _ = try program.run(inputs)
+    let cold = Host.secondsSinceStart
+
+    program.isProfiling = request.profiles
+    var times: [Double] = []
+    let cpuStart = Host.processorSeconds
+    reporter.begin(.run, request.component)
+    for index in 0..<request.runs {
+      try Interruption.check()
+      let start = Clock.now()
+      try program.rerun()
+      times.append(Clock.now() - start)
+      reporter.progress(.run, request.component, done: index + 1, of: request.runs)
+    }
+    let used = (Host.processorSeconds - cpuStart) / max(times.reduce(0, +), 1e-9)
+    let sorted = times.sorted()
+    let middle = sorted.count / 2
+    let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    if request.profiles { printProfile(program) }
+    let peak = Double(ProcessFacts.peakResidentBytes) / 1_073_741_824
+    guard request.printsJSON else {
+      func seconds(_ value: Double) -> String { String(format: "%.4f s", value) }
+      return "\(request.component) \(request.latentHeight)x\(request.latentWidth) batch "
+        + "\(request.batch), \(compiler.target.precision.rawValue), "
+        + "\(compiler.target.threads) threads: median \(seconds(median)), fastest "
+        + "\(seconds(sorted[0])) of \(times.count) runs; compile "
+        + "\(seconds(loadStart - compileStart)), load \(seconds(loadEnd - loadStart)), first "
+        + "result after \(seconds(cold)), peak \(String(format: "%.2f GiB", peak))"
+    }
+    return JSONValue.fields([
+      ("engine", .string("mosc")), ("part", .string(request.component)),
+      ("precision", .string(compiler.target.precision.rawValue)),
+      ("latent", .string("\(request.latentHeight)x\(request.latentWidth)")),
+      ("batch", .int(request.batch)), ("threads", .int(compiler.target.threads)),
+      ("cpu", .string(compiler.target.facts.cpu)),
+      ("s_median", .rounded(median)), ("s_min", .rounded(sorted[0])),
+      ("s_all", .array(times.map { .rounded($0) })), ("cores_used", .rounded(used)),
+      ("peak_rss_gib", .rounded(peak)), ("load_s", .rounded(loadEnd - loadStart)),
+      ("compile_s", .rounded(loadStart - compileStart)), ("cold_s", .rounded(cold)),
+      ("arena_mib", .rounded(Double(program.arenaBytes) / 1_048_576)),
+      ("packed_mib", .rounded(Double(program.loadBytes) / 1_048_576)),
+    ]).description
+  }
+
+  /// The function and its inputs: numbers of about unit size that depend on nothing.
+  private func subject(
+    _ kind: ComponentKind, _ model: DiffusersModel
+  ) throws -> (ModelFunction, [String: TensorValue]) {
+    let (n, h, w) = (request.batch, request.latentHeight, request.latentWidth)
+    var source = TorchRandomSource(seed: 0)
+    func noise(_ shape: [Int]) -> TensorValue {
+      TensorValue(shape, source.normals(shape.reduce(1, *)))
+    }
+    switch kind {
+    case .unet:
+      let config = try model.unet().config
+      return (
+        .unet(UNet.Shape(batch: n, height: h, width: w)),
+        [
+          "sample": noise([n, h, w, config.inChannels]),
+          "timestep": TensorValue([n], [Float](repeating: 500, count: n)),
+          "encoder_hidden_states": noise([n, 77, config.contextWidth]),
+        ]
+      )
+    case .vaeDecoder:
+      let config = try model.vae().config
+      return (
+        .vaeDecoder(batch: n, height: h, width: w),
+        ["latents": noise([n, h, w, config.latentChannels])]
+      )
+    case .vaeEncoder:
+      let factor = try model.vae().config.downsampling
+      return (
+        .vaeEncoder(batch: n, height: h * factor, width: w * factor),
+        ["image": noise([n, h * factor, w * factor, 3])]
+      )
+    case .textEncoder:
+      let config = try model.textEncoder().config
+      let ids = (0..<n * config.positions).map { Int32($0 * 37 % config.vocabulary) }
+      return (
+        .textEncoder(batch: n, tokens: nil, skippedLayers: 0),
+        ["input_ids": TensorValue([n, config.positions], ids)]
+      )
+    }
+  }
+
+  private func printProfile(_ program: Program) {
+    let total = program.profile.reduce(0) { $0 + $1.seconds }
+    for row in program.profile.prefix(40) {
+      reporter.print(
+        String(
+          format: "%6.2f %%  %9.3f ms  %5d launches  ", 100 * row.seconds / max(total, 1e-12),
+          1e3 * row.seconds / Double(request.runs), row.launches / request.runs) + row.kernel)
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import MoscIR
+import MoscLLVM
+
+/// The processor and the arithmetic that one compilation is for.
+package struct CompilationTarget: Hashable, Sendable {
+  package let facts: TargetFacts
+  package let precision: Precision
+  package let threads: Int
+
+  /// - Parameter precision: nil for bf16 where the processor multiplies it, else f32.
+  /// - Throws: an unknown processor name, with the known ones.
+  package init(_ options: CompilationOptions, precision: Precision?) throws {
+    do {
+      facts = try TargetFacts(cpu: options.cpu)
+    } catch {
+      throw DriverError.usage("--mcpu: \(error)")
+    }
+    guard facts.runsOnHost else {
+      throw DriverError.usage(
+        "--mcpu \(options.cpu): this processor (\(TargetFacts.hostCPU)) cannot run code for it")
+    }
+    self.precision = precision ?? Doctor.defaultPrecision(facts)
+    threads = options.threads ?? Host.defaultThreads
+  }
+
+  /// What passes know of the processor.
+  package var passTarget: Target {
+    Target(
+      lanes: facts.lanes, vectorRegisters: facts.vectorRegisters, hasBF16Dot: facts.hasBF16Dot)
+  }
+
+  /// The element type of contraction inputs and weights.
+  package var contractionType: DType {
+    switch precision {
+    case .f32: .f32
+    case .bf16: .bf16
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import MoscCodegen
+import MoscIR
+import MoscLLVM
+import MoscPasses
+import MoscRuntime
+
+/// A function split by rate, its kernels linked into this process.
+package struct CompiledFunction: Sendable {
+  package let name: String
+  package let load: LinkedFunction?
+  package let prompt: LinkedFunction?
+  package let step: LinkedFunction?
+  /// The parameters of the function as the module was given.
+  package let parameters: [(name: String, type: TensorType, rate: Rate)]
+  /// The names of the results of the function as the module was given.
+  package let resultNames: [String]
+  /// Keeps the machine code mapped.
+  private let kernels: KernelCompiler
+
+  init(
+    _ source: Graph, parts: [Rate: LinkedFunction], kernels: KernelCompiler
+  ) {
+    name = source.name
+    load = parts[.load]
+    prompt = parts[.prompt]
+    step = parts[.step]
+    parameters = source.parameters.map { (source[$0].name, source.type($0), source[$0].rate) }
+    resultNames = source.results.enumerated().map { index, id in
+      index < source.resultNames.count ? source.resultNames[index] : source[id].name
+    }
+    self.kernels = kernels
+  }
+}
+
+/// A module on its way from model ops to buffers.
+package struct LoweredModule: Sendable {
+  /// Stage kernel: fused kernels, and functions that call them.
+  package var kernels: Module
+  /// Stage buffer: arena offsets and launches.
+  package var buffers: Module
+}
+
+/// Takes modules through the passes and code generation; one per command.
+package final class Compiler: Sendable {
+  package let options: CompilationOptions
+  package let target: CompilationTarget
+  package let pool: ThreadPool
+  package let reporter: Reporter
+  private let kernels: KernelCompiler
+
+  /// - Throws: a usage error for an unknown processor.
+  package init(
+    _ options: CompilationOptions, precision: Precision?, _ reporter: Reporter
+  ) throws {
+    self.options = options
+    self.reporter = reporter
+    target = try CompilationTarget(options, precision: precision)
+    pool = ThreadPool(threads: target.threads)
+    let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
+    let cache = ObjectCache(directory: folder.appendingPathComponent("objects"))
+    kernels = try KernelCompiler(
+      CompilerOptions(
+        facts: target.facts, threads: target.threads, cache: options.usesCache ? cache : nil))
+    let choice = precision == nil ? " (chosen for this processor)" : ""
+    reporter.detail(
+      "\(target.precision.rawValue) arithmetic\(choice), \(target.threads) threads, "
+        + "code for \(target.facts.cpu)")
+  }
+
+  /// The module in stage kernel and in stage buffer.
+  package func lower(_ module: Module, name: String) throws -> LoweredModule {
+    var module = module
+    let pipeline = PassPipeline(options, target, reporter)
+    var fused: Module?
+    try pipeline.run(
+      try Pipeline.inference(), on: &module, verifyEach: options.verifiesEach, name: name
+    ) { pass, module in
+      if pass == Fuse.name { fused = module }
+    }
+    guard let fused else {
+      throw DriverError.failure("the pass pipeline has no '\(Fuse.name)'")
+    }
+    return LoweredModule(kernels: fused, buffers: module)
+  }
+
+  /// Compiles one function of a module of stage tensor.
+  package func compile(_ module: Module, function name: String) throws -> CompiledFunction {
+    guard let source = module[name] else {
+      throw DriverError.failure("the module has no function '@\(name)'")
+    }
+    return try reporter.phase(.compile, name) {
+      let lowered = try lower(module, name: name)
+      try Interruption.check()
+      let reporter = reporter
+      let compiled = try kernels.compile(lowered.buffers) { done, total in
+        reporter.progress(.compile, "kernels of \(name)", done: done, of: total)
+      }
+      let statistics = kernels.statistics
+      for warning in statistics.warnings { reporter.warn(warning) }
+      reporter.detail(statistics.explanation)
+      let callable = compiled.mapValues {
+        Kernel(name: $0.name, function: $0.function, taskCount: $0.taskCount)
+      }
+      var parts: [Rate: LinkedFunction] = [:]
+      for rate in Rate.allCases {
+        let part = "\(name).\(rate.name)"
+        guard let graph = lowered.buffers[part] else { continue }
+        parts[rate] = try LinkedFunction(
+          graph, resultNames: lowered.kernels[part]?.resultNames ?? [], kernels: callable)
+      }
+      return CompiledFunction(source, parts: parts, kernels: kernels)
+    }
+  }
+
+  /// The code of a kernel in one of its forms.
+  package func artifact(_ form: KernelArtifact, of kernel: Graph) throws -> [UInt8] {
+    try kernels.artifact(form, of: kernel)
+  }
+}

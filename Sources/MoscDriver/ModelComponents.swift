@@ -1,0 +1,46 @@
+import Foundation
+import MoscFormats
+import MoscIR
+import MoscModel
+
+/// Opens models and makes programs of their networks.
+package struct ModelComponents {
+  package let model: DiffusersModel
+  package let compiler: Compiler
+
+  /// - Throws: what is wrong with the folder, naming it.
+  package init(_ options: ModelOptions, _ compiler: Compiler) throws {
+    model = try Self.open(options.path)
+    self.compiler = compiler
+  }
+
+  package init(_ model: DiffusersModel, _ compiler: Compiler) {
+    self.model = model
+    self.compiler = compiler
+  }
+
+  /// The model folder at a path, the embedded model for nil.
+  package static func open(_ path: String?) throws -> DiffusersModel {
+    guard let path else { return try .embedded() }
+    return try DiffusersModel(folder: URL(fileURLWithPath: path))
+  }
+
+  /// Compiles a function of the model and packs its weights.
+  package func program(_ function: ModelFunction) throws -> Program {
+    let source = try model.program(function)
+    let compiled = try compiler.compile(source.module, function: source.function.name)
+    return try Program(
+      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: compiler.reporter)
+  }
+}
+
+extension WeightFiles {
+  /// The mapped files of a model's part.
+  package init(_ program: ModelProgram) {
+    var files: [String: SafetensorsFile] = [:]
+    for (declaration, file) in zip(program.files.declarations, program.files.files) {
+      files[declaration.name] = file
+    }
+    self.init(files)
+  }
+}

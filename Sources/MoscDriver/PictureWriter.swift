@@ -1,0 +1,67 @@
+import Foundation
+import MoscFormats
+import MoscLLVM
+import MoscSample
+
+/// Writes pictures with the texts that other programs read their settings from.
+package struct PictureWriter {
+  private let plan: SamplePlan
+  private let target: CompilationTarget
+
+  package init(_ plan: SamplePlan, _ target: CompilationTarget) {
+    self.plan = plan
+    self.target = target
+  }
+
+  /// Writes RGB bytes as PNG, whole or not at all.
+  package func write(_ pixels: [UInt8], _ picture: SamplePlan.Picture) throws {
+    let image = PixelImage(width: plan.width, height: plan.height, pixels: pixels)
+    let data = try PNG.encode(
+      image,
+      texts: plan.request.writesMetadata
+        ? [("parameters", parameters(picture).text), ("mosc", configuration(picture).description)]
+        : [])
+    try picture.file.write(data)
+  }
+
+  /// The settings as the A1111 web UI spells them.
+  package func parameters(_ picture: SamplePlan.Picture) -> GenerationParameters {
+    let request = plan.request
+    var settings: [GenerationParameters.Setting] = [
+      .init("Steps", "\(request.steps)"), .init("Sampler", plan.sampler.rawValue),
+    ]
+    if plan.schedule.usesKarrasSigmas { settings.append(.init("Schedule type", "Karras")) }
+    settings += [
+      .init("CFG scale", GenerationParameters.number(request.guidance)),
+      .init("Seed", "\(picture.seed)"), .init("Size", "\(plan.width)x\(plan.height)"),
+      .init("Model", modelName),
+    ]
+    if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
+    settings += [.init("RNG", "CPU"), .init("Version", "mosc \(Doctor.version)")]
+    return GenerationParameters(
+      prompt: picture.prompt, negativePrompt: request.negativePrompt, settings: settings)
+  }
+
+  /// Everything needed to draw the picture again.
+  package func configuration(_ picture: SamplePlan.Picture) -> JSONValue {
+    let request = plan.request
+    return .fields([
+      ("version", .string(Doctor.version)), ("model", .string(modelName)),
+      ("prompt", .string(picture.prompt)), ("negative_prompt", .string(request.negativePrompt)),
+      ("steps", .int(request.steps)), ("sampler", .string(plan.sampler.rawValue)),
+      ("karras", .bool(plan.schedule.usesKarrasSigmas)),
+      ("cfg_scale", .double(request.guidance)), ("seed", .string("\(picture.seed)")),
+      ("width", .int(plan.width)), ("height", .int(plan.height)),
+      ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource)),
+      ("type", .string(target.precision.rawValue)), ("cpu", .string(target.facts.cpu)),
+    ])
+  }
+
+  /// The model's folder name, without the path to it.
+  private var modelName: String {
+    request.model.path.map { URL(fileURLWithPath: $0).standardizedFileURL.lastPathComponent }
+      ?? "mosc-base"
+  }
+
+  private var request: SampleRequest { plan.request }
+}

@@ -1,0 +1,137 @@
+import MoscIR
+import MoscRuntime
+
+/// A compiled function of a module: its weights are packed, its memory is laid out.
+///
+/// Inputs and results lie as the IR says (`[n,h,w,c]`). What depends on weights only ran when the
+/// program was made; what depends on the prompt runs again when a prompt input changes.
+package final class Program {
+  /// One row of a profile: a kernel, its share of the time, how often it ran.
+  package struct KernelTime: Sendable {
+    package var kernel: String
+    package var seconds: Double
+    package var launches: Int
+  }
+
+  private let weights: WeightFiles
+  private let pool: ThreadPool
+  private let arena: AlignedBuffer?
+  private var inputs: [String: (buffer: AlignedBuffer, type: TensorType, rate: Rate)] = [:]
+  private let load: BoundFunction?
+  private let prompt: BoundFunction?
+  private let step: BoundFunction?
+  private var lastPrompt: [String: TensorValue]?
+  private let resultNames: [String]
+  /// Seconds by kernel, filled while `isProfiling`.
+  private var kernelTimes: [String: KernelTime] = [:]
+  package var isProfiling = false
+  /// The bytes of packed weights and everything else computed at load.
+  package let loadBytes: Int
+  /// The bytes shared by intermediate values.
+  package let arenaBytes: Int
+
+  /// Binds compiled functions to memory and runs what depends on weights only.
+  ///
+  /// The pages of each weight are dropped after the launch that reads it last, so that the peak is
+  /// the packed weights and little more.
+  package init(
+    _ compiled: CompiledFunction, weights: WeightFiles, pool: ThreadPool, reporter: Reporter
+  ) throws {
+    self.weights = weights
+    self.pool = pool
+    resultNames = compiled.resultNames
+    let parts = [compiled.prompt, compiled.step]
+    let bytes = parts.map { $0?.executable.arenaBytes ?? 0 }.max() ?? 0
+    arenaBytes = bytes
+    arena = bytes > 0 ? try AlignedBuffer(byteCount: bytes) : nil
+    for parameter in compiled.parameters {
+      let buffer = try AlignedBuffer(byteCount: parameter.type.byteCount())
+      inputs[parameter.name] = (buffer, parameter.type, parameter.rate)
+    }
+    var known = inputs.mapValues(\.buffer)
+    func bind(_ function: LinkedFunction?) throws -> BoundFunction? {
+      guard let function else { return nil }
+      let bound = try BoundFunction(function, inputs: known, weights: weights)
+      known.merge(bound.outputs) { _, new in new }
+      return bound
+    }
+    load = try bind(compiled.load)
+    prompt = try bind(compiled.prompt)
+    step = try bind(compiled.step)
+    loadBytes = compiled.load?.outputs.reduce(0) { $0 + $1.type.byteCount() } ?? 0
+    try runLoad(reporter, compiled.name)
+  }
+
+  private func runLoad(_ reporter: Reporter, _ name: String) throws {
+    guard let load else { return }
+    let bytes = load.function.executable.arenaBytes
+    let scratch = bytes > 0 ? try AlignedBuffer(byteCount: bytes) : nil
+    let total = load.function.executable.launches.count
+    try reporter.phase(.load, "weights of \(name)") {
+      try load.run(arena: scratch, pool: pool) { index, _ in
+        for weight in load.function.lastReads[index] ?? [] { self.weights.forget(weight) }
+        reporter.progress(.load, "weights of \(name)", done: index + 1, of: total)
+      }
+    }
+  }
+
+  /// The inputs the program takes.
+  package var inputTypes: [String: TensorType] { inputs.mapValues(\.type) }
+
+  /// Runs the function.
+  ///
+  /// - Throws: `DriverError.failure` for a missing or extra input, or one of another shape.
+  package func run(_ tensors: [String: TensorValue]) throws -> [String: TensorValue] {
+    for name in tensors.keys.sorted() where inputs[name] == nil {
+      let known = inputs.keys.sorted().joined(separator: ", ")
+      throw DriverError.failure("there is no input '\(name)'; the inputs are \(known)")
+    }
+    var promptInputs: [String: TensorValue] = [:]
+    for (name, input) in inputs.sorted(by: { $0.key < $1.key }) {
+      guard let tensor = tensors[name] else {
+        throw DriverError.failure("input '\(name)' \(input.type) is missing")
+      }
+      guard tensor.shape == input.type.shape else {
+        throw DriverError.failure(
+          "input '\(name)' has shape \(tensor.shape), expected \(input.type.shape)")
+      }
+      if input.rate == .prompt { promptInputs[name] = tensor }
+      input.buffer.store(tensor, as: input.type.dtype)
+    }
+    if let prompt, lastPrompt != promptInputs {
+      try run(prompt)
+      lastPrompt = promptInputs
+    }
+    if let step { try run(step) }
+    var results: [String: TensorValue] = [:]
+    for part in [load, prompt, step].compactMap({ $0 }) {
+      for output in part.function.outputs where resultNames.contains(output.name) {
+        results[output.name] = part.outputs[output.name]?.load(output.type)
+      }
+    }
+    return results
+  }
+
+  private func run(_ part: BoundFunction) throws {
+    guard isProfiling else { return try part.run(arena: arena, pool: pool) }
+    let launches = part.function.executable.launches
+    try part.run(arena: arena, pool: pool) { index, seconds in
+      let name = launches[index].kernel.name
+      var row = self.kernelTimes[name] ?? KernelTime(kernel: name, seconds: 0, launches: 0)
+      row.seconds += seconds
+      row.launches += 1
+      self.kernelTimes[name] = row
+    }
+  }
+
+  /// Runs the step function again on the inputs it was last given, for timing.
+  package func rerun() throws {
+    if let step { try run(step) }
+  }
+
+  /// The profile so far, the slowest kernel first.
+  package var profile: [KernelTime] { kernelTimes.values.sorted { $0.seconds > $1.seconds } }
+
+  /// Forgets the profile so far.
+  package func resetProfile() { kernelTimes = [:] }
+}

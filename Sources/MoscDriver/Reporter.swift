@@ -1,0 +1,197 @@
+import Foundation
+import MoscFormats
+import Synchronization
+
+/// What a long command is doing.
+package enum Phase: String, CaseIterable, Hashable, Sendable {
+  case load, compile, encode, step, decode, run
+}
+
+/// Messages and progress on standard error: plain lines, one rewritten line on a terminal, or
+/// JSON lines.
+///
+/// Nothing here touches standard output, and no message changes a result.
+package final class Reporter: Sendable {
+  package let verbosity: Verbosity
+  package let format: LogFormat
+  private let isTerminal: Bool
+  private let sink: @Sendable (String) -> Void
+  private let state = Mutex(State())
+
+  private struct State {
+    var starts: [Phase: ContinuousClock.Instant] = [:]
+    var lastLine: [Phase: ContinuousClock.Instant] = [:]
+    var hasOpenLine = false
+  }
+
+  /// - Parameter sink: receives the text instead of standard error, for tests.
+  package init(
+    verbosity: Verbosity = .normal, format: LogFormat = .text,
+    sink: (@Sendable (String) -> Void)? = nil
+  ) {
+    self.verbosity = verbosity
+    self.format = format
+    isTerminal = sink == nil && format == .text && isatty(STDERR_FILENO) == 1
+    self.sink = sink ?? { text in
+      try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+    }
+  }
+
+  /// A reporter that says nothing.
+  package static let silent = Reporter(verbosity: .quiet, sink: { _ in })
+
+  // MARK: Messages
+
+  /// Says something worth knowing once.
+  package func info(_ message: String) { say("info", message, from: .normal) }
+
+  /// Says something that only a curious user wants.
+  package func detail(_ message: String) { say("detail", message, from: .verbose) }
+
+  /// Says that something is not as the user may expect; shown even with `-q`.
+  package func warn(_ message: String) { say("warning", message, from: .quiet) }
+
+  /// Reports the failure that ends the command.
+  package func error(_ message: String) { say("error", message, from: .quiet) }
+
+  /// Writes a text that was asked for, such as a printed module, whatever the verbosity.
+  package func print(_ text: String) { line(text) }
+
+  private func say(_ kind: String, _ message: String, from level: Verbosity) {
+    if verbosity < level { return }
+    switch format {
+    case .text:
+      let prefix = kind == "warning" || kind == "error" ? "\(kind): " : ""
+      line("\(prefix)\(message)")
+    case .json:
+      json([("event", .string(kind)), ("message", .string(message))])
+    }
+  }
+
+  // MARK: Progress
+
+  /// Runs a phase and says how long it took.
+  package func phase<Result>(
+    _ phase: Phase, _ what: String, _ body: () throws -> Result
+  ) rethrows -> Result {
+    begin(phase, what)
+    let result = try body()
+    end(phase, what)
+    return result
+  }
+
+  /// Says that a phase starts.
+  package func begin(_ phase: Phase, _ what: String) {
+    state.withLock {
+      $0.starts[phase] = .now
+      $0.lastLine[phase] = nil
+    }
+    switch format {
+    case .json:
+      if verbosity >= .normal {
+        json([
+          ("event", .string("begin")), ("phase", .string(phase.rawValue)), ("what", .string(what)),
+        ])
+      }
+    case .text:
+      if isTerminal && verbosity >= .normal { rewrite("\(phase.rawValue): \(what) …") }
+    }
+  }
+
+  /// Says how far a phase is, with the time left at the average speed so far.
+  ///
+  /// On a terminal the line is rewritten; elsewhere a line is written at most every two seconds,
+  /// except for denoising steps, which each get theirs.
+  package func progress(_ phase: Phase, _ what: String, done: Int, of total: Int) {
+    guard verbosity >= .normal, total > 0 else { return }
+    let now = ContinuousClock.now
+    let (elapsed, isDue) = state.withLock { state in
+      let start = state.starts[phase] ?? now
+      let last = state.lastLine[phase]
+      let isDue = isTerminal || phase == .step || done == total
+        || last.map { now - $0 > .seconds(2) } ?? (now - start > .seconds(2))
+      if isDue { state.lastLine[phase] = now }
+      return ((now - start).seconds, isDue)
+    }
+    if !isDue { return }
+    let left = done > 0 ? elapsed / Double(done) * Double(total - done) : 0
+    switch format {
+    case .json:
+      json([
+        ("event", .string("progress")), ("phase", .string(phase.rawValue)),
+        ("what", .string(what)), ("done", .int(done)), ("total", .int(total)),
+        ("seconds", .rounded(elapsed)), ("eta_seconds", .rounded(left)),
+      ])
+    case .text:
+      let eta = done < total ? ", \(Self.duration(left)) left" : ""
+      let text = "\(phase.rawValue): \(what) \(done)/\(total), \(Self.duration(elapsed))\(eta)"
+      if isTerminal { rewrite(text) } else { line(text) }
+    }
+  }
+
+  /// Says that a phase is over.
+  package func end(_ phase: Phase, _ what: String) {
+    let start = state.withLock { $0.starts.removeValue(forKey: phase) }
+    guard verbosity >= .normal else { return }
+    let elapsed = start.map { (ContinuousClock.now - $0).seconds } ?? 0
+    switch format {
+    case .json:
+      json([
+        ("event", .string("end")), ("phase", .string(phase.rawValue)), ("what", .string(what)),
+        ("seconds", .rounded(elapsed)),
+      ])
+    case .text:
+      // Short phases would only push the interesting ones off the screen.
+      if elapsed >= 0.1 || verbosity >= .verbose {
+        line("\(phase.rawValue): \(what), \(Self.duration(elapsed))")
+      } else if isTerminal {
+        rewrite("")
+      }
+    }
+  }
+
+  private func json(_ fields: [(String, JSONValue)]) {
+    line(JSONValue.fields(fields).description)
+  }
+
+  private func line(_ text: String) {
+    let clear = state.withLock { state in
+      defer { state.hasOpenLine = false }
+      return state.hasOpenLine
+    }
+    sink((clear ? "\r\u{1b}[K" : "") + text + "\n")
+  }
+
+  private func rewrite(_ text: String) {
+    state.withLock { $0.hasOpenLine = !text.isEmpty }
+    sink("\r\u{1b}[K" + text)
+  }
+
+  /// Seconds as people read them: `0.42 s`, `12.3 s`, `2 min 5 s`.
+  package static func duration(_ seconds: Double) -> String {
+    if seconds < 1 { return String(format: "%.2f s", seconds) }
+    if seconds < 60 { return String(format: "%.1f s", seconds) }
+    let whole = Int(seconds.rounded())
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+  }
+}
+
+extension JSONValue {
+  /// A number rounded to a millionth, below the noise of every clock.
+  package static func rounded(_ number: Double) -> JSONValue {
+    .double((number * 1e6).rounded() / 1e6)
+  }
+
+  /// An object with its keys in the given order.
+  package static func fields(_ fields: [(String, JSONValue)]) -> JSONValue {
+    .object(fields.map { Member($0.0, $0.1) })
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  package var seconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) * 1e-18
+  }
+}

@@ -1,0 +1,167 @@
+import MoscSample
+
+/// Where compiled kernels go and come from, and what is shown on the way.
+package struct CompilationOptions: Hashable, Sendable {
+  /// The processor to compile for: `native`, or an LLVM CPU name such as `x86-64-v3`.
+  package var cpu = "native"
+  /// The number of threads of compilation and of kernels; nil for the physical cores.
+  package var threads: Int?
+  /// The folder of the kernel cache; nil for the user's.
+  package var cacheFolder: String?
+  package var usesCache = true
+  /// Passes after which the module is printed to standard error.
+  package var printAfter: [String] = []
+  package var printsAfterAll = false
+  /// A folder that receives the module after each pass, numbered.
+  package var dumpFolder: String?
+  package var timesPasses = false
+  /// Whether the module is verified after every pass.
+  package var verifiesEach = false
+
+  package init() {}
+}
+
+/// Which model, in which arithmetic.
+package struct ModelOptions: Hashable, Sendable {
+  /// A model folder; nil for the embedded model.
+  package var path: String?
+  /// The arithmetic; nil for bf16 where the processor has it, else f32.
+  package var precision: Precision?
+
+  package init(path: String? = nil, precision: Precision? = nil) {
+    self.path = path
+    self.precision = precision
+  }
+}
+
+/// What `mosc sample` is asked for.
+package struct SampleRequest: Hashable, Sendable {
+  package var model = ModelOptions()
+  package var compiler = CompilationOptions()
+  package var prompt = ""
+  package var negativePrompt = ""
+  /// A file with one prompt per line in place of `prompt`; `-` for standard input.
+  package var promptFile: String?
+  package var steps = 20
+  package var guidance = 7.0
+  /// One seed per picture; a short list is continued by counting up.
+  package var seeds: [UInt64] = [0]
+  /// The picture size; nil for the size the model was trained at.
+  package var width: Int?
+  package var height: Int?
+  package var sampler = "dpm++2m"
+  /// The spacing of noise levels: `karras`, or nil for the sampler's own.
+  package var schedule: String?
+  /// How timesteps are placed: `linspace`, `leading`, `trailing`; nil for the model's own.
+  package var timestepSpacing: String?
+  package var batchCount = 1
+  package var batchSize = 1
+  /// The text-encoder layer to stop at, counted from the end as A1111 does; 1 is the last.
+  package var clipSkip = 1
+  package var output = "output.png"
+  package var randomSource = "cpu"
+  package var writesMetadata = true
+  /// A safetensors file whose `latents_init` replaces the random initial latents.
+  package var latentsIn: String?
+  /// A safetensors file that receives `latents_init`, `latents` and `timesteps`.
+  package var trajectory: String?
+
+  package init() {}
+}
+
+extension SampleRequest {
+  /// Reads seeds such as `7`, `1,2,5-8` or `-1` for a random one; nil for anything else.
+  package static func seeds(_ text: String) -> [UInt64]? {
+    // Other programs read seeds into 32 bits, so a random one must fit there.
+    SeedList.parse(text) { UInt64(UInt32.random(in: 0...UInt32.max)) }
+  }
+}
+
+/// What `mosc run` is asked for.
+package struct RunRequest: Hashable, Sendable {
+  /// `text_encoder`, `unet`, `vae_encoder`, `vae_decoder`, `scheduler`, or a `.mos` file.
+  package var target: String
+  package var model = ModelOptions()
+  package var compiler = CompilationOptions()
+  package var input: String
+  package var output: String
+  /// The function of a `.mos` file; nil for its first.
+  package var function: String?
+  /// Whether the reference evaluator runs in place of compiled code.
+  package var usesEvaluator = false
+  /// The sampler of `scheduler`; nil for those that the file's cases name.
+  package var sampler: String?
+  package var schedule: String?
+  package var steps: Int?
+
+  package init(_ target: String, input: String, output: String) {
+    self.target = target
+    self.input = input
+    self.output = output
+  }
+}
+
+/// What `mosc bench` is asked for.
+package struct BenchRequest: Hashable, Sendable {
+  package var component: String
+  package var model = ModelOptions()
+  package var compiler = CompilationOptions()
+  package var latentHeight = 64
+  package var latentWidth = 64
+  package var batch = 2
+  package var runs = 5
+  package var printsJSON = false
+  /// Whether the time of each kernel is shown.
+  package var profiles = false
+
+  package init(_ component: String) { self.component = component }
+}
+
+/// A stage of compilation whose text or code `mosc compile` prints.
+package enum Emission: String, CaseIterable, Hashable, Sendable {
+  case graph, kernels, buffers, llvm, llvmOptimized = "llvm-opt", assembly = "asm", object = "obj"
+  case plan
+
+  /// One line about the stage, for `--emit=help`.
+  package var summary: String {
+    switch self {
+    case .graph: "the tensor graph, as the model describes it"
+    case .kernels: "fused kernels and the functions that call them"
+    case .buffers: "arena offsets and launches"
+    case .llvm: "LLVM IR of the kernels, as generated"
+    case .llvmOptimized: "LLVM IR of the kernels after optimisation"
+    case .assembly: "assembly of the kernels"
+    case .object: "object files of the kernels, into the folder given with -o"
+    case .plan: "memory of weights, packed weights and the arena"
+    }
+  }
+}
+
+/// What `mosc compile` is asked for.
+package struct CompileRequest: Hashable, Sendable {
+  /// A component name or a `.mos` file.
+  package var target: String
+  package var model = ModelOptions()
+  package var compiler = CompilationOptions()
+  package var latentHeight = 64
+  package var latentWidth = 64
+  package var batch = 2
+  package var emission = Emission.graph
+  /// Only kernels whose names contain this.
+  package var kernelFilter: String?
+  package var output = "-"
+
+  package init(_ target: String) { self.target = target }
+}
+
+/// What `mosc opt` is asked for.
+package struct OptRequest: Hashable, Sendable {
+  /// A `.mos` file, `-` for standard input.
+  package var input: String
+  /// The passes, such as `canonicalise,fuse{max-ops=12}`; empty to only read and print.
+  package var passes = ""
+  package var compiler = CompilationOptions()
+  package var output = "-"
+
+  package init(_ input: String) { self.input = input }
+}

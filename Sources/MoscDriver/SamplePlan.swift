@@ -1,0 +1,192 @@
+import Foundation
+import MoscFormats
+import MoscModel
+import MoscSample
+
+/// A request of `mosc sample`, checked before any heavy work.
+package struct SamplePlan: Sendable {
+  /// One picture to draw.
+  package struct Picture: Sendable {
+    package var prompt: String
+    package var seed: UInt64
+    package var file: OutputFile
+  }
+
+  package let request: SampleRequest
+  package let model: DiffusersModel
+  package let sampler: SamplerName
+  package let schedule: SchedulerConfig
+  package let width: Int
+  package let height: Int
+  /// Pixels per latent.
+  package let factor: Int
+  package let latentChannels: Int
+  /// What latents are divided by before the decoder.
+  package let scalingFactor: Float
+  /// Pictures that are drawn together; they share a prompt.
+  package let batches: [[Picture]]
+  /// The given initial latents, `[n,c,h,w]`.
+  package let initialLatents: TensorValue?
+  package let trajectory: OutputFile?
+
+  /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
+  package var usesGuidance: Bool { request.guidance > 1 }
+  package var latentHeight: Int { height / factor }
+  package var latentWidth: Int { width / factor }
+
+  /// Checks everything that can be checked without computing.
+  ///
+  /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
+  package init(_ request: SampleRequest) throws {
+    self.request = request
+    try Self.checkNumbers(request)
+    (sampler, schedule) = try Self.sampler(request)
+    model = try ModelComponents.open(request.model.path)
+    let vae = try model.vae().config
+    let unet = try model.unet().config
+    let encoder = try model.textEncoder().config
+    factor = vae.downsampling
+    latentChannels = vae.latentChannels
+    scalingFactor = Float(vae.scalingFactor)
+    guard unet.inChannels == latentChannels else {
+      throw DriverError.failure(
+        "the U-Net takes \(unet.inChannels) channels, the VAE gives \(latentChannels) latents; "
+          + "only text-to-image models are supported")
+    }
+    guard request.clipSkip <= encoder.layers else {
+      throw DriverError.usage(
+        "--clip-skip \(request.clipSkip): the text encoder has \(encoder.layers) layers")
+    }
+    let given = try request.latentsIn.map { path in
+      let latents = try TensorFile.read(path, "latents_init")
+      guard latents.shape.count == 4, latents.shape[1] == vae.latentChannels else {
+        throw DriverError.failure(
+          "'\(path)': 'latents_init' has shape \(latents.shape), expected "
+            + "[n, \(vae.latentChannels), h, w]")
+      }
+      return latents
+    }
+    initialLatents = given
+    let side = (unet.sampleSize ?? 64) * factor
+    width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? side
+    height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? side
+    try Self.checkSize(width, height, factor, given)
+    batches = try Self.batches(request)
+    trajectory = try request.trajectory.map { try OutputFile($0) }
+    if batches.count != 1, trajectory != nil || given != nil {
+      throw DriverError.usage(
+        "--latents-in and --trajectory are for one batch; this would draw \(batches.count)")
+    }
+    if let given, given.shape[0] != batches[0].count {
+      throw DriverError.usage(
+        "--latents-in holds \(given.shape[0]) samples for \(batches[0].count) pictures; "
+          + "say --batch-size \(given.shape[0])")
+    }
+  }
+
+  private static func checkNumbers(_ request: SampleRequest) throws {
+    func atLeast(_ option: String, _ value: Int, _ least: Int, _ most: Int = 10_000) throws {
+      guard least...most ~= value else {
+        throw DriverError.usage("--\(option) \(value): expected a number from \(least) to \(most)")
+      }
+    }
+    try atLeast("steps", request.steps, 1, 1000)
+    try atLeast("batch-count", request.batchCount, 1)
+    try atLeast("batch-size", request.batchSize, 1, 64)
+    try atLeast("clip-skip", request.clipSkip, 1)
+    guard request.guidance.isFinite else {
+      throw DriverError.usage("--cfg-scale \(request.guidance): expected a number")
+    }
+    guard request.randomSource == "cpu" else {
+      throw DriverError.usage("--rng '\(request.randomSource)': expected 'cpu'")
+    }
+  }
+
+  private static func checkSize(
+    _ width: Int, _ height: Int, _ factor: Int, _ latents: TensorValue?
+  ) throws {
+    for (option, value) in [("width", width), ("height", height)] {
+      guard value >= factor, value % factor == 0, value <= 8192 else {
+        let near = max(factor, (value + factor / 2) / factor * factor)
+        throw DriverError.usage(
+          "--\(option) \(value): expected a multiple of \(factor) up to 8192, such as \(min(near, 8192))"
+        )
+      }
+    }
+    if let latents, latents.shape[2] * factor != height || latents.shape[3] * factor != width {
+      throw DriverError.usage(
+        "--latents-in is for \(latents.shape[3] * factor)x\(latents.shape[2] * factor), not "
+          + "\(width)x\(height)")
+    }
+  }
+
+  private static func sampler(_ request: SampleRequest) throws -> (SamplerName, SchedulerConfig) {
+    let (name, wantsKarras) = try samplerName(request.sampler)
+    let file = try ModelComponents.open(request.model.path).schedulerConfig
+    var config = SchedulerConfig()
+    if FileManager.default.fileExists(atPath: file.path) {
+      config = try SchedulerConfig(JSONObject(contentsOf: file))
+    }
+    if wantsKarras { config.usesKarrasSigmas = true }
+    switch request.schedule?.lowercased() {
+    case nil: break
+    case "default", "normal", "discrete": config.usesKarrasSigmas = false
+    case "karras": config.usesKarrasSigmas = true
+    default:
+      throw DriverError.usage(
+        "--scheduler '\(request.schedule ?? "")': expected 'default' or 'karras'")
+    }
+    if let text = request.timestepSpacing {
+      guard let spacing = SchedulerConfig.Spacing(rawValue: text) else {
+        let known = SchedulerConfig.Spacing.allCases.map(\.rawValue).joined(separator: ", ")
+        throw DriverError.usage("--timestep-spacing '\(text)': expected one of \(known)")
+      }
+      config.spacing = spacing
+    }
+    guard request.steps <= config.trainSteps else {
+      throw DriverError.usage(
+        "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
+    }
+    return (name, config)
+  }
+
+  /// The sampler of a spelling.
+  ///
+  /// - Throws: a usage error that lists the samplers.
+  package static func samplerName(_ text: String) throws -> (SamplerName, karras: Bool) {
+    guard let found = SamplerName.parse(text) else {
+      let known = SamplerName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+      throw DriverError.usage("unknown sampler '\(text)': expected one of \(known)")
+    }
+    return (found.sampler, found.karras)
+  }
+
+  private static func batches(_ request: SampleRequest) throws -> [[Picture]] {
+    let prompts = try prompts(request)
+    let wanted = max(request.seeds.count, request.batchCount * request.batchSize)
+    var seeds = request.seeds
+    while seeds.count < wanted { seeds.append((seeds.last ?? 0) &+ 1) }
+    let files = try OutputPattern(request.output).files(prompts.count * wanted)
+    if files.count > 1, files[0].isStandardOutput {
+      throw DriverError.usage("--output -: standard output takes one picture, not \(files.count)")
+    }
+    var batches: [[Picture]] = []
+    for (index, prompt) in prompts.enumerated() {
+      let pictures = seeds.enumerated().map { number, seed in
+        Picture(prompt: prompt, seed: seed, file: files[index * wanted + number])
+      }
+      for start in stride(from: 0, to: wanted, by: request.batchSize) {
+        batches.append(Array(pictures[start..<min(start + request.batchSize, wanted)]))
+      }
+    }
+    return batches
+  }
+
+  private static func prompts(_ request: SampleRequest) throws -> [String] {
+    guard let path = request.promptFile else { return [request.prompt] }
+    let lines = try TextFile.read(path).split(whereSeparator: \.isNewline)
+      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    if lines.isEmpty { throw DriverError.failure("'\(path)' holds no prompt") }
+    return lines
+  }
+}
