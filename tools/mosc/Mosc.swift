@@ -1,6 +1,57 @@
 import ArgumentParser
+import Foundation
+import MoscDriver
 
+/// The command line: argument parsing only; the work is in `MoscDriver`.
 @main
 struct Mosc: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "mosc")
+  static let configuration = CommandConfiguration(
+    commandName: "mosc",
+    abstract: "Draws pictures from text with Stable Diffusion 1.x on a CPU, and compiles the "
+      + "networks it runs.",
+    version: Doctor.versionText,
+    subcommands: [
+      SampleCommand.self, RunCommand.self, CompileCommand.self, OptCommand.self,
+      InspectCommand.self, BenchCommand.self, DoctorCommand.self,
+    ])
+
+  static func main() {
+    Interruption.listen()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as DriverError {
+      // Commands report through their own reporter; what arrives here was not reported yet.
+      write("error: \(error)\n", to: .standardError)
+      Foundation.exit(error.status.rawValue)
+    } catch {
+      let code = exitCode(for: error)
+      if code == .success {
+        write(fullMessage(for: error) + "\n", to: .standardOutput)
+        Foundation.exit(ExitStatus.success.rawValue)
+      }
+      if code == .validationFailure {
+        write(fullMessage(for: error) + "\n", to: .standardError)
+        Foundation.exit(ExitStatus.usage.rawValue)
+      }
+      if let exit = error as? ExitCode { Foundation.exit(exit.rawValue) }
+      write("error: \(error)\n", to: .standardError)
+      Foundation.exit(ExitStatus.failure.rawValue)
+    }
+  }
+
+  private static func write(_ text: String, to handle: FileHandle) {
+    try? handle.write(contentsOf: Data(text.utf8))
+  }
+}
+
+/// Runs a command's work and turns what it throws into one reported sentence and an exit code.
+func perform(_ reporter: Reporter, _ body: () throws -> Void) throws {
+  do {
+    try body()
+  } catch {
+    let status = ExitStatus(error)
+    if status != .interrupted { reporter.error(String(describing: error)) }
+    throw ExitCode(status.rawValue)
+  }
 }

@@ -1,0 +1,39 @@
+import ArgumentParser
+import MoscDriver
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Time a component on made-up inputs.")
+
+  @Argument(help: ArgumentHelp("unet, vae_decoder or text_encoder.", valueName: "component"))
+  var component: String
+
+  @Option(help: "Timed runs, after one that is not counted.")
+  var runs = 5
+
+  @Flag(help: "Print one JSON line.")
+  var json = false
+
+  @Flag(help: "Show the time of each kernel.")
+  var profile = false
+
+  @OptionGroup(title: "Shape") var latent: LatentArguments
+  @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Compiler") var compiler: CompilerArguments
+  @OptionGroup(title: "Messages") var log: LogOptions
+
+  func run() throws {
+    let reporter = try log.reporter()
+    if runs < 1 { throw ValidationError("--runs \(runs): expected at least 1") }
+    var request = BenchRequest(component)
+    (request.latentHeight, request.latentWidth) = try latent.extent()
+    request.batch = latent.batch
+    request.runs = runs
+    request.printsJSON = json
+    request.profiles = profile
+    request.model = try model.options()
+    request.compiler = try compiler.options()
+    let job = BenchJob(request, reporter)
+    try perform(reporter) { print(try job.run()) }
+  }
+}
