@@ -121,9 +121,29 @@ private struct Chooser {
     if graph.type(value).dtype == dtype { return value }
     let key = Made.Key(source: value, dtype: dtype, pad: 0)
     if let known = made.values[key] { return known }
-    let cast = try graph.cast(value, to: dtype)
+    let cast = try self.cast(value, dtype, &graph, &made)
     made.values[key] = cast
     return cast
+  }
+
+  /// The value in another element type. Moving elements about goes on after the cast: then there is
+  /// less to move, the producer can round, and all readers of the moved value share it.
+  private func cast(
+    _ value: ValueID, _ dtype: DType, _ graph: inout Graph, _ made: inout Made
+  ) throws(Diagnostic) -> ValueID {
+    guard let producer = graph.producer(value), graph.type(value).dtype.isFloat else {
+      return try graph.cast(value, to: dtype)
+    }
+    let type = graph.type(value).with(dtype: dtype)
+    let op: Op
+    switch graph[producer].op {
+    case .slice, .pad: op = graph[producer].op
+    case .reshape: op = .reshape(Reshape(type))
+    case .upsampleNearest: op = .upsampleNearest(UpsampleNearest(type))
+    default: return try graph.cast(value, to: dtype)
+    }
+    let source = try prepared(graph[producer].operands[0], dtype, pad: 0, &graph, &made)
+    return try graph.emit(op, [source])
   }
 
   /// The element type of a layer's input and weight.

@@ -13,6 +13,7 @@ package enum Registry {
     PackWeights.self,
     PlanMemory.self,
     SplitRates.self,
+    SplitUpsample.self,
   ]
 
   /// The pass of that flag.

@@ -145,6 +145,7 @@ enum Programs {
     // Down, up and the skip connection.
     h = try conv("down", h, c, stride: 2, in: &graph)
     h = try graph.upsampleNearest(h, height: size, width: size)
+    h = try conv("up", h, c, in: &graph)
     h = try graph.concat([h, skip], axis: 3)
     h = try conv("shortcut", h, c, kernel: 1, in: &graph)
     h = try graph.silu(try norm("norm_out", h, in: &graph))

@@ -246,8 +246,8 @@ package struct FileCheck {
   }
 
   private static func escaped(_ text: String) -> String {
-    text.map { $0.isLetter || $0.isNumber || $0 == "_" || $0 == " " ? "\($0)" : "\\\($0)" }
-      .joined()
+    let special: Set<Character> = Set(#"\^$.|?*+()[]{}/-"#)
+    return text.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined()
   }
 }
 
