@@ -10,3 +10,12 @@ int usable_processors(void) {
   long count = sysconf(_SC_NPROCESSORS_ONLN);
   return count > 0 ? (int)count : 1;
 }
+
+int processor_limit(void) { return CPU_SETSIZE; }
+
+int is_processor_usable(int index) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (index < 0 || index >= CPU_SETSIZE) return 0;
+  return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_ISSET(index, &set);
+}

@@ -11,14 +11,21 @@ package final class AlignedBuffer: @unchecked Sendable {
 
   private static let mapThreshold = 1 << 20
 
-  package init(byteCount: Int) throws {
+  /// Allocates zeroed bytes.
+  ///
+  /// - Throws: `RuntimeError` when the system refuses.
+  package init(byteCount: Int) throws(RuntimeError) {
+    guard byteCount >= 0 else { throw RuntimeError("cannot allocate \(byteCount) bytes") }
     self.byteCount = byteCount
     let size = max(byteCount, 64)
     if size >= Self.mapThreshold {
       guard
         let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
         memory != MAP_FAILED
-      else { throw RuntimeError("cannot allocate \(byteCount) bytes") }
+      else {
+        let reason = String(cString: strerror(errno))
+        throw RuntimeError("cannot allocate \(byteCount) bytes: \(reason)")
+      }
       madvise(memory, size, Int32(MADV_HUGEPAGE))
       address = memory
       isMapped = true
@@ -36,11 +43,4 @@ package final class AlignedBuffer: @unchecked Sendable {
       address.deallocate()
     }
   }
-}
-
-/// A fault of the runtime system, such as memory that cannot be had.
-package struct RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
-  package let description: String
-
-  package init(_ description: String) { self.description = description }
 }

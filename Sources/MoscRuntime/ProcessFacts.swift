@@ -23,6 +23,20 @@ package enum ProcessFacts {
     max(1, Int(usable_processors()))
   }
 
+  /// The number of physical cores behind these processors: hyper-threads share vector units, so
+  /// that more threads than cores gain nothing.
+  package static var physicalCoreCount: Int {
+    var cores = Set<String>()
+    var processors = 0
+    for index in 0..<Int(processor_limit()) where is_processor_usable(Int32(index)) != 0 {
+      processors += 1
+      let path = "/sys/devices/system/cpu/cpu\(index)/topology/thread_siblings_list"
+      let siblings = try? String(contentsOfFile: path, encoding: .utf8)
+      cores.insert(siblings ?? "\(index)")
+    }
+    return processors == 0 ? processorCount : cores.count
+  }
+
   private static func status(_ key: String) -> Int? {
     guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
       let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }),

@@ -31,6 +31,54 @@ import Testing
     for _ in 0..<50 { _ = ThreadPool(threads: 3) }
   }
 
+  /// A region inside a task must not wait for the region it is part of.
+  @Test func nestedRegionsRunInPlace() {
+    let pool = ThreadPool(threads: 3)
+    final class Sum: Sendable { let value = Atomic<Int>(0) }
+    let sum = Sum()
+    pool.forEach(20) { _ in
+      pool.forEach(10) { sum.value.add($0, ordering: .relaxed) }
+    }
+    #expect(sum.value.load(ordering: .relaxed) == 20 * 45)
+  }
+
+  /// Many short regions from two callers, more threads than processors: none is lost or doubled.
+  @Test func concurrentCallers() {
+    let pool = ThreadPool(threads: 5)
+    final class Sum: Sendable { let value = Atomic<Int>(0) }
+    let sum = Sum()
+    let outer = ThreadPool(threads: 2)
+    outer.forEach(2) { _ in
+      for _ in 0..<2000 { pool.forEach(7) { sum.value.add($0 + 1, ordering: .relaxed) } }
+    }
+    #expect(sum.value.load(ordering: .relaxed) == 2 * 2000 * 28)
+  }
+
+  @Test func countsWhatThreadsDo() {
+    let pool = ThreadPool(threads: 2)
+    #expect(pool.use.map(\.tasks) == [0, 0])
+    for tasks in [1, 5, 1000] { pool.forEach(tasks) { _ in } }
+    #expect(pool.use.map(\.tasks).reduce(0, +) == 1006)
+    #expect(pool.use[0].seconds > 0)
+  }
+
+  @Test func argumentsOutsideMemoryAreRefused() throws {
+    let kernel = Kernel(name: "k", function: { _, _, _ in }, taskCount: 1)
+    func bind(_ argument: ArgumentReference) throws {
+      let launch = LaunchRecord(kernel: kernel, arguments: [argument])
+      let executable = Executable(
+        name: "f", launches: [launch], arenaBytes: 64, externalCount: 0)
+      let arena = try AlignedBuffer(byteCount: 128)
+      _ = try executable.bind(externals: [], arena: arena.address)
+      #expect(throws: RuntimeError.self) {
+        _ = try executable.bind(externals: [], arena: arena.address + 4)
+      }
+    }
+    try bind(.arena(63))
+    #expect(throws: RuntimeError.self) { try bind(.arena(64)) }
+    #expect(throws: RuntimeError.self) { try bind(.external(0)) }
+  }
+
   @Test func launchesBindArguments() throws {
     let kernel = Kernel(
       name: "copy",
@@ -82,8 +130,14 @@ import Testing
     }
   }
 
+  @Test func impossibleBuffersAreErrors() {
+    #expect(throws: RuntimeError.self) { _ = try AlignedBuffer(byteCount: 1 << 60) }
+    #expect(throws: RuntimeError.self) { _ = try AlignedBuffer(byteCount: -1) }
+  }
+
   @Test func processFacts() {
     #expect(ProcessFacts.processorCount >= 1)
+    #expect(1...ProcessFacts.processorCount ~= ProcessFacts.physicalCoreCount)
     #expect(ProcessFacts.peakResidentBytes >= ProcessFacts.anonymousBytes)
     #expect(ProcessFacts.residentBytes > 1 << 20)
   }

@@ -12,3 +12,9 @@ static inline void cpu_relax(void) {
 
 // The number of processors this process may run on.
 int usable_processors(void);
+
+// One more than the largest processor number there can be.
+int processor_limit(void);
+
+// Whether this process may run on the processor of that number.
+int is_processor_usable(int index);
