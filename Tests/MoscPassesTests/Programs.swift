@@ -79,7 +79,7 @@ enum Programs {
   }
 
   /// A denoiser in small: every op of the real one, with all three rates.
-  static func denoiser(channels: Int = 16, size: Int = 4, tokens: Int = 5) throws(Diagnostic)
+  static func denoiser(channels: Int = 16, size: Int = 2, tokens: Int = 5) throws(Diagnostic)
     -> Module
   {
     var graph = Graph("unet")

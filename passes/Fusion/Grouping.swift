@@ -7,9 +7,15 @@ import MoscIR
 /// the loop nest or reduction of its readers when all of them are in one, or starts a loop nest.
 /// Contractions never compute their operands; so a normalised, padded operand is a kernel of its own.
 struct Grouping {
+  /// The most ops of a kernel.
+  static let mostMembers = 40
+  /// The most places at which a kernel may compute one op for one element of its result.
+  static let mostPlaces = 2
+
   private(set) var groups: [FusionGroup] = []
   private(set) var groupOf = SideTable<NodeTag, Int?>(default: nil)
   let flow: DataFlow
+  private var repeats = RepeatCount()
   private var graph: Graph { flow.graph }
 
   init(_ graph: Graph, isFusing: Bool, context: inout PassContext) {
@@ -21,7 +27,7 @@ struct Grouping {
       if isFusing && kind.takesConsumers { absorbConsumers(of: groups.count - 1, &context) }
     }
     for id in computed.reversed() where groupOf[id] == nil {
-      if isFusing, let group = groupOfReaders(id, &context) {
+      if isFusing, let group = groupOfReaders(id, &context), fits(id, in: group, &context) {
         join(group, id, .producer)
       } else {
         start(.loopNest, id)
@@ -31,6 +37,7 @@ struct Grouping {
 
   private mutating func start(_ kind: FusionGroup.Kind, _ id: NodeID) {
     groupOf[id] = groups.count
+    repeats.startRoot(id)
     groups.append(FusionGroup(kind, anchor: id))
   }
 
@@ -115,6 +122,18 @@ struct Grouping {
     case .contraction, .gated, .single:
       return nil
     }
+  }
+
+  /// Whether the group stays small with the node: a long body, or one that computes an op at many
+  /// places for one result, costs more to compile than it saves.
+  private mutating func fits(
+    _ id: NodeID, in group: Int, _ context: inout PassContext
+  ) -> Bool {
+    let count = repeats.add(id, flow)
+    if count <= Self.mostPlaces && groups[group].members.count < Self.mostMembers { return true }
+    repeats.startRoot(id)
+    context.remark("size", "'%\(graph[graph[id].results[0]].name)' would make its kernel too large")
+    return false
   }
 
   /// Whether a node reads elements of the value more than once.
