@@ -25,11 +25,17 @@ package struct OptJob {
 
   package func run() throws {
     let output = try OutputFile(request.output)
+    let passes: [any Pass]
+    do {
+      passes = try Pipeline.parse(request.passes)
+    } catch {
+      throw DriverError.usage("--passes: \(error.message)")
+    }
     var module = try ModuleFile.read(request.input)
     let target = try CompilationTarget(request.compiler, precision: nil)
     let pipeline = PassPipeline(request.compiler, target, reporter)
     try pipeline.run(
-      try Pipeline.parse(request.passes), on: &module, verifyEach: request.compiler.verifiesEach,
+      passes, on: &module, verifyEach: request.compiler.verifiesEach,
       name: "opt")
     try output.write(Printer.print(module))
   }
