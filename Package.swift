@@ -75,6 +75,6 @@ let package = Package(
     tests("MoscFormats"),
     tests("MoscModel", ["MoscDriver"]),
     tests("MoscSample", ["MoscFormats"]),
-    tests("MoscDriver"),
+    tests("MoscDriver", ["MoscFormats"]),
   ]
 )

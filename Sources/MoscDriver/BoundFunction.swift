@@ -6,13 +6,16 @@ package struct BoundFunction {
   package let function: LinkedFunction
   /// Keeps alive what the pointers point to.
   private let owners: [AlignedBuffer]
-  private let pointers: [UnsafeMutableRawPointer]
+  private let launches: LaunchTable
   /// The buffers of the results by name.
   package let outputs: [String: AlignedBuffer]
 
   /// Binds inputs to given buffers, weights to their files, and allocates the results.
+  ///
+  /// - Parameter arena: the memory of intermediate values.
   package init(
-    _ function: LinkedFunction, inputs: [String: AlignedBuffer], weights: WeightFiles
+    _ function: LinkedFunction, inputs: [String: AlignedBuffer], weights: WeightFiles,
+    arena: AlignedBuffer?
   ) throws {
     self.function = function
     var owners: [AlignedBuffer] = []
@@ -51,21 +54,19 @@ package struct BoundFunction {
         own(try AlignedBuffer(constant))
       }
     }
+    if let arena { owners.append(arena) }
     self.owners = owners
-    self.pointers = pointers
+    launches = try function.executable.bind(externals: pointers, arena: arena?.address)
     self.outputs = outputs
   }
 
   /// Runs every launch.
   ///
   /// - Parameter observe: called after each launch with its index and seconds.
-  package func run(
-    arena: AlignedBuffer?, pool: ThreadPool, observe: ((Int, Double) -> Void)? = nil
-  ) throws {
+  package func run(pool: ThreadPool, observe: ((Int, Double) -> Void)? = nil) throws {
     do {
-      try function.executable.run(
-        externals: pointers, arena: arena?.address, pool: pool, observe: observe,
-        isCancelled: { Interruption.isRequested })
+      try launches.run(
+        on: pool, observe: observe, isCancelled: { Interruption.isRequested })
     } catch is CancellationError {
       throw DriverError.interrupted
     }

@@ -15,9 +15,9 @@ package final class Program {
 
   private let weights: WeightFiles
   private let pool: ThreadPool
-  private let arena: AlignedBuffer?
   private var inputs: [String: (buffer: AlignedBuffer, type: TensorType, rate: Rate)] = [:]
-  private let load: BoundFunction?
+  /// What the load function left; its scratch memory and its view of the files are gone.
+  private let loaded: [(name: String, type: TensorType, buffer: AlignedBuffer?)]
   private let prompt: BoundFunction?
   private let step: BoundFunction?
   private var lastPrompt: [String: TensorValue]?
@@ -41,34 +41,37 @@ package final class Program {
     self.pool = pool
     resultNames = compiled.resultNames
     let parts = [compiled.prompt, compiled.step]
-    let bytes = parts.map { $0?.executable.arenaBytes ?? 0 }.max() ?? 0
-    arenaBytes = bytes
-    arena = bytes > 0 ? try AlignedBuffer(byteCount: bytes) : nil
+    arenaBytes = parts.map { $0?.executable.arenaBytes ?? 0 }.max() ?? 0
+    let arena = try Self.arena(arenaBytes)
     for parameter in compiled.parameters {
       let buffer = try AlignedBuffer(byteCount: parameter.type.byteCount())
       inputs[parameter.name] = (buffer, parameter.type, parameter.rate)
     }
     var known = inputs.mapValues(\.buffer)
-    func bind(_ function: LinkedFunction?) throws -> BoundFunction? {
+    func bind(_ function: LinkedFunction?, _ arena: AlignedBuffer?) throws -> BoundFunction? {
       guard let function else { return nil }
-      let bound = try BoundFunction(function, inputs: known, weights: weights)
+      let bound = try BoundFunction(function, inputs: known, weights: weights, arena: arena)
       known.merge(bound.outputs) { _, new in new }
       return bound
     }
-    load = try bind(compiled.load)
-    prompt = try bind(compiled.prompt)
-    step = try bind(compiled.step)
+    let load = try bind(compiled.load, try Self.arena(compiled.load?.executable.arenaBytes ?? 0))
+    prompt = try bind(compiled.prompt, arena)
+    step = try bind(compiled.step, arena)
     loadBytes = compiled.load?.outputs.reduce(0) { $0 + $1.type.byteCount() } ?? 0
-    try runLoad(reporter, compiled.name)
+    loaded = load.map { part in
+      part.function.outputs.map { ($0.name, $0.type, part.outputs[$0.name]) }
+    } ?? []
+    if let load { try run(load, reporter, compiled.name) }
   }
 
-  private func runLoad(_ reporter: Reporter, _ name: String) throws {
-    guard let load else { return }
-    let bytes = load.function.executable.arenaBytes
-    let scratch = bytes > 0 ? try AlignedBuffer(byteCount: bytes) : nil
+  private static func arena(_ bytes: Int) throws -> AlignedBuffer? {
+    bytes > 0 ? try AlignedBuffer(byteCount: bytes) : nil
+  }
+
+  private func run(_ load: BoundFunction, _ reporter: Reporter, _ name: String) throws {
     let total = load.function.executable.launches.count
     try reporter.phase(.load, "weights of \(name)") {
-      try load.run(arena: scratch, pool: pool) { index, _ in
+      try load.run(pool: pool) { index, _ in
         for weight in load.function.lastReads[index] ?? [] { self.weights.forget(weight) }
         reporter.progress(.load, "weights of \(name)", done: index + 1, of: total)
       }
@@ -104,7 +107,10 @@ package final class Program {
     }
     if let step { try run(step) }
     var results: [String: TensorValue] = [:]
-    for part in [load, prompt, step].compactMap({ $0 }) {
+    for (name, type, buffer) in loaded where resultNames.contains(name) {
+      results[name] = buffer?.load(type)
+    }
+    for part in [prompt, step].compactMap({ $0 }) {
       for output in part.function.outputs where resultNames.contains(output.name) {
         results[output.name] = part.outputs[output.name]?.load(output.type)
       }
@@ -113,9 +119,9 @@ package final class Program {
   }
 
   private func run(_ part: BoundFunction) throws {
-    guard isProfiling else { return try part.run(arena: arena, pool: pool) }
+    guard isProfiling else { return try part.run(pool: pool) }
     let launches = part.function.executable.launches
-    try part.run(arena: arena, pool: pool) { index, seconds in
+    try part.run(pool: pool) { index, seconds in
       let name = launches[index].kernel.name
       var row = self.kernelTimes[name] ?? KernelTime(kernel: name, seconds: 0, launches: 0)
       row.seconds += seconds
