@@ -98,6 +98,8 @@ package struct KernelLowering {
         if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
       case .pack(let op) where node.results == [result.id]:
         return try packPart(pull, op, node, result.pointer)
+      case .attention(let op):
+        if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part(pull.e) }
       case .groupAffine(let op) where node.results == [result.id]:
         let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
@@ -105,7 +107,7 @@ package struct KernelLowering {
         .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
         .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .broadcast,
         .upsampleNearest, .gather, .pack, .reduceSum, .reduceMax, .softmax, .layerNorm,
-        .groupNorm, .matmul, .attention, .lora, .loraMerge, .geglu, .timestepEmbedding, .call,
+        .groupNorm, .matmul, .lora, .loraMerge, .geglu, .timestepEmbedding, .call,
         .arena, .subview, .launch:
         continue
       }
