@@ -117,9 +117,10 @@ struct AttentionPlan {
     let needed = (spec.queryCount + target.lanes - 1) / target.lanes
     queryVectors = min(widest, needed)
     let blocks = (needed + queryVectors - 1) / queryVectors
-    // Queries and sums of a group take at most about 160 KB, and there are 16 tasks if possible.
+    // Two blocks share rearranged keys and values; more of them push each other out of the first
+    // cache. Queries and sums take at most about 160 KB, and there are 16 tasks if possible.
     let blockBytes = 8 * spec.depth * queryVectors * target.lanes
-    var group = max(1, min(4, blocks, 160_000 / blockBytes))
+    var group = max(1, min(2, blocks, 160_000 / blockBytes))
     while group > 1, spec.batch * spec.heads * ((blocks + group - 1) / group) < 16 { group -= 1 }
     self.group = group
   }
