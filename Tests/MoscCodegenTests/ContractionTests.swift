@@ -157,7 +157,7 @@ extension FunctionEmitter {
 
   @Test(arguments: [DType.f32, .bf16])
   func readsSlicesOfWiderTensors(_ dtype: DType) throws {
-    for facts in testTargets {
+    for facts in allTargets {
       let tile = Tile.choose(
         for: facts.irTarget, dtype: dtype, rows: 24, columns: 48, depth: 90)
       var spec = ContractionSpec(

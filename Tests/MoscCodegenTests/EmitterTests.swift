@@ -20,7 +20,7 @@ import Testing
 
   @Test(arguments: [DType.bf16, .f16])
   func convertsLikeTheSwiftTypes(_ dtype: DType) throws {
-    for facts in testTargets {
+    for facts in allTargets {
       let lanes = facts.lanes
       let kernel = try compile(for: facts) { e in
         e.kernel("k", buffers: 3) { task, buffers in
@@ -46,7 +46,7 @@ import Testing
   @Test func integersSaturate() throws {
     let inputs: [Float] = [-300, -129, -128, -1.9, -0.5, 0, 0.5, 1.9, 127, 128, 255, 256, 1e10]
     let padded = inputs + [.nan, -1e10, 3]
-    for facts in testTargets {
+    for facts in allTargets {
       for dtype in [DType.u8, .i8, .i32] {
         let kernel = try compile(for: facts) { e in
           e.kernel("k", buffers: 2) { _, buffers in
@@ -70,7 +70,7 @@ import Testing
   @Test func tailsTouchNothingElse() throws {
     for facts in testTargets {
       for dtype in [DType.f32, .bf16, .f16] {
-        for count in 1..<facts.lanes {
+        for count in [1, facts.lanes / 2, facts.lanes - 1] {
           let kernel = try compile(for: facts) { e in
             e.kernel("k", buffers: 2) { _, buffers in
               let x = e.load(dtype, buffers[0], lanes: facts.lanes, count: count)
