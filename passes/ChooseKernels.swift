@@ -74,7 +74,7 @@ private struct Chooser {
         let dtype = contractionType(node, name, in: graph, &context)
         let inputs = [
           try prepared(operands[0], dtype, pad: 0, &new, &made),
-          try prepared(operands[1], dtype, pad: 0, &new, &made),
+          try weight(operands[1], dtype, &new, &made),
         ]
         linear.tile = tile(node, dtype, in: graph)
         return [try new.emit(.linear(linear), inputs + operands.dropFirst(2), name: name)]
@@ -83,7 +83,7 @@ private struct Chooser {
         let dtype = contractionType(node, name, in: graph, &context)
         let inputs = [
           try prepared(operands[0], dtype, pad: conv.pad, &new, &made),
-          try prepared(operands[1], dtype, pad: 0, &new, &made),
+          try weight(operands[1], dtype, &new, &made),
         ]
         conv.pad = 0
         conv.tile = tile(node, dtype, in: graph)
@@ -122,6 +122,17 @@ private struct Chooser {
     let key = Made.Key(source: value, dtype: dtype, pad: 0)
     if let known = made.values[key] { return known }
     let cast = try self.cast(value, dtype, &graph, &made)
+    made.values[key] = cast
+    return cast
+  }
+
+  /// The weight in the given element type; its cast stays last, where `pack-weights` looks for it.
+  private func weight(
+    _ value: ValueID, _ dtype: DType, _ graph: inout Graph, _ made: inout Made
+  ) throws(Diagnostic) -> ValueID {
+    let key = Made.Key(source: value, dtype: dtype, pad: 0)
+    if let known = made.values[key] { return known }
+    let cast = try graph.cast(value, to: dtype)
     made.values[key] = cast
     return cast
   }

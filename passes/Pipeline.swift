@@ -8,6 +8,7 @@ package enum Pipeline {
     (InferRates.self, "folding and splitting ask when a value is known"),
     (FoldLoRA.self, "before kernels are chosen: a folded adapter costs no contraction per step"),
     (SplitUpsample.self, "after folding, so that folded weights are split once"),
+    (SplitGates.self, "likewise; and before kernels are chosen, since the halves are layers"),
     (ChooseKernels.self, "on whole layers, before fusion hides them inside kernels"),
     (PackWeights.self, "needs the tiles; before the split, so that packing runs once at load"),
     (SplitRates.self, "before fusion: no kernel may mix work of two rates"),

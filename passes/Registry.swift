@@ -12,6 +12,7 @@ package enum Registry {
     InferRates.self,
     PackWeights.self,
     PlanMemory.self,
+    SplitGates.self,
     SplitRates.self,
     SplitUpsample.self,
   ]

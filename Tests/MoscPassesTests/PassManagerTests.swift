@@ -79,7 +79,7 @@ import Testing
       .map { type(of: $0).name }
     #expect(names == ["canonicalise", "fuse", "choose-kernels"])
     #expect(try Pipeline.parse("inference").count == Pipeline.inference.count)
-    #expect(try Pipeline.inference(through: "fuse").count == 8)
+    #expect(try Pipeline.inference(through: "fuse").count == 9)
   }
 
   @Test(arguments: [

@@ -4,8 +4,10 @@ import MoscIR
 struct FusionGroup {
   /// How the kernel is generated, which decides what may join.
   enum Kind {
-    /// A contraction or attention: operands are kernel parameters, consumers join.
+    /// A contraction: operands are kernel parameters, consumers join.
     case contraction
+    /// Attention: operands are kernel parameters, a cast joins.
+    case attention
     /// A normalisation of rows: elementwise producers and consumers join.
     case rows
     /// Sums over axes: elementwise producers join.
@@ -40,7 +42,8 @@ extension FusionGroup.Kind {
   /// The kind of group an op starts, or nil when it only ever is part of a loop nest.
   init?(_ op: Op) {
     switch op {
-    case .linear, .conv2d, .matmul, .attention: self = .contraction
+    case .linear, .conv2d, .matmul: self = .contraction
+    case .attention: self = .attention
     case .layerNorm, .softmax: self = .rows
     case .groupAffine, .reduceSum, .reduceMax, .groupNorm: self = .reduction
     case .geglu: self = .gated
@@ -49,11 +52,14 @@ extension FusionGroup.Kind {
     }
   }
 
-  /// Whether ops that read the result may join.
-  var takesConsumers: Bool {
+  /// Whether an op that reads the result may join.
+  func takes(consumer op: Op) -> Bool {
     switch self {
-    case .contraction, .rows, .gated: true
-    case .reduction, .loopNest, .single: false
+    case .contraction, .rows, .gated: return true
+    case .attention:
+      if case .cast = op { return true }
+      return false
+    case .reduction, .loopNest, .single: return false
     }
   }
 }

@@ -24,7 +24,7 @@ struct Grouping {
     for id in computed {
       guard let kind = FusionGroup.Kind(graph[id].op) else { continue }
       start(kind, id)
-      if isFusing && kind.takesConsumers { absorbConsumers(of: groups.count - 1, &context) }
+      if isFusing { absorbConsumers(of: groups.count - 1, &context) }
     }
     for id in computed.reversed() where groupOf[id] == nil {
       if isFusing, let group = groupOfReaders(id, &context), fits(id, in: group, &context) {
@@ -55,7 +55,9 @@ struct Grouping {
       let value = graph[root].results[0]
       if flow.results.contains(value) { return }
       let uses = flow.uses[value]
-      guard let user = uses.first?.user else { return }
+      guard let user = uses.first?.user, groups[group].kind.takes(consumer: graph[user].op) else {
+        return
+      }
       if uses.contains(where: { $0.user != user }) {
         if graph[user].op.traits.contains(.elementwise) {
           context.remark("users", "'%\(graph[value].name)' has several readers")
@@ -119,7 +121,7 @@ struct Grouping {
             == graph.type(graph[groups[group].anchor].operands[0]).shape
       }
       return op.traits.contains(.elementwise) && isOrdered ? group : nil
-    case .contraction, .gated, .single:
+    case .contraction, .attention, .gated, .single:
       return nil
     }
   }

@@ -1,0 +1,71 @@
+import MoscIR
+
+/// Computes the values and the gates of a gated unit by a linear map each.
+///
+/// `geglu(linear(x, W, b))` becomes `linear(x, W_v, b_v) · gelu(linear(x, W_g, b_g))` with the halves of
+/// the weight. Both activation and product then happen where sums are finished, and the unit's input,
+/// twice as wide as its result, is never stored.
+///
+/// - Stage: tensor → tensor.  Keeps: every result within rounding.
+/// - Refuses: inputs with other readers (`split-gates.shared`), inputs that no linear map makes
+///   (`split-gates.input`).
+/// - Order: before `choose-kernels`, which chooses a kernel for each half.
+package struct SplitGates: Pass {
+  package static let name = "split-gates"
+  package static let stages = (from: Stage.tensor, to: Stage.tensor)
+
+  package init(_ options: inout PassOptions) {}
+
+  package func run(_ module: inout Module, _ context: inout PassContext) throws(Diagnostic) {
+    for index in module.graphs.indices where module.graphs[index].kind == .function {
+      let graph = module.graphs[index]
+      let users = graph.users()
+      var result = try graph.rebuilt { (id, operands, new) throws(Diagnostic) -> [ValueID]? in
+        guard case .geglu = graph[id].op else { return nil }
+        let name = graph[graph[id].results[0]].name
+        let input = graph[id].operands[0]
+        guard let producer = new.producer(operands[0]), case .linear(let op) = new[producer].op,
+          op.tile == nil
+        else {
+          context.remark("input", "gated unit '%\(name)' does not read a linear map")
+          return nil
+        }
+        if users[input].count > 1 || graph.results.contains(input) {
+          context.remark("shared", "the input of gated unit '%\(name)' has other readers")
+          return nil
+        }
+        let layer = new[producer].operands
+        let width = new.type(operands[0]).lastExtent / 2
+        let value = try half(layer, 0..<width, in: &new)
+        let gate = try new.gelu(try half(layer, width..<2 * width, in: &new))
+        context.count("split")
+        return [try new.emit(.mul(Mul()), [value, gate], name: name)]
+      }
+      result.inferRates()
+      result.removeDeadNodes()
+      module.graphs[index] = result
+    }
+  }
+
+  /// The layer for a range of its outputs.
+  private func half(
+    _ layer: [ValueID], _ range: Range<Int>, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    var operands = [layer[0]]
+    for operand in layer.dropFirst() { operands.append(try rows(operand, range, in: &graph)) }
+    return try graph.emit(.linear(Linear()), operands)
+  }
+
+  /// A range of the first axis; of the file's tensor if a cast is all that is done to it, so that
+  /// the cast stays next to its reader.
+  private func rows(
+    _ value: ValueID, _ range: Range<Int>, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    let (from, to) = (range.lowerBound, range.upperBound)
+    guard let producer = graph.producer(value), case .cast = graph[producer].op else {
+      return try graph.slice(value, axis: 0, from: from, to: to)
+    }
+    let part = try graph.slice(graph[producer].operands[0], axis: 0, from: from, to: to)
+    return try graph.cast(part, to: graph.type(value).dtype)
+  }
+}
