@@ -152,6 +152,41 @@ import Testing
       """
     ),
     (
+      "attention with a residual and a product after it",
+      """
+      kernel @k(%q: f32[2,37,48], %k: f32[2,5,48], %v: f32[2,5,48], %r: f32[2,37,48], %s: f32[48]) -> (bf16[2,37,48]) {
+        %y = attention(%q, keys: %k, values: %v, heads: 3) : f32[2,37,48]
+        %c = reshape(%s) : f32[1,1,48]
+        %m = mul(%y, %c) : f32[2,37,48]
+        %z = add(%m, %r) : f32[2,37,48]
+        %b = cast(%z) : bf16[2,37,48]
+        return %b
+      }
+      """
+    ),
+    (
+      "attention of parts of one projection, as the text encoder could have it",
+      """
+      kernel @k(%p: f32[1,7,96]) -> (f32[1,7,32]) {
+        %q = slice(%p, axis: 2, from: 0, to: 32) : f32[1,7,32]
+        %k = slice(%p, axis: 2, from: 32, to: 64) : f32[1,7,32]
+        %v = slice(%p, axis: 2, from: 64, to: 96) : f32[1,7,32]
+        %y = attention(%q, keys: %k, values: %v, heads: 2, causal: true) : f32[1,7,32]
+        return %y
+      }
+      """
+    ),
+    (
+      "a linear map with one output",
+      """
+      kernel @k(%x: f32[2,7,24], %w: f32[1,24]@panel16, %b: f32[1]) -> (f32[2,7,1]) {
+        %y = linear(%x, weight: %w, bias: %b, \(tile)) : f32[2,7,1]
+        %z = silu(%y) : f32[2,7,1]
+        return %z
+      }
+      """
+    ),
+    (
       "two results of one shape and one of another",
       """
       kernel @k(%x: f32[3,40]) -> (f32[3,40], bf16[3,40], f32[3,1]) {

@@ -12,7 +12,6 @@ import Testing
     "arena": "memory of stage buffer",
     "subview": "memory of stage buffer",
     "launch": "runs kernels",
-    "attention": "tested with contractions",
   ]
 
   static let shapes: [[Int]] = [
@@ -279,6 +278,18 @@ import Testing
       let shapes: [([Int], [Int])] = [([2, 3, 20], [2, 20, 33]), ([1, 4, 5], [1, 5, 3])]
       return try shapes.map { a, b in
         try build([a, b]) { g, x in try g.matmul(x[0], x[1]) }
+      }
+    case "attention":
+      return try [(1, 5, 5, true), (2, 9, 3, false), (4, 70, 77, false)].flatMap {
+        (heads: Int, queries: Int, keys: Int, isCausal: Bool) in
+        try [DType.f32, .bf16].map { dtype in
+          var test = try build([[2, queries, 40], [2, keys, 40], [2, keys, 40]], dtype) { g, x in
+            try g.attention(x[0], keys: x[1], values: x[2], heads: heads, causal: isCausal)
+          }
+          // Probabilities are rounded to bf16 as well.
+          if dtype == .bf16 { test.bounds = .init(absolute: 2e-2, relative: 1e-2) }
+          return test
+        }
       }
     case "lora":
       return try [

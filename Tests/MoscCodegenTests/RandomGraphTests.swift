@@ -10,7 +10,15 @@ import Testing
   static let batches = 12
 
   /// Each kernel gets the evaluator's inputs, so that bounds need not grow along a function.
-  static let bounds = KernelHarness.Bounds(absolute: 2e-4, relative: 2e-4)
+  static func bounds(_ kernel: Graph) -> KernelHarness.Bounds {
+    // Attention of bf16 operands rounds its probabilities to bf16 too.
+    let isCoarse = kernel.nodes.contains { node in
+      if case .attention = node.op { kernel.type(node.operands[0]).dtype == .bf16 } else { false }
+    }
+    return isCoarse
+      ? KernelHarness.Bounds(absolute: 2e-2, relative: 1e-2)
+      : KernelHarness.Bounds(absolute: 2e-4, relative: 2e-4)
+  }
 
   struct Program {
     var module: Module
@@ -20,7 +28,7 @@ import Testing
 
   /// The function of a seed after the passes, at stage kernel.
   static func program(_ seed: UInt64, _ target: Target) throws -> (Program, Graph) {
-    let generated = try GraphGenerator(seed: seed, size: 3 + Int(seed % 8))
+    let generated = try GraphGenerator(seed: seed, size: 2 + Int(seed % 6))
     var module = Module(
       weights: [WeightsDeclaration(name: "w", path: "none")], graphs: [generated.graph])
     var context = PassContext(target: target, precision: seed % 4 == 3 ? .bf16 : .f32)
@@ -84,6 +92,7 @@ import Testing
       kernel, code.function, tasks: code.taskCount, typed, lanes: lanes)
     let again = KernelHarness.run(
       kernel, code.function, tasks: code.taskCount, typed, lanes: lanes, .singlyBackwards)
+    let bounds = bounds(kernel)
     for (result, want) in expected.enumerated() {
       for i in want.elements.indices {
         let (x, y) = (want.elements[i], found[result].elements[i])

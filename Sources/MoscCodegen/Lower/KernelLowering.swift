@@ -99,7 +99,7 @@ package struct KernelLowering {
       case .pack(let op) where node.results == [result.id]:
         return try packPart(pull, op, node, result.pointer)
       case .attention(let op):
-        if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part(pull.e) }
+        if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part() }
       case .groupAffine(let op) where node.results == [result.id]:
         let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
