@@ -5,9 +5,10 @@ import MoscSample
 /// `mosc run scheduler`: follows a scheduler on an analytic model.
 ///
 /// The model is `ε(x, t) = 0.3 · s(x, t) + sin(t/100) · c`, `s` being the scheduler's scaling of
-/// its input. The file holds `x_init`, `c` and the metadata key `cases`, a JSON object from case
-/// name to `{scheduler, config, steps}`; for each case the result holds `<case>.timesteps` and
-/// `<case>.x`, the sample before each step and after the last. Noise is `<case>.noise`.
+/// its input. The file holds `x_init` (plain noise), `c` and the metadata key `cases`, a JSON
+/// object from case name to `{scheduler, config, steps}`. For each case the result holds
+/// `<case>.timesteps` and `<case>.x`, the sample before each step and after the last. Noise is
+/// `<case>.noise`.
 package struct SchedulerReplay {
   package let request: RunRequest
   package let reporter: Reporter
@@ -91,8 +92,8 @@ package struct SchedulerReplay {
         "case \(scenario.name) needs '\(scenario.name).noise' for "
           + "\(scheduler.timesteps.count) steps")
     }
-    var samples = [start]
-    var sample = start
+    var sample = start.map { $0 * scheduler.initialNoiseScale }
+    var samples = [sample]
     for (step, timestep) in scheduler.timesteps.enumerated() {
       let input = scheduler.modelInput(sample, step: step)
       let factor = Float(sin(timestep / 100))
