@@ -17,6 +17,7 @@ package enum LLVMError: Error, Equatable, Sendable, CustomStringConvertible {
   /// An intrinsic is missing from this LLVM.
   case unknownIntrinsic(String)
 
+  /// The message for the user.
   package var description: String {
     switch self {
     case .unknownCPU(let name):

@@ -44,7 +44,8 @@ package struct TargetFacts: Hashable, Sendable {
   }
 
   private init(hostFeatures features: String, cpu: String) {
-    let enabled = Set(features.split(separator: ",").filter { $0.hasPrefix("+") }.map { $0.dropFirst() })
+    let enabled = Set(
+      features.split(separator: ",").filter { $0.hasPrefix("+") }.map { $0.dropFirst() })
     let wide: Set<Substring> = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
     let level: Level =
       if wide.isSubset(of: enabled) && enabled.isSuperset(of: ["fma", "f16c"]) {

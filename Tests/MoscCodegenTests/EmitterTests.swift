@@ -140,7 +140,8 @@ import Testing
   }
 
   @Test func levelsFollowTheProcessor() throws {
-    let facts = try ["znver4", "x86-64-v4", "x86-64-v3", "x86-64-v2"].map { try TargetFacts(cpu: $0) }
+    let names = ["znver4", "x86-64-v4", "x86-64-v3", "x86-64-v2"]
+    let facts = try names.map { try TargetFacts(cpu: $0) }
     #expect(facts.map(\.lanes) == [16, 16, 8, 4])
     #expect(facts.map(\.vectorRegisters) == [32, 32, 16, 16])
     #expect(facts.map(\.hasBF16Dot) == [true, false, false, false])

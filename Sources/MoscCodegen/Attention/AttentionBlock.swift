@@ -28,8 +28,9 @@ struct AttentionBlock {
     let old = (0..<vectors).map { load(maximaRow, $0) }
     let new = scoreTiles(startingAt: old)
     let factor = e.float(scale, lanes: lanes)
+    // Exactly 1 for an unchanged maximum, block after block.
     let corrections = (0..<vectors).map { j in
-      power(e.fmul(e.fsub(old[j], new[j]), factor))
+      e.exp2(e.fmul(e.fsub(old[j], new[j]), factor))
     }
     let shifts = new.map { e.fmul($0, e.fneg(factor)) }
     let sums = (0..<vectors).map { e.fmul(load(totalsRow, $0), corrections[$0]) }
@@ -101,14 +102,16 @@ struct AttentionBlock {
   private func softmax(_ shifts: [LLVMValue], _ sums: [LLVMValue]) -> [LLVMValue] {
     let factor = e.float(scale, lanes: lanes)
     let half = e.int(0x8000, like: e.bits(factor))
+    // Probabilities that become bf16 (error 2e-3) need no more than a cubic.
+    let coefficients = plan.usesPairs ? Self.cubic : Self.quintic
     let rows = e.mul(tiles, AttentionPlan.tile)
     return e.bottomTestedLoop(from: e.int(0), to: rows, step: 2, carrying: sums) { key, sums in
       let first = writer.row(writer.scores, e.int(0), rows: 0, key)
       let second = e.offset(first, bytes: plan.queryBlock * 4)
       let pairRow = writer.row(writer.scores, e.int(0), rows: 0, e.div(key, 2))
       return (0..<vectors).map { j in
-        let p = power(e.fma(load(first, j), factor, shifts[j]))
-        let r = power(e.fma(load(second, j), factor, shifts[j]))
+        let p = power(e.fma(load(first, j), factor, shifts[j]), coefficients)
+        let r = power(e.fma(load(second, j), factor, shifts[j]), coefficients)
         if plan.usesPairs {
           // Pair k/2 lies at or before row k, which has been read.
           let low = e.lshr(e.builder.binary(.add, e.bits(p), half), 16)
@@ -124,15 +127,19 @@ struct AttentionBlock {
     }
   }
 
-  /// `2^t` for t ≤ 0 up to rounding; relative error 2e-7, below 2e-38 for t < -126.
-  private func power(_ t: LLVMValue) -> LLVMValue {
+  /// `2^f` for |f| ≤ 1/2; relative error 7.5e-5.
+  private static let cubic = [0.999_928_06, 0.693_260_85, 0.242_611_27, 0.055_172_496]
+  /// `2^f` for |f| ≤ 1/2; relative error 7.5e-8.
+  private static let quintic = [
+    1.000_000_1, 0.693_146_94, 0.240_221_2, 0.055_507_131, 0.009_675_541, 0.001_327_647,
+  ]
+
+  /// `2^t` for t ≤ 0 up to rounding, with the error of the polynomial; below 2e-38 for t < -126.
+  private func power(_ t: LLVMValue, _ coefficients: [Double]) -> LLVMValue {
     let isWide = e.target.lanes == 16
     let bounded = isWide ? t : e.fmax(t, e.float(-126, like: t))
     let n = e.roundEven(bounded)
-    let p = e.polynomial(
-      e.fsub(bounded, n), [
-        1.000_000_1, 0.693_146_94, 0.240_221_2, 0.055_507_131, 0.009_675_541, 0.001_327_647,
-      ])
+    let p = e.polynomial(e.fsub(bounded, n), coefficients)
     if isWide {
       return e.call(
         "llvm.x86.avx512.mask.scalef.ps.512", [],

@@ -4,12 +4,18 @@ import MoscLLVM
 /// Where one operand of attention lies: element
 /// `offset + image · batchPitch + token · tokenPitch + head · headPitch + channel`.
 package struct AttentionOperand: Hashable, Sendable {
+  /// The element type.
   package var dtype: DType
+  /// The first element.
   package var offset: Int
+  /// Elements from one token to the next.
   package var tokenPitch: Int
+  /// Elements from one image to the next.
   package var batchPitch: Int
+  /// Elements from one head to the next.
   package var headPitch: Int
 
+  /// Describes it by its numbers.
   package init(
     _ dtype: DType, offset: Int = 0, tokenPitch: Int, batchPitch: Int, headPitch: Int
   ) {
@@ -30,19 +36,30 @@ package struct AttentionOperand: Hashable, Sendable {
 /// Scaled dot-product attention with every number static: per image and head
 /// `y[i] = Σ_j softmax_j(scale · q[i]·k[j]) · v[j]`, over `j ≤ i` only when causal.
 package struct AttentionSpec: Hashable, Sendable {
+  /// Images.
   package var batch: Int
+  /// Heads of an image.
   package var heads: Int
   /// Channels of a head.
   package var depth: Int
+  /// Queries of a head.
   package var queryCount: Int
+  /// Keys and values of a head.
   package var keyCount: Int
+  /// Whether query i sees keys 0…i only.
   package var isCausal: Bool
+  /// What scores are multiplied by before the softmax.
   package var scale: Float
+  /// Where queries lie.
   package var queries: AttentionOperand
+  /// Where keys lie.
   package var keys: AttentionOperand
+  /// Where values lie.
   package var values: AttentionOperand
+  /// Where results go.
   package var output: AttentionOperand
 
+  /// Describes it by its numbers.
   package init(
     batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int, isCausal: Bool = false,
     scale: Float, queries: AttentionOperand, keys: AttentionOperand, values: AttentionOperand,

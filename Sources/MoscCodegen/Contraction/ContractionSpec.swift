@@ -3,20 +3,26 @@ import MoscLLVM
 
 /// A matrix product or convolution over packed weights, every number static.
 ///
-/// `y[m, n] = Σ_{ky,kx,c} a[m at (ky,kx), c] · w[n, c, ky, kx] (+ bias[n])` for the flattened output
-/// row `m = (image · outputHeight + y) · outputWidth + x`. The input is read at element
-/// `inputOffset + image · imagePitch + (y·stride + ky) · rowPitch + (x·stride + kx) · pixelPitch + c`;
-/// it is already padded. A linear map is a convolution with a 1×1 kernel over an image of one row.
+/// `y[m, n] = Σ_{ky,kx,c} a[m at (ky,kx), c] · w[n, c, ky, kx] (+ bias[n])` for the flattened
+/// output row `m = (image · outputHeight + y) · outputWidth + x`. The input is read at element
+/// `inputOffset + image · imagePitch + (y·stride + ky) · rowPitch + (x·stride + kx) · pixelPitch
+/// + c`; it is already padded. A linear map is a convolution with a 1×1 kernel over an image of one row.
 package struct ContractionSpec: Hashable, Sendable {
+  /// Images.
   package var batch = 1
+  /// Output rows of pixels.
   package var outputHeight = 1
+  /// Output pixels of a row.
   package var outputWidth: Int
   /// Output channels.
   package var columns: Int
+  /// Kernel rows.
   package var kernelHeight = 1
+  /// Kernel columns.
   package var kernelWidth = 1
   /// Input channels.
   package var channels: Int
+  /// Input pixels from one output pixel to the next.
   package var stride = 1
   /// The element type of input and weights: f32 or bf16.
   package var dtype: DType
@@ -30,6 +36,7 @@ package struct ContractionSpec: Hashable, Sendable {
   package var imagePitch: Int
   /// The element type of the bias, or nil for none.
   package var biasType: DType?
+  /// How the work is cut.
   package var tile: Tile
 
   /// A linear map of `rows` rows of `depth` channels that are `pitch` elements apart.

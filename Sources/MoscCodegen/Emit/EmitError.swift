@@ -3,6 +3,7 @@ package struct EmitError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What was found and what was expected.
   package var description: String
 
+  /// Makes an error from what was found and what was expected.
   package init(_ description: String) { self.description = description }
 
   /// Throws unless the condition holds.

@@ -6,7 +6,10 @@ extension FunctionEmitter {
   package func offset(_ base: LLVMValue, bytes: LLVMValue) -> LLVMValue {
     bytes.constantInt == 0 ? base : builder.offset(base, bytes: bytes)
   }
-  package func offset(_ base: LLVMValue, bytes: Int) -> LLVMValue { offset(base, bytes: int(bytes)) }
+  /// The pointer a constant number of bytes after `base`.
+  package func offset(_ base: LLVMValue, bytes: Int) -> LLVMValue {
+    offset(base, bytes: int(bytes))
+  }
 
   /// The address of element `index` of a buffer.
   package func element(_ base: LLVMValue, _ index: LLVMValue, _ dtype: DType) -> LLVMValue {
@@ -158,9 +161,11 @@ extension FunctionEmitter {
     return builder.cast(.trunc, builder.binary(.or, sign, result), type(i16, like: value))
   }
 
+  /// The bits moved up.
   package func shl(_ a: LLVMValue, _ count: Int) -> LLVMValue {
     builder.binary(.shl, a, int(count, like: a))
   }
+  /// The bits moved down, zeros coming in.
   package func lshr(_ a: LLVMValue, _ count: Int) -> LLVMValue {
     builder.binary(.lshr, a, int(count, like: a))
   }

@@ -94,12 +94,15 @@ package final class FunctionEmitter {
     if b.constantInt == 0 { return a }
     return builder.noWrap(.add, a, b)
   }
+  /// Sum with a constant.
   package func add(_ a: LLVMValue, _ b: Int) -> LLVMValue { add(a, int(b, like: a)) }
   /// Difference of indices.
   package func sub(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue { builder.noWrap(.sub, a, b) }
+  /// Difference from a constant.
   package func sub(_ a: LLVMValue, _ b: Int) -> LLVMValue { sub(a, int(b, like: a)) }
   /// Product of indices.
   package func mul(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue { builder.noWrap(.mul, a, b) }
+  /// Product with a constant.
   package func mul(_ a: LLVMValue, _ b: Int) -> LLVMValue {
     switch b {
     case 0: int(0, like: a)
@@ -119,6 +122,7 @@ package final class FunctionEmitter {
   package func min(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue {
     builder.select(builder.compare(.less, a, b), a, b)
   }
+  /// The smaller of an index and a constant.
   package func min(_ a: LLVMValue, _ b: Int) -> LLVMValue { min(a, int(b, like: a)) }
   /// The larger index (signed).
   package func max(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue {
@@ -127,10 +131,15 @@ package final class FunctionEmitter {
 
   // MARK: Float arithmetic
 
+  /// Sum.
   package func fadd(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue { builder.binary(.fadd, a, b) }
+  /// Difference.
   package func fsub(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue { builder.binary(.fsub, a, b) }
+  /// Product.
   package func fmul(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue { builder.binary(.fmul, a, b) }
+  /// Quotient.
   package func fdiv(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue { builder.binary(.fdiv, a, b) }
+  /// The number with its sign changed.
   package func fneg(_ a: LLVMValue) -> LLVMValue { builder.negate(a) }
   /// `a · b + c`: one rounding where the processor has the instruction, else two.
   package func fma(_ a: LLVMValue, _ b: LLVMValue, _ c: LLVMValue) -> LLVMValue {
@@ -144,7 +153,9 @@ package final class FunctionEmitter {
   package func fmin(_ a: LLVMValue, _ b: LLVMValue) -> LLVMValue {
     builder.select(builder.compareFloats(.less, a, b), a, b)
   }
+  /// Magnitude.
   package func fabs(_ a: LLVMValue) -> LLVMValue { call("llvm.fabs", [a.type], [a]) }
+  /// Correctly rounded square root.
   package func sqrt(_ a: LLVMValue) -> LLVMValue { call("llvm.sqrt", [a.type], [a]) }
   /// Rounds to the nearest integer, ties to even.
   package func roundEven(_ a: LLVMValue) -> LLVMValue {
@@ -184,6 +195,7 @@ package final class FunctionEmitter {
     }
     return builder.extract(value, at: 0)
   }
+  /// The same bits as another type.
   package func bitcast(_ a: LLVMValue, _ type: LLVMType) -> LLVMValue {
     a.type == type ? a : builder.cast(.bitcast, a, type)
   }

@@ -16,6 +16,7 @@ package struct PackSpec: Hashable, Sendable {
   /// Columns of a panel.
   package var panel: Int
 
+  /// Describes one packing kernel.
   package init(
     columns: Int, channels: Int, taps: Int, source: DType, dtype: DType, panel: Int
   ) {
@@ -33,8 +34,8 @@ package struct PackSpec: Hashable, Sendable {
 
 /// Writes kernels that rearrange dense weights in the panels that contractions read.
 ///
-/// Panel p holds columns `p·panel ..< (p+1)·panel`; the last one is as wide as what is left, rounded
-/// up to whole vectors with zeros. Depth is ordered (tap, channel). f32: element (k, j) at
+/// Panel p holds columns `p·panel ..< (p+1)·panel`; the last one is as wide as what is left,
+/// rounded up to whole vectors with zeros. Depth is ordered (tap, channel). f32: element (k, j) at
 /// `k·width + j`; bf16: at `(k/2)·2·width + 2·j + k%2`. A task packs one vector of columns: chunks of
 /// channels are transposed into stack memory in source order, then stored in depth order.
 package enum Pack {
