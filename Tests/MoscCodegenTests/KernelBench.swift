@@ -9,9 +9,12 @@ struct CompiledKernel {
   /// Runs tasks `tasks` over buffers.
   func run(_ buffers: [Memory], tasks: Range<Int>) {
     let pointers: [UnsafeMutableRawPointer?] = buffers.map(\.pointer)
-    pointers.withUnsafeBufferPointer {
-      guard let base = $0.baseAddress else { return }
-      function(base, tasks.lowerBound, tasks.upperBound)
+    // The compiler sees no use of the buffers behind the pointers.
+    withExtendedLifetime(buffers) {
+      pointers.withUnsafeBufferPointer {
+        guard let base = $0.baseAddress else { return }
+        function(base, tasks.lowerBound, tasks.upperBound)
+      }
     }
   }
 }

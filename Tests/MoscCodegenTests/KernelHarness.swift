@@ -123,18 +123,24 @@ enum KernelHarness {
       memory.pointer.initializeMemory(as: UInt8.self, repeating: 0x7b, count: memory.byteCount)
       return memory
     }
-    let pointers: [UnsafeMutableRawPointer?] = (buffers + outputs).map(\.pointer)
-    pointers.withUnsafeBufferPointer { list in
-      guard let base = list.baseAddress else { return }
-      switch split {
-      case .together: function(base, 0, tasks)
-      case .singlyBackwards: for task in (0..<tasks).reversed() { function(base, task, task + 1) }
+    let all = buffers + outputs
+    let pointers: [UnsafeMutableRawPointer?] = all.map(\.pointer)
+    // The compiler sees no use of the buffers behind the pointers.
+    withExtendedLifetime(all) {
+      pointers.withUnsafeBufferPointer { list in
+        guard let base = list.baseAddress else { return }
+        switch split {
+        case .together: function(base, 0, tasks)
+        case .singlyBackwards: for task in (0..<tasks).reversed() { function(base, task, task + 1) }
+        }
       }
     }
     for (output, type) in zip(outputs, types) {
       #expect(output.isGuardIntact, "stored past the end of a \(type)")
     }
-    return zip(outputs, types).map { tensor($0, $1, lanes: lanes) }
+    return withExtendedLifetime(outputs) {
+      zip(outputs, types).map { tensor($0, $1, lanes: lanes) }
+    }
   }
 
   /// What a comparison may differ by: `absolute + relative · |expected|`, and one step of the

@@ -99,6 +99,7 @@ import Testing
     var input = (0..<16).map(Float.init)
     var output = [Float](repeating: 0, count: 16)
     var observed: [Int] = []
+    defer { withExtendedLifetime(arena) {} }
     try input.withUnsafeMutableBytes { source in
       try output.withUnsafeMutableBytes { target in
         let externals = [try #require(source.baseAddress), try #require(target.baseAddress)]
@@ -126,7 +127,7 @@ import Testing
       let buffer = try AlignedBuffer(byteCount: size)
       #expect(Int(bitPattern: buffer.address) % 64 == 0)
       let bytes = UnsafeRawBufferPointer(start: buffer.address, count: size)
-      #expect(bytes.first == 0 && bytes.last == 0)
+      withExtendedLifetime(buffer) { #expect(bytes.first == 0 && bytes.last == 0) }
     }
   }
 
