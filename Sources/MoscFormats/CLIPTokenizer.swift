@@ -17,101 +17,63 @@ package struct CLIPTokenizer: Sendable {
     package var isTruncated: Bool
   }
 
+  private struct Added: Sendable {
+    var text: [Unicode.Scalar]
+    var id: Int32
+  }
+
   package let bos: Int32
   package let eos: Int32
   package let pad: Int32
   /// The number of ids a text encoder takes, 77 for CLIP.
   package let maximumLength: Int
-  private let vocabulary: [String: Int32]
-  private let ranks: [Pair: Int]
-  private var special: [(text: [Unicode.Scalar], id: Int32)] = []
-  private static let byteNames = Self.makeByteNames()
-
-  private struct Pair: Hashable, Sendable {
-    var left: String
-    var right: String
-  }
+  /// The first id after the vocabulary and all added tokens.
+  package private(set) var nextID: Int32
+  private let encoder: BytePairEncoder
+  /// Added tokens by their first scalar, the longest first.
+  private var added: [Unicode.Scalar: [Added]] = [:]
 
   /// Reads `vocab.json`, `merges.txt`, and if present `tokenizer_config.json`,
   /// `special_tokens_map.json` and `added_tokens.json` of a tokenizer folder.
   package init(folder: URL) throws(FormatError) {
-    let vocabularyFile = try JSONObject(contentsOf: folder.appending(path: "vocab.json"))
-    var vocabulary: [String: Int32] = [:]
-    for member in vocabularyFile.members {
-      guard let id = member.value.int, let small = Int32(exactly: id), id >= 0 else {
-        throw vocabularyFile.error(member.key, "expected a token id, found \(member.value)")
-      }
-      vocabulary[member.key] = small
-    }
-    let mergesURL = folder.appending(path: "merges.txt")
-    var ranks: [Pair: Int] = [:]
-    let merges = String(decoding: try readFile(mergesURL), as: UTF8.self)
-    for (number, line) in merges.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    where !line.isEmpty && !line.hasPrefix("#version") {
-      let parts = line.split(separator: " ")
-      guard parts.count == 2 else {
-        throw FormatError(
-          mergesURL.path, "line \(number + 1)", "expected two symbols, found \"\(line)\"")
-      }
-      ranks[Pair(left: String(parts[0]), right: String(parts[1]))] = ranks.count
-    }
-    var added: [(String, Int32)] = []
-    let addedURL = folder.appending(path: "added_tokens.json")
-    if FileManager.default.fileExists(atPath: addedURL.path) {
-      let file = try JSONObject(contentsOf: addedURL)
-      for member in file.members {
-        guard let id = member.value.int.flatMap(Int32.init(exactly:)) else {
-          throw file.error(member.key, "expected a token id, found \(member.value)")
-        }
-        added.append((member.key, id))
-      }
-    }
-    var names = ["bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>"]
-    var length = 77
-    let settingsURL = folder.appending(path: "tokenizer_config.json")
-    if FileManager.default.fileExists(atPath: settingsURL.path) {
-      let settings = try JSONObject(contentsOf: settingsURL)
-      length = try settings.int("model_max_length", default: 77)
-      for key in ["bos_token", "eos_token", "pad_token"] {
-        if let text = settings[key]?.string ?? settings[key]?["content"]?.string {
-          names[key] = text
-        }
-      }
-    }
+    var encoder = try BytePairEncoder(folder: folder)
+    let settings = try TokenizerSettings(folder: folder)
     func id(_ key: String) throws(FormatError) -> Int32 {
-      let name = names[key] ?? names["eos_token"] ?? ""
-      guard let id = vocabulary[name] ?? added.first(where: { $0.0 == name })?.1 else {
+      let name = settings.name(of: key)
+      guard
+        let id = encoder.vocabulary[name] ?? settings.added.first(where: { $0.text == name })?.id
+      else {
         throw FormatError(
-          vocabularyFile.path, key, "the token \"\(name)\" is not in the vocabulary")
+          folder.appending(path: "vocab.json").path, key,
+          "the token \"\(name)\" is not in the vocabulary")
       }
       return id
     }
-    self.vocabulary = vocabulary
-    self.ranks = ranks
     bos = try id("bos_token")
     eos = try id("eos_token")
     pad = try id("pad_token")
-    guard (2...4096).contains(length) else {
-      throw FormatError(settingsURL.path, "model_max_length", "expected 2…4096, found \(length)")
-    }
-    maximumLength = length
-    for (text, id) in added { add(text, id: id) }
-    for name in Set(names.values) {
-      if let id = vocabulary[name] { add(name, id: id) }
+    encoder.unknown = try id("unk_token")
+    maximumLength = settings.maximumLength
+    nextID = (encoder.vocabulary.values.max() ?? -1) + 1
+    self.encoder = encoder
+    for (text, id) in settings.added { add(text, id: id) }
+    for key in TokenizerSettings.specialKeys {
+      let name = settings.name(of: key)
+      if let id = encoder.vocabulary[name] { add(name, id: id) }
     }
   }
 
-  /// The first id after the vocabulary and all added tokens.
-  package var nextID: Int32 {
-    max(vocabulary.values.max() ?? -1, special.map(\.id).max() ?? -1) + 1
-  }
-
-  /// Makes a text that is one token wherever it occurs in a prompt.
+  /// Makes a text that is one token wherever it occurs in a prompt; the first id given to a text
+  /// stays.
   package mutating func add(_ text: String, id: Int32) {
     let scalars = Array(text.unicodeScalars)
-    guard !scalars.isEmpty, !special.contains(where: { $0.text == scalars }) else { return }
-    let place = special.firstIndex { $0.text.count < scalars.count } ?? special.count
-    special.insert((scalars, id), at: place)
+    guard let first = scalars.first else { return }
+    var list = added[first] ?? []
+    guard !list.contains(where: { $0.text == scalars }) else { return }
+    let place = list.firstIndex { $0.text.count < scalars.count } ?? list.count
+    list.insert(Added(text: scalars, id: id), at: place)
+    added[first] = list
+    nextID = max(nextID, id + 1)
   }
 
   /// The ids of a prompt, with begin and end tokens, padded and truncated to the model's length.
@@ -131,20 +93,20 @@ package struct CLIPTokenizer: Sendable {
     var cache: [String: [Int32]] = [:]
     var start = 0
     var position = 0
-    func flush(_ end: Int) {
-      if end > start { encodePlain(scalars[start..<end], into: &result, &cache) }
-    }
     while position < scalars.count {
-      if let match = special.first(where: { scalars[position...].starts(with: $0.text) }) {
-        flush(position)
-        result.append(match.id)
-        position += match.text.count
-        start = position
-      } else {
+      guard
+        let match = added[scalars[position]]?
+          .first(where: { scalars[position...].starts(with: $0.text) })
+      else {
         position += 1
+        continue
       }
+      encodePlain(scalars[start..<position], into: &result, &cache)
+      result.append(match.id)
+      position += match.text.count
+      start = position
     }
-    flush(scalars.count)
+    encodePlain(scalars[start...], into: &result, &cache)
     return result
   }
 
@@ -170,6 +132,7 @@ package struct CLIPTokenizer: Sendable {
   private func encodePlain(
     _ raw: ArraySlice<Unicode.Scalar>, into result: inout [Int32], _ cache: inout [String: [Int32]]
   ) {
+    if raw.isEmpty { return }
     var text = ""
     text.unicodeScalars.append(contentsOf: raw)
     let scalars = Array(
@@ -178,7 +141,9 @@ package struct CLIPTokenizer: Sendable {
     var position = 0
     while position < scalars.count {
       let start = position
-      if let match = Self.contractions.first(where: { scalars[start...].starts(with: $0) }) {
+      if scalars[start] == "'",
+        let match = Self.contractions.first(where: { scalars[start...].starts(with: $0) })
+      {
         position += match.count
       } else {
         let kind = categories[start]
@@ -193,52 +158,10 @@ package struct CLIPTokenizer: Sendable {
       if let known = cache[piece] {
         result += known
       } else {
-        let ids = encodePiece(piece)
+        let ids = encoder.encode(piece)
         cache[piece] = ids
         result += ids
       }
-    }
-  }
-
-  private func encodePiece(_ piece: String) -> [Int32] {
-    var symbols = piece.utf8.map { Self.byteNames[Int($0)] }
-    guard !symbols.isEmpty else { return [] }
-    symbols[symbols.count - 1] += "</w>"
-    while symbols.count > 1 {
-      var best: (rank: Int, pair: Pair)?
-      for i in 0..<symbols.count - 1 {
-        let pair = Pair(left: symbols[i], right: symbols[i + 1])
-        if let rank = ranks[pair], rank < best?.rank ?? .max { best = (rank, pair) }
-      }
-      guard let (_, pair) = best else { break }
-      var merged: [String] = []
-      var i = 0
-      while i < symbols.count {
-        if i + 1 < symbols.count, symbols[i] == pair.left, symbols[i + 1] == pair.right {
-          merged.append(pair.left + pair.right)
-          i += 2
-        } else {
-          merged.append(symbols[i])
-          i += 1
-        }
-      }
-      symbols = merged
-    }
-    // An unknown symbol is the unknown token, which CLIP defines as the end token.
-    return symbols.map { vocabulary[$0] ?? eos }
-  }
-
-  /// Printable stand-ins for the 256 bytes: printable Latin-1 for itself, others from U+0100 on.
-  /// Source: the byte encoder of GPT-2.
-  private static func makeByteNames() -> [String] {
-    var next: UInt32 = 256
-    return (0..<256).map { byte in
-      var code = UInt32(byte)
-      if !(33...126 ~= byte || 161...172 ~= byte || 174...255 ~= byte) {
-        code = next
-        next += 1
-      }
-      return Unicode.Scalar(code).map { String(Character($0)) } ?? ""
     }
   }
 }

@@ -9,7 +9,8 @@ import TestSupport
     let url = Goldens.url(file)
     let list = try #require(try JSONValue.parse(try readFile(url), path: url.path).array)
     return list.map { entry in
-      (entry["text"]?.string ?? "", entry["ids"]?.array?.compactMap { $0.int.map(Int32.init) } ?? [])
+      let ids = entry["ids"]?.array?.compactMap { $0.int.map(Int32.init) }
+      return (entry["text"]?.string ?? "", ids ?? [])
     }
   }
 
@@ -43,6 +44,48 @@ import TestSupport
     let long = tokenizer.encode(String(repeating: "word ", count: 10_000))
     #expect(long.ids.count == 77 && long.tokenCount == 10_002 && long.isTruncated)
     #expect(long.ids.first == 49406 && long.ids.last == 49407)
+  }
+
+  /// One word of 50,000 letters; merging takes no quadratic time.
+  @Test func longWords() throws {
+    let tokenizer = try tokenizer()
+    let word = tokenizer.tokens(String(repeating: "abcdefghij", count: 5_000))
+    #expect(word.count >= 5_000)
+    let run = tokenizer.tokens(String(repeating: "a", count: 40))
+    #expect(run == [23126, 23126, 23126, 23126, 6727, 19336])
+  }
+
+  /// The longest added token wins, newer folders and folders without a settings file are read.
+  @Test func addedTokensOfFolders() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func write(_ text: String, _ name: String) throws {
+      try Data(text.utf8).write(to: folder.appending(path: name))
+    }
+    try write(
+      "{\"a\": 0, \"a</w>\": 1, \"b</w>\": 2, \"ab</w>\": 3, \"<s>\": 4, \"</s>\": 5}",
+      "vocab.json")
+    try write("#version: 0.2\r\na b</w>\r\n", "merges.txt")
+    try write(
+      "{\"bos_token\": {\"content\": \"<s>\"}, \"eos_token\": \"</s>\"}", "special_tokens_map.json")
+    try write("{\"<x>\": 6, \"<x>y\": 7}", "added_tokens.json")
+    try write(
+      """
+      {"model_max_length": 1000000000000000019884624838656,
+       "added_tokens_decoder": {"8": {"content": "<z>", "special": false}}}
+      """, "tokenizer_config.json")
+    let tokenizer = try CLIPTokenizer(folder: folder)
+    #expect(tokenizer.maximumLength == 77 && tokenizer.nextID == 9)
+    #expect(tokenizer.tokens("AB a<x>y<x> b<z>q</s>") == [3, 1, 7, 6, 2, 8, 5, 5])
+    #expect(tokenizer.encode("ab").ids.prefix(4) == [4, 3, 5, 5])
+    try write("{\"model_max_length\": 1}", "tokenizer_config.json")
+    let short = try #require(throws: FormatError.self) { try CLIPTokenizer(folder: folder) }
+    #expect(short.description.contains("model_max_length"))
+    try write("{}", "tokenizer_config.json")
+    try write("{\"<x>\": -6}", "added_tokens.json")
+    let negative = try #require(throws: FormatError.self) { try CLIPTokenizer(folder: folder) }
+    #expect(negative.description.contains("<x>"))
   }
 
   @Test func brokenFoldersAreExplained() throws {
