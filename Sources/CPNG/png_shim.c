@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Pictures beyond this many pixels a side are refused before memory is taken.
-enum { maximum_side = 1 << 15 };
+// Pictures beyond this many pixels a side or in all are refused before memory is taken.
+enum { maximum_side = 1 << 15, maximum_pixels = 1 << 28 };
 
 static void on_error(png_structp png, png_const_charp text) {
   char *message = png_get_error_ptr(png);
@@ -30,6 +30,17 @@ static int append(png_bytes *bytes, size_t *capacity, const void *data, size_t s
   return 1;
 }
 
+// Appends a string with its zero as UTF-8; plain text chunks and keywords are Latin-1.
+static int append_text(png_bytes *bytes, size_t *capacity, const char *text, int is_utf8) {
+  for (const char *at = text ? text : ""; *at; at++) {
+    unsigned char byte = (unsigned char)*at;
+    unsigned char wide[2] = {0xc0 | byte >> 6, 0x80 | (byte & 0x3f)};
+    int plain = is_utf8 || byte < 0x80;
+    if (!append(bytes, capacity, plain ? &byte : wide, plain ? 1 : 2)) return 0;
+  }
+  return append(bytes, capacity, "", 1);
+}
+
 typedef struct {
   png_bytes *bytes;
   size_t capacity;
@@ -42,7 +53,7 @@ static void on_write(png_structp png, png_bytep data, size_t size) {
 
 static void on_flush(png_structp png) { (void)png; }
 
-static int is_latin(const char *text) {
+static int is_ascii(const char *text) {
   for (; *text; text++)
     if ((unsigned char)*text >= 0x80) return 0;
   return 1;
@@ -76,12 +87,12 @@ int png_shim_encode(const uint8_t *pixels, uint32_t width, uint32_t height, uint
   png_set_IHDR(png, info, width, height, 8, color, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   for (size_t i = 0; i < text_count; i++) {
-    int latin = is_latin(texts[i].text);
-    chunks[i].compression = latin ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
+    int ascii = is_ascii(texts[i].text);
+    chunks[i].compression = ascii ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
     chunks[i].key = (char *)texts[i].keyword;
     chunks[i].text = (char *)texts[i].text;
-    chunks[i].text_length = latin ? strlen(texts[i].text) : 0;
-    chunks[i].itxt_length = latin ? 0 : strlen(texts[i].text);
+    chunks[i].text_length = ascii ? strlen(texts[i].text) : 0;
+    chunks[i].itxt_length = ascii ? 0 : strlen(texts[i].text);
     chunks[i].lang = "";
     chunks[i].lang_key = "";
   }
@@ -107,10 +118,26 @@ static void on_read(png_structp png, png_bytep data, size_t size) {
   from->position += size;
 }
 
+// Whether every chunk up to the last lies inside the file. libpng would allocate and clear as much
+// memory as a damaged length asks for, up to 2 GB, before it misses the data.
+static int chunks_fit(const uint8_t *data, size_t size) {
+  for (size_t position = 8; size - position >= 12;) {
+    size_t length = png_get_uint_32(data + position);
+    if (length > size - position - 12) return 0;
+    if (!memcmp(data + position + 4, "IEND", 4)) return 1;
+    position += length + 12;
+  }
+  return 0;
+}
+
 int png_shim_decode(const uint8_t *data, size_t size, png_picture *out, char message[160]) {
   memset(out, 0, sizeof *out);
   if (size < 8 || png_sig_cmp(data, 0, 8)) {
     snprintf(message, 160, "not a PNG file");
+    return 1;
+  }
+  if (!chunks_fit(data, size)) {
+    snprintf(message, 160, "the file ends too early");
     return 1;
   }
   source from = {data, size, 0};
@@ -131,9 +158,12 @@ int png_shim_decode(const uint8_t *data, size_t size, png_picture *out, char mes
     return 1;
   }
   png_set_user_limits(png, maximum_side, maximum_side);
+  // Room for compressed text.
   png_set_chunk_malloc_max(png, 64 << 20);
   png_set_read_fn(png, &from, on_read);
   png_read_info(png, info);
+  if ((uint64_t)png_get_image_width(png, info) * png_get_image_height(png, info) > maximum_pixels)
+    png_error(png, "the picture has too many pixels");
   png_set_expand(png);
   png_set_scale_16(png);
   png_set_gray_to_rgb(png);
@@ -155,9 +185,9 @@ int png_shim_decode(const uint8_t *data, size_t size, png_picture *out, char mes
   png_get_text(png, info, &chunks, &count);
   size_t capacity = 0;
   for (int i = 0; i < count; i++) {
-    const char *text = chunks[i].text ? chunks[i].text : "";
-    if (!append(&out->texts, &capacity, chunks[i].key, strlen(chunks[i].key) + 1) ||
-        !append(&out->texts, &capacity, text, strlen(text) + 1))
+    int is_utf8 = chunks[i].compression >= PNG_ITXT_COMPRESSION_NONE;
+    if (!append_text(&out->texts, &capacity, chunks[i].key, 0) ||
+        !append_text(&out->texts, &capacity, chunks[i].text, is_utf8))
       png_error(png, "out of memory");
   }
   png_destroy_read_struct(&png, &info, NULL);

@@ -24,6 +24,9 @@ package struct GenerationParameters: Hashable, Sendable {
     self.settings = settings
   }
 
+  /// The value of the first setting with the name, or nil.
+  package subscript(name: String) -> String? { settings.first { $0.name == name }?.value }
+
   /// A number without superfluous zeros: `7`, not `7.0`.
   package static func number(_ value: Double) -> String {
     value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
@@ -34,58 +37,99 @@ package struct GenerationParameters: Hashable, Sendable {
     var lines = [prompt]
     if !negativePrompt.isEmpty { lines.append("Negative prompt: \(negativePrompt)") }
     let list = settings.map { setting in
-      let mustQuote = setting.value.contains { ",:\n\"".contains($0) }
-      return "\(setting.name): \(mustQuote ? JSONText.quote(setting.value) : setting.value)"
+      let value = setting.value
+      let mustQuote = value.unicodeScalars.contains { ",:\n\r\"".unicodeScalars.contains($0) }
+      return "\(setting.name): \(mustQuote ? JSONText.quote(value) : value)"
     }
-    lines.append(list.joined(separator: ", "))
+    if !list.isEmpty { lines.append(list.joined(separator: ", ")) }
     return lines.joined(separator: "\n")
   }
 
-  /// Reads such a text; a last line that is no list of settings belongs to the prompt.
+  /// Reads such a text; as in the web UI, a last line with fewer than three settings belongs to
+  /// the prompt.
   package init(parsing text: String) {
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    settings = lines.last.flatMap(Self.parseSettings) ?? []
-    if !settings.isEmpty { lines.removeLast() }
-    let marker = "Negative prompt: "
+    // "\r\n" is one character, so lines are cut at scalars.
+    var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+      .map { String($0.last == "\r" ? $0.dropLast() : $0) }
+    while lines.count > 1, lines.last == "" { lines.removeLast() }
+    settings = lines.last.map { Self.parseSettings($0) } ?? []
+    if settings.count < 3 { settings = [] } else { lines.removeLast() }
+    let marker = "Negative prompt:"
     let start = lines.firstIndex { $0.hasPrefix(marker) } ?? lines.count
     prompt = lines[..<start].joined(separator: "\n")
-    negativePrompt = String(lines[start...].joined(separator: "\n").dropFirst(marker.count))
+    let negative = lines[start...].joined(separator: "\n").dropFirst(marker.count)
+    negativePrompt = String(negative.first == " " ? negative.dropFirst() : negative)
   }
 
-  private static func parseSettings(_ line: String) -> [Setting]? {
+  /// The settings of a line; parts that have no name are passed over.
+  private static func parseSettings(_ line: String) -> [Setting] {
     var result: [Setting] = []
     var rest = Substring(line)
     while !rest.isEmpty {
-      guard let colon = rest.firstRange(of: ": ") else { return nil }
-      let name = String(rest[..<colon.lowerBound])
-      rest = rest[colon.upperBound...]
-      if rest.hasPrefix("\"") {
-        guard let end = closingQuote(rest) else { return nil }
-        let literal = rest[...end]
-        guard let value = try? JSONValue.parse(Array(literal.utf8), path: "parameters").string else {
-          return nil
-        }
-        result.append(Setting(name, value))
-        rest = rest[rest.index(after: end)...]
-      } else {
-        let end = rest.firstIndex(of: ",") ?? rest.endIndex
-        result.append(Setting(name, String(rest[..<end])))
+      let comma = rest.firstIndex(of: ",") ?? rest.endIndex
+      if let colon = rest[..<comma].firstIndex(of: ":") {
+        let name = String(rest[..<colon].drop { $0 == " " })
+        rest = rest[rest.index(after: colon)...].drop { $0 == " " }
+        let (value, end) = value(at: rest)
+        if isName(name) { result.append(Setting(name, value)) }
         rest = rest[end...]
+      } else {
+        rest = rest[comma...]
       }
-      if rest.hasPrefix(", ") { rest = rest.dropFirst(2) } else if !rest.isEmpty { return nil }
+      rest = rest.drop { $0 == "," || $0 == " " }
     }
-    return result.count >= 2 ? result : nil
+    return result
   }
 
+  /// Letters, digits, blanks, underscores, hyphens and slashes, as the web UI reads names.
+  private static func isName(_ text: String) -> Bool {
+    text.count >= 2 && text.allSatisfy { $0.isLetter || $0.isNumber || " _-/".contains($0) }
+  }
+
+  /// A quoted string, a JSON object (some programs write hashes so), or anything up to a comma.
+  private static func value(at text: Substring) -> (String, end: Substring.Index) {
+    func isComplete(_ end: Substring.Index) -> Bool { end == text.endIndex || text[end] == "," }
+    if text.first == "\"", let end = closingQuote(text), isComplete(end),
+      case .string(let value)? = try? JSONValue.parse(text[..<end].utf8, path: "parameters")
+    {
+      return (value, end)
+    }
+    if text.first == "{", let end = closingBrace(text), isComplete(end) {
+      return (String(text[..<end]), end)
+    }
+    let end = text.firstIndex(of: ",") ?? text.endIndex
+    return (String(text[..<end]), end)
+  }
+
+  /// The place after the string literal that the text starts with.
   private static func closingQuote(_ text: Substring) -> Substring.Index? {
-    var index = text.index(after: text.startIndex)
+    var isEscaped = false
+    for index in text.indices.dropFirst() {
+      if isEscaped {
+        isEscaped = false
+      } else if text[index] == "\\" {
+        isEscaped = true
+      } else if text[index] == "\"" {
+        return text.index(after: index)
+      }
+    }
+    return nil
+  }
+
+  /// The place after the object that the text starts with.
+  private static func closingBrace(_ text: Substring) -> Substring.Index? {
+    var depth = 0
+    var index = text.startIndex
     while index < text.endIndex {
-      if text[index] == "\\" {
-        index = text.index(index, offsetBy: 2, limitedBy: text.endIndex) ?? text.endIndex
+      if text[index] == "\"" {
+        guard let end = closingQuote(text[index...]) else { return nil }
+        index = end
         continue
       }
-      if text[index] == "\"" { return index }
+      if text[index] == "{" { depth += 1 }
+      if text[index] == "}" { depth -= 1 }
       index = text.index(after: index)
+      if depth == 0 { return index }
     }
     return nil
   }

@@ -29,7 +29,16 @@ package enum PNG {
     else {
       throw FormatError(
         "PNG", nil,
-        "cannot encode \(image.pixels.count) bytes as \(image.width)x\(image.height)x\(image.channels)")
+        "cannot encode \(image.pixels.count) bytes as "
+          + "\(image.width)x\(image.height)x\(image.channels)")
+    }
+    for (keyword, content) in texts
+    where !(1...79).contains(keyword.utf8.count) || content.utf8.contains(0)
+      || !keyword.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
+    {
+      throw FormatError(
+        "PNG", "text \"\(keyword)\"",
+        "expected an ASCII keyword of 1…79 characters and text without zero bytes")
     }
     let keywords = texts.map { $0.keyword.utf8CString.map { $0 } }
     let contents = texts.map { $0.text.utf8CString.map { $0 } }

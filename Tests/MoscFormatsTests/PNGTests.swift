@@ -2,7 +2,7 @@ import Foundation
 import MoscFormats
 import Testing
 
-/// PNG files with text, and the generation parameters they carry.
+/// PNG files with text, and damaged ones.
 @Suite struct PNGTests {
   private let image = PixelImage(
     width: 5, height: 3, pixels: (0..<45).map { UInt8(truncatingIfNeeded: $0 * 37) })
@@ -55,39 +55,67 @@ import Testing
     }
   }
 
-  @Test func generationParameters() throws {
-    let parameters = GenerationParameters(
-      prompt: "a cat\non grass", negativePrompt: "dog, blurry",
-      settings: [
-        .init("Steps", "20"), .init("Sampler", "DPM++ 2M"),
-        .init("CFG scale", GenerationParameters.number(7)),
-        .init("Lora hashes", "a: 12, \"b\": 34"), .init("Size", "64x96"),
-      ])
-    #expect(
-      parameters.text == """
-        a cat
-        on grass
-        Negative prompt: dog, blurry
-        Steps: 20, Sampler: DPM++ 2M, CFG scale: 7, Lora hashes: "a: 12, \\"b\\": 34", Size: 64x96
-        """)
-    #expect(GenerationParameters(parsing: parameters.text) == parameters)
-    #expect(GenerationParameters.number(7.5) == "7.5")
-    let plain = GenerationParameters(parsing: "only a prompt")
-    #expect(plain.prompt == "only a prompt" && plain.settings.isEmpty)
+  /// Latin-1 text of other programs, empty text, and text that cannot be stored.
+  @Test func textChunks() throws {
+    var plain = [UInt8](try PNG.encode(image, texts: [("Comment", "caf#")]))
+    let place = try #require(plain.indices.first { plain[$0...].starts(with: Array("caf#".utf8)) })
+    plain[place + 3] = 0xe9
+    Chunks.repair(&plain)
+    #expect(try PNG.decode(Data(plain), path: "l.png").texts.map(\.text) == ["café"])
+    let empty = try PNG.decode(try PNG.encode(image, texts: [("Comment", "")]), path: "e.png")
+    #expect(empty.texts.map(\.text) == [""])
+    for text in [("", "x"), (String(repeating: "k", count: 80), "x"), ("ü", "x"), ("k", "a\0b")] {
+      #expect(throws: FormatError.self) { try PNG.encode(image, texts: [text]) }
+    }
+    let many = (0..<50).map { ("key\($0)", String(repeating: "long text, ", count: 1000 + $0)) }
+    let decoded = try PNG.decode(try PNG.encode(image, texts: many), path: "m.png")
+    #expect(decoded.texts.map(\.text) == many.map(\.1))
   }
 
-  @Test func hashes() throws {
-    let url = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    defer { try? FileManager.default.removeItem(at: url) }
-    try Data("abc".utf8).write(to: url)
-    let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    #expect(try FileHash.sha256(of: url) == known)
-    #expect(FileHash.sha256(Data("abc".utf8)) == known)
+  /// Mutations whose checksums are right again, so that they reach the decoder proper.
+  @Test func repairedMutationsNeverCrash() throws {
+    let sound = [UInt8](try PNG.encode(image, texts: [("parameters", "x"), ("mosc", "ü")]))
+    var state: UInt64 = 99
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    var decoded = 0
+    for _ in 0..<1000 {
+      var bytes = sound
+      // Widths and heights stay small: large ones only cost memory.
+      for _ in 0...random(3) {
+        let place = 19 + random(bytes.count - 19)
+        if !(20...22).contains(place) { bytes[place] = UInt8(random(256)) }
+      }
+      Chunks.repair(&bytes)
+      if (try? PNG.decode(Data(bytes), path: "fuzz.png")) != nil { decoded += 1 }
+    }
+    #expect(decoded > 0 && decoded < 1000)
+  }
+}
+
+/// The chunk structure of PNG files.
+private enum Chunks {
+  /// Makes the checksum of every chunk right, as far as lengths lead to chunks.
+  static func repair(_ bytes: inout [UInt8]) {
+    var position = 8
+    while position + 12 <= bytes.count {
+      let length = bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
+      let end = position + 8 + length
+      guard end + 4 <= bytes.count else { return }
+      let sum = checksum(bytes[position + 4..<end])
+      for i in 0..<4 { bytes[end + i] = UInt8(truncatingIfNeeded: sum >> (24 - 8 * i)) }
+      position = end + 4
+    }
   }
 
-  @Test func nearestNames() {
-    let names = ["conv_in.weight", "conv_out.weight", "conv_in.bias"]
-    #expect(NearestName.suggest("conv_in.wieght", in: names) == "conv_in.weight")
-    #expect(NearestName.suggest("zzzzzzzzzzzzzzzz", in: names) == nil)
+  /// CRC-32 as PNG, annex D, defines it.
+  private static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+    ~bytes.reduce(~0) { sum, byte in
+      (0..<8).reduce(sum ^ UInt32(byte)) { value, _ in
+        value & 1 == 1 ? value >> 1 ^ 0xedb8_8320 : value >> 1
+      }
+    }
   }
 }
