@@ -10,7 +10,7 @@ package enum AtomicFile {
   ) throws {
     let folder = url.deletingLastPathComponent()
     let temporary = folder.appending(
-      path: ".\(url.lastPathComponent).\(getpid()).\(UInt32.random(in: 0...UInt32.max)).tmp")
+      path: ".mosc-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp")
     let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
       throw FormatError(url.path, nil, "cannot be written: \(String(cString: strerror(errno)))")

@@ -62,15 +62,19 @@ package struct HostArray: Hashable, Sendable {
     bytes.withUnsafeBytes { ElementType.doubles($0, dtype) }
   }
 
-  /// The elements as integers, truncated toward zero; not-a-number becomes 0.
+  /// The elements as integers, truncated toward zero and clamped to 64 bits; not-a-number
+  /// becomes 0.
   package var ints: [Int] {
     bytes.withUnsafeBytes { buffer in
       if dtype == .i64 {
-        return (0..<count).map {
-          Int(Int64(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)))
+        return (0..<buffer.count / 8).map {
+          Int(buffer.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
         }
       }
-      return ElementType.doubles(buffer, dtype).map { $0.isFinite ? Int($0) : 0 }
+      return ElementType.doubles(buffer, dtype).map { value in
+        if value.isNaN { return 0 }
+        return Int(exactly: value.rounded(.towardZero)) ?? (value < 0 ? .min : .max)
+      }
     }
   }
 }
@@ -79,17 +83,41 @@ extension ElementType {
   /// Converts raw elements to float32; f64 and large integers are rounded.
   package static func floats(_ buffer: UnsafeRawBufferPointer, _ dtype: ElementType) -> [Float] {
     let count = buffer.count / dtype.byteSize
-    if dtype == .f32 {
-      return [Float](unsafeUninitializedCapacity: count) { target, used in
+    return [Float](unsafeUninitializedCapacity: count) { target, used in
+      func fill<T: BitwiseCopyable>(_ type: T.Type, _ convert: (T) -> Float) {
+        for i in 0..<count {
+          target[i] = convert(
+            buffer.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: type))
+        }
+      }
+      switch dtype {
+      case .f32:
         UnsafeMutableRawBufferPointer(target).copyMemory(
           from: UnsafeRawBufferPointer(rebasing: buffer[..<(count * 4)]))
-        used = count
+      case .f16: fill(UInt16.self) { float(f16: $0) }
+      case .bf16: fill(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+      case .f64: fill(Double.self) { Float($0) }
+      case .i64: fill(Int64.self) { Float($0) }
+      case .i32: fill(Int32.self) { Float($0) }
+      case .i16: fill(Int16.self) { Float($0) }
+      case .i8: fill(Int8.self) { Float($0) }
+      case .u8: fill(UInt8.self) { Float($0) }
+      case .bool: fill(UInt8.self) { $0 == 0 ? 0 : 1 }
       }
-    }
-    return [Float](unsafeUninitializedCapacity: count) { target, used in
-      for i in 0..<count { target[i] = Float(element(buffer, i, dtype)) }
       used = count
     }
+  }
+
+  /// The value of a half-precision number, by integer arithmetic: the baseline CPU has no
+  /// conversion instruction, and the library call for each element is slow.
+  @inline(__always)
+  private static func float(f16 bits: UInt16) -> Float {
+    let magnitude = UInt32(bits & 0x7fff)
+    let bias: UInt32 = magnitude >= 0x7c00 ? 224 : 112
+    let normal = (magnitude << 13) + bias << 23
+    let subnormal = (Float(magnitude) * 0x1p-24).bitPattern
+    let pattern = magnitude < 0x400 ? subnormal : normal
+    return Float(bitPattern: pattern | UInt32(bits & 0x8000) << 16)
   }
 
   /// Converts raw elements to float64.

@@ -136,7 +136,7 @@ private struct JSONParser {
     case UInt8(ascii: "n"): return try word("null", .null)
     case UInt8(ascii: "N"): return try word("NaN", .double(.nan))
     case UInt8(ascii: "I"): return try word("Infinity", .double(.infinity))
-    case UInt8(ascii: "-") where position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
+    case UInt8(ascii: "-") where bytes[position...].dropFirst().first == UInt8(ascii: "I"):
       return try word("-Infinity", .double(-.infinity))
     default: return try number()
     }
@@ -232,7 +232,10 @@ private struct JSONParser {
     case UInt8(ascii: "u"):
       var code = try hex4()
       if 0xd800..<0xdc00 ~= code {
-        guard accept("\\"), accept("u") else { throw fail("a lone surrogate") }
+        guard bytes[position...].starts(with: Array("\\u".utf8)) else {
+          throw fail("a lone surrogate")
+        }
+        position += 2
         let low = try hex4()
         guard 0xdc00..<0xe000 ~= low else { throw fail("a lone surrogate") }
         code = 0x10000 + (code - 0xd800) << 10 + (low - 0xdc00)

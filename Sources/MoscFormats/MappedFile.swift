@@ -7,11 +7,12 @@ package final class MappedFile: @unchecked Sendable {
 
   package init(_ url: URL) throws(FormatError) {
     self.url = url
-    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK a pipe without a writer would be waited for.
+    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
-      throw FormatError(
-        url.path, nil,
-        errno == ENOENT ? "there is no such file" : "cannot be opened: \(String(cString: strerror(errno)))")
+      let reason = errno == ENOENT
+        ? "there is no such file" : "cannot be opened: \(String(cString: strerror(errno)))"
+      throw FormatError(url.path, nil, reason)
     }
     defer { close(descriptor) }
     var status = stat()

@@ -57,11 +57,14 @@ package final class SafetensorsFile: Sendable {
         entries.append(try Self.entry(member, path, data: start..<size))
       }
     }
-    entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+    entries.sort {
+      ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+    }
     var position = start
     for entry in entries {
       guard entry.range.lowerBound == position else {
-        let fault = entry.range.lowerBound < position ? "overlaps the tensor before it" : "leaves a gap"
+        let fault =
+          entry.range.lowerBound < position ? "overlaps the tensor before it" : "leaves a gap"
         throw FormatError(
           path, "tensor \"\(entry.name)\"",
           "its data \(fault): it starts at byte \(entry.range.lowerBound - start), expected "
@@ -105,7 +108,8 @@ package final class SafetensorsFile: Sendable {
       let known = ElementType.allCases.map(\.rawValue).joined(separator: ", ")
       throw fail("unknown dtype \"\(name)\", expected one of \(known)")
     }
-    guard let extents = member.value["shape"]?.array, let offsets = member.value["data_offsets"]?.array
+    guard let extents = member.value["shape"]?.array,
+      let offsets = member.value["data_offsets"]?.array
     else { throw fail("expected 'shape' and 'data_offsets' arrays") }
     let shape = extents.compactMap(\.int)
     guard shape.count == extents.count, shape.allSatisfy({ $0 >= 0 }) else {

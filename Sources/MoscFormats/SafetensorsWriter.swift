@@ -14,6 +14,9 @@ extension SafetensorsFile {
     }
     var position = 0
     for (name, array) in tensors {
+      guard name != "__metadata__" else {
+        throw FormatError(url.path, "tensor \"\(name)\"", "the name is taken by the metadata")
+      }
       guard names.insert(name).inserted else {
         throw FormatError(url.path, "tensor \"\(name)\"", "is given twice")
       }

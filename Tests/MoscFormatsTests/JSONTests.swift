@@ -9,7 +9,8 @@ import Testing
   }
 
   @Test func values() throws {
-    let value = try parse("{\"b\": [1, -2.5e1, true, null, \"a\\n\\u00e9\\ud83d\\ude42\"], \"a\": {}}")
+    let value = try parse(
+      "{\"b\": [1, -2.5e1, true, null, \"a\\n\\u00e9\\ud83d\\ude42\"], \"a\": {}}")
     #expect(value.members?.map(\.key) == ["b", "a"])
     #expect(
       value["b"]?.array == [.int(1), .double(-25), .bool(true), .null, .string("a\né🙂")])
@@ -21,7 +22,8 @@ import Testing
 
   @Test(arguments: [
     "", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{\"a\":1,\"a\":2}", "01", "1.", "-", "tru", "\"a",
-    "\"\\q\"", "\"\\ud800\"", "\"\u{1}\"", "1 2", "[1 2]", "nul", "{1:2}", "+1", "\"\\u12g4\"",
+    "\"\\q\"", "\"\\ud800\"", "\"\\ud83d \\ude42\"", "\"\u{1}\"", "1 2", "[1 2]", "nul",
+    "{1:2}", "+1", "\"\\u12g4\"",
   ])
   func mistakes(_ text: String) throws {
     let error = try #require(throws: FormatError.self) { try parse(text) }
@@ -36,7 +38,9 @@ import Testing
     let members = try #require(try parse("{\"n\": \"x\", \"l\": [1, \"a\"]}").members)
     let object = JSONObject(path: "c.json", members: members)
     #expect(try object.int("absent", default: 3) == 3)
-    for read in [{ try object.int("n") }, { try object.int("gone") }, { try object.ints("l").count }] {
+    for read in [
+      { try object.int("n") }, { try object.int("gone") }, { try object.ints("l").count },
+    ] {
       let error = try #require(throws: FormatError.self) { try read() }
       #expect(error.description.hasPrefix("c.json: key \""))
     }

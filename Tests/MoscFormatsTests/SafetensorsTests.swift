@@ -29,7 +29,8 @@ import Testing
     let half = HostArray(dtype: .bf16, shape: [2], bytes: [0x80, 0x3f, 0x40, 0xc0])
     try SafetensorsFile.write(
       [
-        ("b", HostArray([Float(1.5), -2], shape: [1, 2])), ("a \"x\"", HostArray([Int64(7), -9], shape: [2])),
+        ("b", HostArray([Float(1.5), -2], shape: [1, 2])),
+        ("a \"x\"", HostArray([Int64(7), -9], shape: [2])),
         ("h", half),
       ], metadata: ["k": "v\n", "a": "ü"], to: url)
     let file = try SafetensorsFile(url)
@@ -112,12 +113,51 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: url.path))
   }
 
+  /// A header that is not UTF-8, and a name that only metadata may have.
+  @Test func badNames() throws {
+    let url = temporary()
+    defer { try? FileManager.default.removeItem(at: url) }
+    var bytes: [UInt8] = [4, 0, 0, 0, 0, 0, 0, 0]
+    bytes += [0x7b, 0x22, 0xff, 0x22]
+    try Data(bytes).write(to: url)
+    let error = try #require(throws: FormatError.self) { try SafetensorsFile(url) }
+    #expect(error.description.contains("not valid UTF-8"))
+    #expect(throws: FormatError.self) {
+      try SafetensorsFile.write([("__metadata__", HostArray([Float(1)], shape: [1]))], to: url)
+    }
+  }
+
+  /// A pipe without a writer is an error, not a wait.
+  @Test func pipesAreRefused() throws {
+    let url = temporary()
+    defer { try? FileManager.default.removeItem(at: url) }
+    try #require(mkfifo(url.path, 0o600) == 0)
+    let error = try #require(throws: FormatError.self) { try SafetensorsFile(url) }
+    #expect(error.message == "expected a regular file")
+  }
+
+  /// Dropped pages are read from the file again.
+  @Test func droppedPagesComeBack() throws {
+    let url = temporary()
+    defer { try? FileManager.default.removeItem(at: url) }
+    let values = (0..<50_000).map(Float.init)
+    try SafetensorsFile.write([("a", HostArray(values, shape: [50_000]))], to: url)
+    let file = try SafetensorsFile(url)
+    let entry = try #require(file["a"])
+    #expect(try file.array("a").floats == values)
+    file.dropPages(of: entry)
+    #expect(try file.array("a").floats == values)
+  }
+
   /// Seeded mutations of a sound file either open or fail with an error.
   @Test func mutationsNeverCrash() throws {
     let url = temporary()
     defer { try? FileManager.default.removeItem(at: url) }
     try SafetensorsFile.write(
-      [("x.weight", HostArray([Float](arrayLiteral: 1, 2, 3, 4), shape: [2, 2])), ("y", HostArray([Float(5)], shape: [1]))],
+      [
+        ("x.weight", HostArray([1, 2, 3, 4] as [Float], shape: [2, 2])),
+        ("y", HostArray([5] as [Float], shape: [1])),
+      ],
       metadata: ["a": "b"], to: url)
     let sound = [UInt8](try Data(contentsOf: url))
     var state: UInt64 = 20_261
