@@ -1,9 +1,10 @@
 /// A compiled kernel: what to call and how many independent tasks it has.
 package struct Kernel: @unchecked Sendable {
   /// The kernel's calling convention: argument pointers and a range of tasks.
-  package typealias Function = @convention(c) (
-    UnsafePointer<UnsafeMutableRawPointer?>, Int, Int
-  ) -> Void
+  package typealias Function =
+    @convention(c) (
+      UnsafePointer<UnsafeMutableRawPointer?>, Int, Int
+    ) -> Void
 
   package let name: String
   package let function: Function

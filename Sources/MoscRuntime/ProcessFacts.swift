@@ -40,7 +40,8 @@ package enum ProcessFacts {
   private static func status(_ key: String) -> Int? {
     guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
       let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }),
-      let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
+      let field = line.split(whereSeparator: \.isWhitespace).dropFirst().first,
+      let kilobytes = Int(field)
     else { return nil }
     return kilobytes * 1024
   }

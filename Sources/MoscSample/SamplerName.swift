@@ -1,45 +1,106 @@
-/// The samplers that can be asked for, with every spelling in use.
+/// The samplers that can be asked for; the raw value is the web UI's name, which metadata uses.
 package enum SamplerName: String, CaseIterable, Hashable, Sendable {
   case ddim = "DDIM"
-  case pndm = "PNDM"
+  case pndm = "PLMS"
   case euler = "Euler"
   case eulerAncestral = "Euler a"
+  case heun = "Heun"
+  case lms = "LMS"
   case dpmpp2M = "DPM++ 2M"
+  case dpmpp2MSDE = "DPM++ 2M SDE"
+  case uniPC = "UniPC"
+  case lcm = "LCM"
+  case ddpm = "DDPM"
 
-  /// The spellings of other programs: diffusers class, k-diffusion or ComfyUI, stable-diffusion.cpp.
-  private var aliases: [String] {
-    switch self {
-    case .ddim: ["ddim", "ddimscheduler", "ddim_trailing"]
-    case .pndm: ["pndm", "plms", "pndmscheduler"]
-    case .euler: ["euler", "k_euler", "eulerdiscretescheduler"]
-    case .eulerAncestral:
-      ["euler a", "euler_a", "euler_ancestral", "k_euler_a", "eulerancestraldiscretescheduler"]
-    case .dpmpp2M:
-      ["dpm++ 2m", "dpm++2m", "dpmpp_2m", "k_dpmpp_2m", "dpmsolvermultistepscheduler", "dpmsolver++"]
+  /// What a spelling asks for.
+  package struct Choice: Hashable, Sendable {
+    package var sampler: SamplerName
+    /// How noise levels are placed, where the spelling says so.
+    package var levels: SchedulerConfig.Levels?
+    /// How timesteps are placed, where the spelling says so.
+    package var spacing: SchedulerConfig.Spacing?
+
+    /// The settings with what the spelling says put in.
+    package func apply(to config: inout SchedulerConfig) {
+      if let levels { config.levels = levels }
+      if let spacing { config.spacing = spacing }
     }
   }
 
-  /// The sampler of a spelling, upper and lower case alike; "Karras" after a name asks for Karras
-  /// noise levels.
-  package static func parse(_ text: String) -> (sampler: SamplerName, karras: Bool)? {
-    var name = text.lowercased()
-    var karras = false
-    for suffix in [" karras", "_karras"] where name.hasSuffix(suffix) {
-      name.removeLast(suffix.count)
-      karras = true
+  /// The spellings of diffusers (class), the web UI, k-diffusion and ComfyUI, and
+  /// stable-diffusion.cpp, folded as `fold` does.
+  private var spellings: Set<String> {
+    switch self {
+    case .ddim: ["ddim", "ddimscheduler", "ddimtrailing"]
+    case .pndm: ["pndm", "plms", "pndmscheduler"]
+    case .euler: ["euler", "eulerdiscretescheduler"]
+    case .eulerAncestral: ["eulera", "eulerancestral", "eulerancestraldiscretescheduler"]
+    case .heun: ["heun", "heundiscretescheduler"]
+    case .lms: ["lms", "lmsdiscretescheduler"]
+    case .dpmpp2M: ["dpmpp2m", "dpmsolvermultistepscheduler", "dpmsolverpp", "dpmsolver"]
+    case .dpmpp2MSDE: ["dpmpp2msde", "dpmpp2msdegpu"]
+    case .uniPC: ["unipc", "unipcbh2", "unipcmultistepscheduler"]
+    case .lcm: ["lcm", "lcmscheduler"]
+    case .ddpm: ["ddpm", "ddpmscheduler"]
     }
-    guard let found = allCases.first(where: { $0.aliases.contains(name) }) else { return nil }
-    return (found, karras)
+  }
+
+  /// Lower case without blanks, `_` and `-`, `+` as `p`, without `sample_` and `k_` before it.
+  private static func fold(_ text: String) -> String {
+    var name = text.lowercased()[...]
+    for prefix in ["sample_", "k_"] where name.hasPrefix(prefix) {
+      name.removeFirst(prefix.count)
+    }
+    return String(name.filter { !" _-".contains($0) }.map { $0 == "+" ? "p" : $0 })
+  }
+
+  /// What a spelling asks for, or nil when nobody uses it.
+  ///
+  /// Upper and lower case are alike; "Karras" or "Exponential" behind a name asks for such levels.
+  package static func choice(_ text: String) -> Choice? {
+    var name = fold(text)
+    var levels: SchedulerConfig.Levels?
+    for option in [SchedulerConfig.Levels.karras, .exponential]
+    where name.hasSuffix(option.rawValue) {
+      name.removeLast(option.rawValue.count)
+      levels = option
+    }
+    guard let found = allCases.first(where: { $0.spellings.contains(name) }) else { return nil }
+    return Choice(
+      sampler: found, levels: levels, spacing: name == "ddimtrailing" ? .trailing : nil)
+  }
+
+  /// The sampler of a spelling, and whether it asks for Karras noise levels.
+  package static func parse(_ text: String) -> (sampler: SamplerName, karras: Bool)? {
+    choice(text).map { ($0.sampler, $0.levels == .karras) }
+  }
+
+  /// The sampler that a diffusers configuration names.
+  package static func named(by config: SchedulerConfig, className: String) -> SamplerName? {
+    guard let found = choice(className)?.sampler else { return nil }
+    return found == .dpmpp2M && config.algorithm == .stochastic ? .dpmpp2MSDE : found
   }
 
   /// A scheduler of this kind.
-  package func scheduler(_ config: SchedulerConfig, steps: Int) -> any Scheduler {
+  ///
+  /// - Parameter eta: how much of its noise DDIM puts back, 0 for none and 1 for all.
+  package func scheduler(
+    _ config: SchedulerConfig, steps: Int, eta: Double = 0
+  ) -> any Scheduler {
     switch self {
-    case .ddim: DDIM(config, steps: steps)
-    case .pndm: PNDM(config, steps: steps)
-    case .euler: Euler(config, steps: steps)
-    case .eulerAncestral: Euler(config, steps: steps, isAncestral: true)
-    case .dpmpp2M: DPMSolverMultistep(config, steps: steps)
+    case .ddim: return DDIM(config, steps: steps, eta: eta)
+    case .pndm: return PNDM(config, steps: steps)
+    case .euler: return Euler(config, steps: steps)
+    case .eulerAncestral: return Euler(config, steps: steps, isAncestral: true)
+    case .heun: return Heun(config, steps: steps)
+    case .lms: return LinearMultistep(config, steps: steps)
+    case .dpmpp2M, .dpmpp2MSDE:
+      var config = config
+      if self == .dpmpp2MSDE { config.algorithm = .stochastic }
+      return DPMSolverMultistep(config, steps: steps)
+    case .uniPC: return UniPC(config, steps: steps)
+    case .lcm: return LCM(config, steps: steps)
+    case .ddpm: return DDPM(config, steps: steps)
     }
   }
 }

@@ -1,14 +1,10 @@
-import Foundation
 import MoscFormats
 
 /// The settings of a diffusers `scheduler_config.json` that change what a scheduler computes.
+///
+/// Clipping of the predicted data is left out: it is for pixels, and the Stable Diffusion pipeline
+/// turns it off whatever the file says.
 package struct SchedulerConfig: Hashable, Sendable {
-  /// How betas run from start to end.
-  package enum BetaSchedule: String, CaseIterable, Sendable {
-    case linear
-    case scaledLinear = "scaled_linear"
-  }
-
   /// What the model predicts.
   package enum Prediction: String, CaseIterable, Sendable {
     case epsilon
@@ -21,10 +17,45 @@ package struct SchedulerConfig: Hashable, Sendable {
     case linspace, leading, trailing
   }
 
+  /// How noise levels are placed, for schedulers that work on them.
+  package enum Levels: String, CaseIterable, Sendable {
+    /// Those of the timesteps.
+    case timesteps = "discrete"
+    /// Even in `σ^(1/7)`.
+    case karras
+    /// Even in `log σ`.
+    case exponential
+  }
+
+  /// Variants of the multistep solvers; each takes the ones it knows, else its default.
+  package enum SolverType: String, CaseIterable, Sendable {
+    case midpoint, heun, logrho, bh1, bh2
+  }
+
+  /// The equation that DPM-Solver++ solves.
+  package enum Algorithm: String, CaseIterable, Sendable {
+    case ordinary = "dpmsolver++"
+    case stochastic = "sde-dpmsolver++"
+  }
+
+  /// Where the levels of a multistep solver end.
+  package enum FinalLevel: String, CaseIterable, Sendable {
+    case zero
+    case smallest = "sigma_min"
+  }
+
+  /// The variance of DDPM's noise.
+  package enum Variance: String, CaseIterable, Sendable {
+    case small = "fixed_small"
+    case large = "fixed_large"
+  }
+
   package var trainSteps = 1000
   package var betaStart = 0.00085
   package var betaEnd = 0.012
   package var betaSchedule = BetaSchedule.scaledLinear
+  /// Betas that replace the schedule.
+  package var trainedBetas: [Float]?
   package var prediction = Prediction.epsilon
   /// Nil means the default of the scheduler's class.
   package var spacing: Spacing?
@@ -32,96 +63,26 @@ package struct SchedulerConfig: Hashable, Sendable {
   package var setAlphaToOne: Bool?
   package var skipPrkSteps = false
   package var rescaleBetasZeroSNR = false
-  package var usesKarrasSigmas = false
+  package var levels = Levels.timesteps
   package var solverOrder = 2
-  /// `midpoint` or `heun`.
-  package var solverType = "midpoint"
+  package var solverType: SolverType?
+  package var algorithm = Algorithm.ordinary
   package var lowerOrderFinal = true
   package var eulerAtFinal = false
-  /// `zero` or `sigma_min`.
-  package var finalSigmas = "zero"
+  package var finalLevel = FinalLevel.zero
+  package var variance = Variance.small
+  /// The steps of the grid that a consistency model was distilled on.
+  package var originalInferenceSteps = 50
+  package var timestepScaling = 10.0
+  /// Ends DPM-Solver++ at timestep 0 as diffusers before 0.22 did; no file says so.
+  package var endsAtTimestepZero = false
 
   package init() {}
 
-  /// Reads the fields of a configuration object; absent ones keep their defaults.
-  package init(_ object: JSONObject) throws(FormatError) {
-    func choice<T: RawRepresentable & CaseIterable>(
-      _ key: String, _ fallback: T
-    ) throws(FormatError) -> T where T.RawValue == String {
-      let name = try object.string(key, default: fallback.rawValue)
-      guard let value = T(rawValue: name) else {
-        let known = T.allCases.map(\.rawValue).joined(separator: ", ")
-        throw object.error(key, "expected one of \(known), found \"\(name)\"")
-      }
-      return value
-    }
-    trainSteps = try object.int("num_train_timesteps", default: 1000)
-    betaStart = try object.double("beta_start", default: 0.0001)
-    betaEnd = try object.double("beta_end", default: 0.02)
-    betaSchedule = try choice("beta_schedule", .linear)
-    prediction = try choice("prediction_type", .epsilon)
-    if object["timestep_spacing"] != nil {
-      spacing = try choice("timestep_spacing", Spacing.leading)
-    }
-    stepsOffset = try object.int("steps_offset", default: 0)
-    if object["set_alpha_to_one"] != nil { setAlphaToOne = try object.bool("set_alpha_to_one") }
-    skipPrkSteps = try object.bool("skip_prk_steps", default: false)
-    rescaleBetasZeroSNR = try object.bool("rescale_betas_zero_snr", default: false)
-    usesKarrasSigmas = try object.bool("use_karras_sigmas", default: false)
-    solverOrder = try object.int("solver_order", default: 2)
-    solverType = try object.string("solver_type", default: "midpoint")
-    lowerOrderFinal = try object.bool("lower_order_final", default: true)
-    eulerAtFinal = try object.bool("euler_at_final", default: false)
-    finalSigmas = try object.string("final_sigmas_type", default: "zero")
-    guard trainSteps >= 2 else {
-      throw object.error("num_train_timesteps", "expected at least 2, found \(trainSteps)")
-    }
-    guard (1...3).contains(solverOrder) else {
-      throw object.error("solver_order", "expected 1, 2 or 3, found \(solverOrder)")
-    }
-    guard ["midpoint", "heun"].contains(solverType) else {
-      // Other solvers' names occur in configurations of other scheduler classes.
-      solverType = "midpoint"
-      return
-    }
-    guard ["zero", "sigma_min"].contains(finalSigmas) else {
-      throw object.error(
-        "final_sigmas_type", "expected zero or sigma_min, found \"\(finalSigmas)\"")
-    }
-  }
-
-  /// `ᾱ_t = Π (1 − β_s)`: betas in f32 as torch's linspace makes them, product in f64, stored f32.
-  package var alphasCumprod: [Float] {
-    let isScaled = betaSchedule == .scaledLinear
-    let start = Float(isScaled ? betaStart.squareRoot() : betaStart)
-    let end = Float(isScaled ? betaEnd.squareRoot() : betaEnd)
-    let step = (end - start) / Float(trainSteps - 1)
-    var betas = (0..<trainSteps).map { i in
-      // torch counts from the nearer end.
-      let x = i < trainSteps / 2 ? start + step * Float(i) : end - step * Float(trainSteps - 1 - i)
-      return isScaled ? x * x : x
-    }
-    if rescaleBetasZeroSNR { betas = Self.rescaled(betas) }
-    var product = 1.0
-    return betas.map { beta in
-      product *= Double(1 - beta)
-      return Float(product)
-    }
-  }
-
-  /// Shifts and scales `√ᾱ` so that it ends at zero. Source: Lin et al. 2023, algorithm 1.
-  private static func rescaled(_ betas: [Float]) -> [Float] {
-    var product = 1.0
-    let roots = betas.map { beta -> Float in
-      product *= Double(1 - beta)
-      return Float(product).squareRoot()
-    }
-    guard let first = roots.first, let last = roots.last else { return betas }
-    let bars = roots.map { root -> Float in
-      let shifted = (root - last) * (first / (first - last))
-      return shifted * shifted
-    }
-    return bars.indices.map { i in 1 - (i == 0 ? bars[0] : bars[i] / bars[i - 1]) }
+  /// Whether noise levels follow Karras et al. 2022.
+  package var usesKarrasSigmas: Bool {
+    get { levels == .karras }
+    set { levels = newValue ? .karras : .timesteps }
   }
 
   /// The timesteps of `count` steps under a spacing, largest first, before rounding to integers
@@ -141,6 +102,19 @@ package struct SchedulerConfig: Hashable, Sendable {
     case .trailing:
       let ratio = n / Double(count)
       return (0..<count).map { (n - Double($0) * ratio).rounded(.toNearestOrEven) - 1 }
+    }
+  }
+
+  /// The timesteps of the multistep solvers, whose last step leads on to the end of the grid.
+  func multistepTimesteps(_ count: Int) -> [Double] {
+    switch spacing ?? .linspace {
+    case .linspace:
+      let step = Double(trainSteps - 1) / Double(count)
+      return (0..<count).map { (Double(count - $0) * step).rounded(.toNearestOrEven) }
+    case .leading:
+      let ratio = trainSteps / (count + 1)
+      return (0..<count).map { Double((count - $0) * ratio + stepsOffset) }
+    case .trailing: return timesteps(count, .trailing)
     }
   }
 }

@@ -5,10 +5,20 @@ import Foundation
 /// `σ_t = √((1 − ᾱ_t) / ᾱ_t)`, table in f32, interpolation in f64 as NumPy does.
 struct SigmaTable {
   let sigmas: [Double]
+  private let logs: [Double]
 
   init(_ config: SchedulerConfig) {
-    sigmas = config.alphasCumprod.map { Double(((1 - $0) / $0).squareRoot()) }
+    var alphas = config.alphasCumprod
+    // A level of exactly no signal would be infinite; upstream takes the smallest half number.
+    if config.rescaleBetasZeroSNR, !alphas.isEmpty { alphas[alphas.count - 1] = 0x1p-24 }
+    sigmas = alphas.map { Double(((1 - $0) / $0).squareRoot()) }
+    logs = sigmas.map { log($0) }
   }
+
+  /// The least level of the table.
+  var smallest: Double { sigmas[0] }
+  /// The greatest level of the table.
+  var largest: Double { sigmas[sigmas.count - 1] }
 
   /// Linear interpolation at a fractional timestep, clamped to the table.
   func sigma(at t: Double) -> Double {
@@ -20,7 +30,6 @@ struct SigmaTable {
 
   /// The fractional timestep of a noise level, linear in log σ.
   func timestep(of sigma: Double) -> Double {
-    let logs = sigmas.map { log($0) }
     let wanted = log(max(sigma, 1e-10))
     let above = logs.firstIndex { $0 > wanted } ?? logs.count
     let low = min(max(above - 1, 0), logs.count - 2)
@@ -29,15 +38,20 @@ struct SigmaTable {
     return (1 - clamped) * Double(low) + clamped * Double(low + 1)
   }
 
-  /// `count` levels from the largest to the smallest, evenly spaced in σ^(1/7).
+  /// The levels that a configuration asks for between two levels, or nil when it asks for none.
   ///
-  /// - Source: Karras et al. 2022, eq. 5, ρ = 7.
-  func karras(_ count: Int) -> [Double] {
-    guard let smallest = sigmas.first, let largest = sigmas.last else { return [] }
-    let (a, b) = (pow(largest, 1 / 7.0), pow(smallest, 1 / 7.0))
-    return (0..<count).map { i in
-      let ramp = count == 1 ? 0 : Double(i) / Double(count - 1)
-      return pow(a + ramp * (b - a), 7)
+  /// - Source: Karras et al. 2022, eq. 5, ρ = 7; exponential: even in log σ.
+  func respaced(
+    _ config: SchedulerConfig, _ count: Int, from a: Double, to b: Double
+  ) -> [Double]? {
+    func ramp(_ i: Int) -> Double { count == 1 ? 0 : Double(i) / Double(count - 1) }
+    switch config.levels {
+    case .timesteps: return nil
+    case .karras:
+      let (first, last) = (pow(a, 1 / 7.0), pow(b, 1 / 7.0))
+      return (0..<count).map { pow(first + ramp($0) * (last - first), 7) }
+    case .exponential:
+      return (0..<count).map { exp(log(a) + ramp($0) * (log(b) - log(a))) }
     }
   }
 }

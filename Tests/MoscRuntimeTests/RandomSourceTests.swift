@@ -1,7 +1,7 @@
 import MoscFormats
 import MoscRuntime
-import Testing
 import TestSupport
+import Testing
 
 /// Random sources against draws recorded upstream.
 @Suite struct RandomSourceTests {

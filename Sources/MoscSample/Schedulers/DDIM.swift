@@ -10,6 +10,7 @@ package struct DDIM: Scheduler {
   private let prediction: SchedulerConfig.Prediction
 
   package init(_ config: SchedulerConfig, steps: Int, eta: Double = 0) {
+    let steps = max(1, steps)
     timesteps = config.timesteps(steps, config.spacing ?? .leading)
       .map { $0.rounded(.toNearestOrEven) }
     alphas = config.alphasCumprod
@@ -29,17 +30,13 @@ package struct DDIM: Scheduler {
     let a = Double(alphas[t])
     let aPrevious = Double(previous >= 0 ? alphas[previous] : finalAlpha)
     let (root, noiseRoot) = (a.squareRoot(), (1 - a).squareRoot())
-    let data: [Float]
+    let data = prediction.data(sample, modelOutput, alpha: root, sigma: noiseRoot)
     let epsilon: [Float]
     switch prediction {
-    case .epsilon:
-      data = combine([(Float(1 / root), sample), (Float(-noiseRoot / root), modelOutput)])
-      epsilon = modelOutput
+    case .epsilon: epsilon = modelOutput
     case .velocity:
-      data = combine([(Float(root), sample), (Float(-noiseRoot), modelOutput)])
       epsilon = combine([(Float(root), modelOutput), (Float(noiseRoot), sample)])
     case .sample:
-      data = modelOutput
       epsilon = combine([(Float(1 / noiseRoot), sample), (Float(-root / noiseRoot), modelOutput)])
     }
     let variance = (1 - aPrevious) / (1 - a) * (1 - a / aPrevious)

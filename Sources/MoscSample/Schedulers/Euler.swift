@@ -1,55 +1,36 @@
 /// Euler steps of the probability-flow ODE; equals diffusers' `EulerDiscreteScheduler` without
 /// churn, and with `isAncestral` its `EulerAncestralDiscreteScheduler`.
 ///
+/// `x′ = x + d·(σ′ − σ)` with `d = (x − x₀)/σ`; ancestral steps go down to `σ_down` and add
+/// `σ_up·ε`, `σ_up² = σ′²·(σ² − σ′²)/σ²`. Unlike upstream, ancestral steps can follow Karras
+/// levels too.
 /// - Source: Karras et al. 2022, algorithm 1; k-diffusion `sample_euler_ancestral`.
 package struct Euler: Scheduler {
-  package let timesteps: [Double]
-  package let initialNoiseScale: Float
   package let isAncestral: Bool
-  /// Noise levels, one more than steps, ending at zero.
-  package let sigmas: [Float]
+  private let ladder: NoiseLadder
   private let prediction: SchedulerConfig.Prediction
 
   package init(_ config: SchedulerConfig, steps: Int, isAncestral: Bool = false) {
-    let table = SigmaTable(config)
-    let spacing = config.spacing ?? .linspace
-    var levels: [Double]
-    var times = config.timesteps(steps, spacing).map { Double(Float($0)) }
-    if config.usesKarrasSigmas && !isAncestral {
-      levels = table.karras(steps)
-      times = levels.map { Double(Float(table.timestep(of: $0))) }
-    } else {
-      levels = times.map { table.sigma(at: $0) }
-    }
-    levels.append(config.finalSigmas == "sigma_min" && !isAncestral ? table.sigmas[0] : 0)
-    timesteps = times
-    sigmas = levels.map(Float.init)
+    ladder = NoiseLadder(config, steps: steps, end: isAncestral ? .zero : config.finalLevel)
     self.isAncestral = isAncestral
     prediction = config.prediction
-    let largest = sigmas.max() ?? 1
-    initialNoiseScale =
-      spacing == .leading ? (largest * largest + 1).squareRoot() : largest
   }
 
+  package var timesteps: [Double] { ladder.timesteps }
+  /// Noise levels, one more than steps.
+  package var sigmas: [Float] { ladder.sigmas }
+  package var initialNoiseScale: Float { ladder.initialScale }
   package var needsNoise: Bool { isAncestral }
 
   package func modelInput(_ sample: [Float], step: Int) -> [Float] {
-    let divisor = (sigmas[step] * sigmas[step] + 1).squareRoot()
-    return sample.map { $0 / divisor }
+    NoiseLadder.scaled(sample, sigmas[step])
   }
 
   package mutating func advance(
     _ sample: [Float], modelOutput: [Float], step: Int, noise: () -> [Float]
   ) -> [Float] {
     let (from, to) = (sigmas[step], sigmas[step + 1])
-    let data: [Float]
-    switch prediction {
-    case .epsilon: data = combine([(1, sample), (-from, modelOutput)])
-    case .velocity:
-      let square = from * from + 1
-      data = combine([(-from / square.squareRoot(), modelOutput), (1 / square, sample)])
-    case .sample: data = modelOutput
-    }
+    let data = prediction.data(sample, modelOutput, level: from)
     var target = to
     var fresh: Float = 0
     if isAncestral {

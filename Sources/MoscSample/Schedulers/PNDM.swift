@@ -16,6 +16,7 @@ package struct PNDM: Scheduler {
   private var counter = 0
 
   package init(_ config: SchedulerConfig, steps: Int) {
+    let steps = max(1, steps)
     alphas = config.alphasCumprod
     finalAlpha = config.setAlphaToOne ?? false ? 1 : alphas[0]
     stride = config.trainSteps / steps
@@ -100,10 +101,14 @@ package struct PNDM: Scheduler {
   ) -> [Float] {
     let a = Double(alphas[min(max(t, 0), alphas.count - 1)])
     let aPrevious = Double(previous >= 0 ? alphas[previous] : finalAlpha)
-    let epsilon =
-      prediction == .velocity
-      ? combine([(Float(a.squareRoot()), output), (Float((1 - a).squareRoot()), sample)])
-      : output
+    let (root, noiseRoot) = (a.squareRoot(), (1 - a).squareRoot())
+    let epsilon: [Float]
+    switch prediction {
+    case .epsilon: epsilon = output
+    case .velocity: epsilon = combine([(Float(root), output), (Float(noiseRoot), sample)])
+    case .sample:
+      epsilon = combine([(Float(1 / noiseRoot), sample), (Float(-root / noiseRoot), output)])
+    }
     let denominator =
       a * (1 - aPrevious).squareRoot() + (a * (1 - a) * aPrevious).squareRoot()
     return combine([
