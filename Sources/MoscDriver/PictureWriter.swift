@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscLLVM
+import MoscRuntime
 import MoscSample
 
 /// Writes pictures with the texts that other programs read their settings from.
@@ -30,14 +31,14 @@ package struct PictureWriter {
     var settings: [GenerationParameters.Setting] = [
       .init("Steps", "\(request.steps)"), .init("Sampler", plan.sampler.rawValue),
     ]
-    if plan.schedule.usesKarrasSigmas { settings.append(.init("Schedule type", "Karras")) }
+    if let title = plan.schedule.levels.title { settings.append(.init("Schedule type", title)) }
     settings += [
       .init("CFG scale", GenerationParameters.number(request.guidance)),
       .init("Seed", "\(picture.seed)"), .init("Size", "\(plan.width)x\(plan.height)"),
       .init("Model", modelName),
     ]
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
-    settings += [.init("RNG", "CPU"), .init("Version", "mosc \(Doctor.version)")]
+    settings += [.init("RNG", plan.randomSource.title), .init("Version", "mosc \(Doctor.version)")]
     return GenerationParameters(
       prompt: picture.prompt, negativePrompt: request.negativePrompt, settings: settings)
   }
@@ -49,7 +50,7 @@ package struct PictureWriter {
       ("version", .string(Doctor.version)), ("model", .string(modelName)),
       ("prompt", .string(picture.prompt)), ("negative_prompt", .string(request.negativePrompt)),
       ("steps", .int(request.steps)), ("sampler", .string(plan.sampler.rawValue)),
-      ("karras", .bool(plan.schedule.usesKarrasSigmas)),
+      ("scheduler", .string(plan.schedule.levels.rawValue)),
       ("cfg_scale", .double(request.guidance)), ("seed", .string("\(picture.seed)")),
       ("width", .int(plan.width)), ("height", .int(plan.height)),
       ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource)),

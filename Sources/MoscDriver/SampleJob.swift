@@ -28,7 +28,7 @@ package struct SampleJob {
     let states = try sampler.encode(texts)
     for (index, batch) in plan.batches.enumerated() {
       try Interruption.check()
-      var sources = batch.map { TorchRandomSource(seed: $0.seed) }
+      var sources = batch.map { plan.randomSource.source(seed: $0.seed) }
       guard let prompt = batch.first?.prompt, let conditional = states[prompt] else { continue }
       let run = try sampler.denoise(
         conditional: conditional,

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscModel
+import MoscRuntime
 import MoscSample
 
 /// A request of `mosc sample`, checked before any heavy work.
@@ -16,6 +17,7 @@ package struct SamplePlan: Sendable {
   package let model: DiffusersModel
   package let sampler: SamplerName
   package let schedule: SchedulerConfig
+  package let randomSource: RandomSourceKind
   package let width: Int
   package let height: Int
   /// Pixels per latent.
@@ -40,6 +42,7 @@ package struct SamplePlan: Sendable {
   package init(_ request: SampleRequest) throws {
     self.request = request
     try Self.checkNumbers(request)
+    randomSource = try Self.randomSource(request.randomSource)
     (sampler, schedule) = try Self.sampler(request)
     model = try ModelComponents.open(request.model.path)
     let vae = try model.vae().config
@@ -97,9 +100,14 @@ package struct SamplePlan: Sendable {
     guard request.guidance.isFinite else {
       throw DriverError.usage("--cfg-scale \(request.guidance): expected a number")
     }
-    guard request.randomSource == "cpu" else {
-      throw DriverError.usage("--rng '\(request.randomSource)': expected 'cpu'")
+  }
+
+  private static func randomSource(_ name: String) throws -> RandomSourceKind {
+    guard let kind = RandomSourceKind(name: name) else {
+      let known = RandomSourceKind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+      throw DriverError.usage("--rng '\(name)': expected one of \(known)")
     }
+    return kind
   }
 
   private static func checkSize(
@@ -121,21 +129,14 @@ package struct SamplePlan: Sendable {
   }
 
   private static func sampler(_ request: SampleRequest) throws -> (SamplerName, SchedulerConfig) {
-    let (name, wantsKarras) = try samplerName(request.sampler)
+    let choice = try samplerName(request.sampler)
     let file = try ModelComponents.open(request.model.path).schedulerConfig
     var config = SchedulerConfig()
     if FileManager.default.fileExists(atPath: file.path) {
       config = try SchedulerConfig(JSONObject(contentsOf: file))
     }
-    if wantsKarras { config.usesKarrasSigmas = true }
-    switch request.schedule?.lowercased() {
-    case nil: break
-    case "default", "normal", "discrete": config.usesKarrasSigmas = false
-    case "karras": config.usesKarrasSigmas = true
-    default:
-      throw DriverError.usage(
-        "--scheduler '\(request.schedule ?? "")': expected 'default' or 'karras'")
-    }
+    choice.apply(to: &config)
+    try apply(request.schedule, to: &config)
     if let text = request.timestepSpacing {
       guard let spacing = SchedulerConfig.Spacing(rawValue: text) else {
         let known = SchedulerConfig.Spacing.allCases.map(\.rawValue).joined(separator: ", ")
@@ -147,18 +148,31 @@ package struct SamplePlan: Sendable {
       throw DriverError.usage(
         "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
     }
-    return (name, config)
+    return (choice.sampler, config)
+  }
+
+  /// Places the noise levels as `--scheduler` says; nil leaves them.
+  static func apply(_ schedule: String?, to config: inout SchedulerConfig) throws {
+    switch schedule?.lowercased() {
+    case nil: break
+    case "default", "normal", "discrete": config.levels = .timesteps
+    case "karras": config.levels = .karras
+    case "exponential": config.levels = .exponential
+    default:
+      throw DriverError.usage(
+        "--scheduler '\(schedule ?? "")': expected 'default', 'karras' or 'exponential'")
+    }
   }
 
   /// The sampler of a spelling.
   ///
   /// - Throws: a usage error that lists the samplers.
-  package static func samplerName(_ text: String) throws -> (SamplerName, karras: Bool) {
-    guard let found = SamplerName.parse(text) else {
+  package static func samplerName(_ text: String) throws -> SamplerName.Choice {
+    guard let found = SamplerName.choice(text) else {
       let known = SamplerName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
       throw DriverError.usage("unknown sampler '\(text)': expected one of \(known)")
     }
-    return (found.sampler, found.karras)
+    return found
   }
 
   private static func batches(_ request: SampleRequest) throws -> [[Picture]] {

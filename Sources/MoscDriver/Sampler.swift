@@ -73,7 +73,7 @@ package final class Sampler {
   ///   - sources: one random source per picture: initial latents first, then the noise of each
   ///     step, as diffusers draws from one generator per picture.
   package func denoise(
-    conditional: TensorValue, unconditional: TensorValue?, sources: inout [TorchRandomSource]
+    conditional: TensorValue, unconditional: TensorValue?, sources: inout [any RandomSource]
   ) throws -> Run {
     let count = sources.count
     let shape = [count, plan.latentChannels, plan.latentHeight, plan.latentWidth]

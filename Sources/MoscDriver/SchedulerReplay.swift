@@ -54,8 +54,9 @@ package struct SchedulerReplay {
           "'\(request.input)' names no cases; give --sampling-method and --steps")
       }
       var config = SchedulerConfig()
-      config.usesKarrasSigmas = wanted.karras || request.schedule == "karras"
-      return [Scenario(name: "run", sampler: wanted.0, config: config, steps: steps)]
+      wanted.apply(to: &config)
+      try SamplePlan.apply(request.schedule, to: &config)
+      return [Scenario(name: "run", sampler: wanted.sampler, config: config, steps: steps)]
     }
     let path = "\(request.input), cases"
     let cases = try JSONValue.parse(Data(text.utf8), path: path)
@@ -66,14 +67,15 @@ package struct SchedulerReplay {
       else {
         throw FormatError(path, member.key, "expected 'steps', 'config' and 'scheduler'")
       }
-      guard let name = SamplerName.parse(scheduler)?.sampler else {
+      let config = try SchedulerConfig(JSONObject(path: path, members: fields))
+      guard let name = SamplerName.named(by: config, className: scheduler) else {
         reporter.warn("case \(member.key): scheduler '\(scheduler)' is not supported, left out")
         continue
       }
-      if let wanted, wanted.0 != name { continue }
+      if let wanted, wanted.sampler != name { continue }
       let eta = member.value["step"]?["eta"]?.double ?? 0
-      let config = try SchedulerConfig(JSONObject(path: path, members: fields))
-      result.append(Scenario(name: member.key, sampler: name, config: config, steps: steps, eta: eta))
+      result.append(
+        Scenario(name: member.key, sampler: name, config: config, steps: steps, eta: eta))
     }
     return result
   }
@@ -83,23 +85,25 @@ package struct SchedulerReplay {
     _ scenario: Scenario, _ start: [Float], _ c: [Float], _ noise: [Float]
   ) throws -> ([Double], [[Float]]) {
     var scheduler: any Scheduler = scenario.sampler.scheduler(
-      scenario.config, steps: scenario.steps)
-    if scenario.sampler == .ddim {
-      scheduler = DDIM(scenario.config, steps: scenario.steps, eta: scenario.eta)
-    }
-    if scheduler.needsNoise, noise.count < scheduler.timesteps.count * start.count {
-      throw DriverError.failure(
-        "case \(scenario.name) needs '\(scenario.name).noise' for "
-          + "\(scheduler.timesteps.count) steps")
-    }
+      scenario.config, steps: scenario.steps, eta: scenario.eta)
     var sample = start.map { $0 * scheduler.initialNoiseScale }
     var samples = [sample]
+    // Not every step of a sampler that needs noise draws some.
+    var drawn = 0
     for (step, timestep) in scheduler.timesteps.enumerated() {
       let input = scheduler.modelInput(sample, step: step)
       let factor = Float(sin(timestep / 100))
       let output = zip(input, c).map { 0.3 * $0 + factor * $1 }
       sample = scheduler.advance(sample, modelOutput: output, step: step) {
-        Array(noise[step * start.count..<(step + 1) * start.count])
+        let range = drawn..<drawn + start.count
+        drawn = range.upperBound
+        return range.upperBound <= noise.count
+          ? Array(noise[range]) : [Float](repeating: 0, count: start.count)
+      }
+      guard drawn <= noise.count else {
+        throw DriverError.failure(
+          "case \(scenario.name) needs '\(scenario.name).noise' for step \(step + 1) of "
+            + "\(scheduler.timesteps.count)")
       }
       samples.append(sample)
     }

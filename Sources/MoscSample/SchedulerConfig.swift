@@ -25,6 +25,9 @@ package struct SchedulerConfig: Hashable, Sendable {
     case karras
     /// Even in `log σ`.
     case exponential
+
+    /// The web UI's name of the schedule type, nil for the sampler's own.
+    package var title: String? { self == .timesteps ? nil : rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
   }
 
   /// Variants of the multistep solvers; each takes the ones it knows, else its default.

@@ -32,7 +32,9 @@ struct RunCommand: ParsableCommand {
     help: ArgumentHelp("The sampler of 'run scheduler'.", valueName: "name"))
   var sampler: String?
 
-  @Option(help: ArgumentHelp("The noise levels of 'run scheduler'.", valueName: "default|karras"))
+  @Option(
+    help: ArgumentHelp(
+      "The noise levels of 'run scheduler'.", valueName: "default|karras|exponential"))
   var scheduler: String?
 
   @Option(name: [.long, .customLong("num-inference-steps")],

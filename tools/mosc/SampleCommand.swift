@@ -37,11 +37,14 @@ struct SampleCommand: ParsableCommand {
   var size: String?
 
   @Option(name: [.customLong("sampling-method"), .customLong("sampler")],
-    help: ArgumentHelp("ddim, dpm++2m, euler, euler_a, pndm, or another program's name of one.",
-      valueName: "name"))
+    help: ArgumentHelp(
+      "ddim, ddpm, dpm++2m, dpm++2m_sde, euler, euler_a, heun, lcm, lms, plms, unipc, or another "
+        + "program's name of one.", valueName: "name"))
   var sampler = "dpm++2m"
 
-  @Option(help: ArgumentHelp("The spacing of noise levels.", valueName: "default|karras"))
+  @Option(
+    help: ArgumentHelp(
+      "The spacing of noise levels.", valueName: "default|karras|exponential"))
   var scheduler: String?
 
   @Option(help: ArgumentHelp("How timesteps are placed (default: as the model says).",
@@ -57,7 +60,7 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "The text-encoder layer to stop at, counted from the end; 1 is the last.")
   var clipSkip = 1
 
-  @Option(help: ArgumentHelp("The random source.", valueName: "cpu"))
+  @Option(help: ArgumentHelp("The random source.", valueName: "cpu|cuda|numpy"))
   var rng = "cpu"
 
   @Option(name: .shortAndLong,
