@@ -85,12 +85,19 @@ package struct ContractionSpec: Hashable, Sendable {
   /// Floating-point operations, two per product.
   package var flops: Int { 2 * rows * columns * depth }
 
-  /// The tile with cache blocks that are whole register tiles.
+  /// The tile with cache blocks that are whole register tiles, nearly equal, and about as large as
+  /// asked for; columns are cut further until there are four tasks to share out.
   var wholeTile: Tile {
+    func parts(_ extent: Int, _ size: Int) -> Int { (extent + size - 1) / size }
     var whole = tile
     whole.rows = max(tile.rows, 1)
-    whole.blockRows = max(tile.blockRows / whole.rows, 1) * whole.rows
-    whole.blockColumns = max(tile.blockColumns / tile.columns, 1) * tile.columns
+    let limit = parts(max(tile.blockRows, 1), whole.rows) * whole.rows
+    let rowBlocks = parts(rows, limit)
+    whole.blockRows = parts(parts(rows, rowBlocks), whole.rows) * whole.rows
+    let panels = parts(columns, tile.columns)
+    let perBlock = max(tile.blockColumns / tile.columns, 1)
+    let wanted = max(parts(panels, perBlock), min(panels, parts(4, rowBlocks)))
+    whole.blockColumns = parts(panels, wanted) * tile.columns
     return whole
   }
 
