@@ -183,8 +183,8 @@ private struct Chooser {
   private func tile(_ node: Node, _ dtype: DType, in graph: Graph) -> Tile? {
     guard graph[node.operands[1]].rate == .load else { return nil }
     let weight = graph.type(node.operands[1])
-    return TileCost.tile(
-      rows: graph.type(node.results[0]).rows, columns: weight.shape[0], depth: weight.shape[1],
-      dtype: dtype, target: target)
+    return Tile.choose(
+      for: target, dtype: dtype, rows: graph.type(node.results[0]).rows,
+      columns: weight.shape[0], depth: weight.shape[1])
   }
 }

@@ -4,9 +4,8 @@
 /// - Shapes: x `[n, …, c]`, scale and shift `[c]` → `[2, n, c]` (row 0 is a, row 1 is b).
 /// - Types: f32; means and variances of each group from f32 partial sums over a fixed partition.
 /// - Errors: `group-affine.groups` when the groups do not divide the channels.
-package struct GroupAffine: TensorOp {
+package struct GroupAffine: GroupStatisticsOp {
   package static let mnemonic = "group_affine"
-  package static let signature = Signature([nil, "scale", "shift"])
   package static let traits: Traits = .reduction
   package var groups: Int
   package var eps: Double
@@ -16,37 +15,27 @@ package struct GroupAffine: TensorOp {
     self.eps = eps
   }
 
-  package init(reading reader: inout AttributeReader) throws(OpError) {
-    groups = try reader.int("groups")
-    eps = try reader.float("eps")
-  }
-
-  package var attributes: [LabeledAttribute] {
-    [LabeledAttribute("groups", .int(groups)), LabeledAttribute("eps", .float(eps))]
-  }
-
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
-    let x = operands[0]
-    if x.rank < 2 { throw error("rank", "expected [n, …, c], found \(x)") }
-    try expectNormOperands(operands, channels: x.lastExtent)
-    guard groups >= 1, x.lastExtent % groups == 0 else {
-      throw error(
-        "groups", "group count must divide channels: \(x.lastExtent) channels, \(groups) groups")
-    }
-    return [TensorType(.f32, [2, x.shape[0], x.lastExtent])]
+    try checkOperands(operands)
+    return [TensorType(.f32, [2, operands[0].shape[0], operands[0].lastExtent])]
   }
 
   package func evaluate(
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
+    [HostTensor(types[0], statistics(operands))]
+  }
+
+  /// The elements of the result before rounding.
+  func statistics(_ operands: [HostTensor]) -> [Double] {
     let x = operands[0]
     let (samples, channels) = (x.type.shape[0], x.type.lastExtent)
     let pixels = x.type.count / (samples * channels)
     let width = channels / groups
-    var result = [Double](repeating: 0, count: types[0].count)
+    var result = [Double](repeating: 0, count: 2 * samples * channels)
     for n in 0..<samples {
       for g in 0..<groups {
-        func sum(_ f: (Double) -> Double) -> Double {
+        func mean(_ f: (Double) -> Double) -> Double {
           var total = 0.0
           for p in 0..<pixels {
             for c in g * width..<(g + 1) * width {
@@ -55,17 +44,17 @@ package struct GroupAffine: TensorOp {
           }
           return total / Double(pixels * width)
         }
-        let mean = sum { $0 }
-        let variance = sum { ($0 - mean) * ($0 - mean) }
+        let average = mean { $0 }
+        let variance = mean { ($0 - average) * ($0 - average) }
         let inverse = 1 / (variance + eps).squareRoot()
         for c in g * width..<(g + 1) * width {
           let a = operands[1].elements[c] * inverse
           result[n * channels + c] = a
-          result[(samples + n) * channels + c] = operands[2].elements[c] - mean * a
+          result[(samples + n) * channels + c] = operands[2].elements[c] - average * a
         }
       }
     }
-    return [HostTensor(types[0], result)]
+    return result
   }
 }
 

@@ -5,9 +5,8 @@
 /// - Types: f32.
 /// - Errors: `group-norm.groups`, `group-norm.channels`, `group-norm.rank`.
 /// - Source: Wu & He 2018, eq. 1–3.
-package struct GroupNorm: CompositeOp {
+package struct GroupNorm: GroupStatisticsOp, CompositeOp {
   package static let mnemonic = "group_norm"
-  package static let signature = Signature([nil, "scale", "shift"])
   package static let traits: Traits = [.reduction, .composite]
   package var groups: Int
   package var eps: Double
@@ -17,43 +16,22 @@ package struct GroupNorm: CompositeOp {
     self.eps = eps
   }
 
-  package init(reading reader: inout AttributeReader) throws(OpError) {
-    groups = try reader.int("groups")
-    eps = try reader.float("eps")
-  }
-
-  package var attributes: [LabeledAttribute] {
-    [LabeledAttribute("groups", .int(groups)), LabeledAttribute("eps", .float(eps))]
-  }
-
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
-    let x = operands[0]
-    if x.rank < 2 { throw error("rank", "expected [n, …, c], found \(x)") }
-    try expectNormOperands(operands, channels: x.lastExtent)
-    guard groups >= 1, x.lastExtent % groups == 0 else {
-      throw error(
-        "groups", "group count must divide channels: \(x.lastExtent) channels, \(groups) groups")
-    }
-    return [x]
+    try checkOperands(operands)
+    return [operands[0]]
   }
 
   package func evaluate(
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     let x = operands[0]
-    let affine = GroupAffine(groups: groups, eps: eps)
-    // Unrounded statistics: the result is rounded once.
     let (samples, channels) = (x.type.shape[0], x.type.lastExtent)
-    let wide = HostTensor(
-      TensorType(.f32, [2, samples, channels]), repeating: 0)
-    let statistics = try affine.evaluate(operands, [wide.type], environment)[0]
     let pixels = x.type.count / (samples * channels)
+    let statistics = GroupAffine(groups: groups, eps: eps).statistics(operands)
     var result = x.elements
     for i in result.indices {
-      let (n, c) = (i / (pixels * channels), i % channels)
-      result[i] =
-        result[i] * statistics.elements[n * channels + c]
-        + statistics.elements[(samples + n) * channels + c]
+      let position = i / (pixels * channels) * channels + i % channels
+      result[i] = result[i] * statistics[position] + statistics[samples * channels + position]
     }
     return [HostTensor(types[0], result)]
   }
