@@ -228,7 +228,8 @@ struct GraphGenerator {
     default:
       guard extents.count == 2 else { return false }
       parameters += 1
-      let ids = graph.parameter("ids\(parameters)", TensorType(.i32, [pick([1, 2]), pick([1, 6])]))
+      let shape = [pick([1, 2]), pick([1, 6])]
+      let ids = graph.parameter("ids\(parameters)", TensorType(.i32, shape))
       result = try graph.gather(x.id, ids: ids)
     }
     return try add(result, low, high, isExact: x.isExact)

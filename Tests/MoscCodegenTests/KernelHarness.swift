@@ -66,7 +66,8 @@ enum KernelHarness {
   }
 
   /// The position of weight `n` at depth `k` in panels, in elements.
-  static func panelPosition(_ n: Int, _ k: Int, _ type: TensorType, _ width: Int, lanes: Int) -> Int {
+  static func panelPosition(_ n: Int, _ k: Int, _ type: TensorType, _ width: Int, lanes: Int) -> Int
+  {
     let depth = type.count / type.shape[0]
     let first = n / width * width
     let panel = min(width, (type.shape[0] - first + lanes - 1) / lanes * lanes)

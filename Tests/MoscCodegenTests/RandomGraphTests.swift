@@ -122,7 +122,8 @@ import Testing
       }
       #expect(
         problem == nil,
-        "seed \(seed) for \(facts.cpu): \(problem ?? "")\n\(Printer.print(Module(graphs: [graph])))")
+        "seed \(seed) for \(facts.cpu): \(problem ?? "")\n\(Printer.print(Module(graphs: [graph])))"
+      )
     }
   }
 }

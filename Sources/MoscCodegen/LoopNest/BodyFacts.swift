@@ -52,9 +52,11 @@ struct BodyFacts {
       case .reduceSum(let op): return total + extent(type, op.axes) / 8
       case .reduceMax(let op): return total + extent(type, op.axes) / 8
       case .matmul, .linear: return total + (type?.lastExtent ?? 1)
-      case .conv2d: return total + node.operands.dropFirst().prefix(1).reduce(1) {
-        $0 * graph.type($1).count / max(1, graph.type($1).shape[0])
-      }
+      case .conv2d:
+        return total
+          + node.operands.dropFirst().prefix(1).reduce(1) {
+            $0 * graph.type($1).count / max(1, graph.type($1).shape[0])
+          }
       case .loraMerge: return total + graph.type(node.operands[1]).shape[0]
       case .groupAffine: return total + (type?.count ?? 1) / 8
       default: return total

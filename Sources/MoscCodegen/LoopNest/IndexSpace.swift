@@ -113,7 +113,10 @@ struct IndexSpace {
     var rest = position
     for axis in shape.indices.reversed() {
       // The slowest axis takes what is left; an extent of 1 has only one place.
-      if axis == shape.indices.first { index[axis] = rest; break }
+      if axis == shape.indices.first {
+        index[axis] = rest
+        break
+      }
       (rest, index[axis]) = divide(rest, by: shape[axis])
     }
     return index

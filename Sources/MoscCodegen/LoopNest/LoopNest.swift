@@ -76,7 +76,8 @@ struct LoopNest {
       return
     }
     let from = e.mul(task, rowsPerTask)
-    let to = rows % rowsPerTask == 0 && rowsPerTask == 1
+    let to =
+      rows % rowsPerTask == 0 && rowsPerTask == 1
       ? e.add(from, 1) : e.min(e.add(from, rowsPerTask), rows)
     func body(_ row: LLVMValue) throws {
       try pull.scoped { try emitRow(pull.counter(row, extent: rows)) }

@@ -2,7 +2,7 @@ import MoscIR
 import MoscLLVM
 
 extension PullEmitter {
-  /// Applies an f32 function; scalars go through a vector of four so that lanes do not matter.
+  /// Applies an f32 function.
   func unary(
     _ node: Node, at index: [IndexExpr], _ function: (LLVMValue) -> LLVMValue
   ) throws -> LLVMValue {

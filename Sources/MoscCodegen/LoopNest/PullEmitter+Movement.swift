@@ -58,7 +58,10 @@ extension PullEmitter {
     var result: LLVMValue?
     for part in parts(of: op, node, at: index).reversed() {
       let value = try value(part.operand, at: part.index)
-      guard let other = result else { result = value; continue }
+      guard let other = result else {
+        result = value
+        continue
+      }
       let condition = isInside(index[op.axis], part.range)
       result = choose(condition, value, other)
     }

@@ -61,9 +61,11 @@ extension PullEmitter {
     let raw: LLVMValue
     if offset.isUniform {
       raw = e.loadRaw(dtype, e.element(pointer, scalar(offset), dtype), lanes: 1)
-    } else if let lane, offset.terms.allSatisfy({
-      $0.variable == lane ? $0.coefficient == 1 : !$0.variable.varies
-    }) {
+    } else if let lane,
+      offset.terms.allSatisfy({
+        $0.variable == lane ? $0.coefficient == 1 : !$0.variable.varies
+      })
+    {
       let start = scalar(offset - IndexExpr(lane))
       raw = e.loadRaw(dtype, e.element(pointer, start, dtype), lanes: lanes, count: active)
     } else {

@@ -15,7 +15,8 @@ extension PullEmitter {
   ///
   /// - Returns: nil when the value is computed, or when its elements are not evenly spaced.
   func view(
-    of value: ValueID, counting extents: [Int], _ index: (inout IndexSpace, [IndexExpr]) -> [IndexExpr]
+    of value: ValueID, counting extents: [Int],
+    _ index: (inout IndexSpace, [IndexExpr]) -> [IndexExpr]
   ) -> BufferView? {
     let counters = extents.map { space.variable(extent: $0) }
     var place = index(&space, counters.map { IndexExpr($0) })

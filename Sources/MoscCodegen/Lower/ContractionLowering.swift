@@ -130,7 +130,8 @@ struct Epilogue {
   ) throws {
     let type = pull.graph.type(anchor.results[0])
     // A single element is a scalar, as everywhere in the body.
-    let value = count == 1 && pull.e.lanes(of: value) > 1 ? pull.e.builder.extract(value, at: 0) : value
+    let isSingle = count == 1 && pull.e.lanes(of: value) > 1
+    let value = isSingle ? pull.e.builder.extract(value, at: 0) : value
     let lanes = pull.e.lanes(of: value)
     try pull.scoped {
       let rowIndex = pull.counter(row, extent: type.rows)

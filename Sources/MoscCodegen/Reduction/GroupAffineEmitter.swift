@@ -33,8 +33,8 @@ struct GroupAffineEmitter {
     pixelShape = Array(shape[1..<shape.count - 1])
     let (channels, width) = (channels, channels / op.groups)
     let unit = width / gcd(width, pull.e.lanes) * pull.e.lanes
-    // Two cache lines a pixel at least, so that no fetched byte is wasted.
-    blockChannels = unit >= channels ? channels : unit * max(1, min(channels, 32) / unit)
+    // Four cache lines a pixel at least: shorter runs waste what the processor fetches ahead.
+    blockChannels = unit >= channels ? channels : unit * max(1, 64 / unit)
     cuts = BodyFacts(pull.graph, [node.operands[0]]).cuts(channels)
   }
 
