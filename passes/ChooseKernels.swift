@@ -5,7 +5,8 @@ import MoscIR
 /// - Group normalisations become statistics (`group_affine`) and an affine map that fuses.
 /// - Convolutions read explicitly padded images, so that contraction kernels know no halo.
 /// - With `precision: bf16`, inputs and weights of contractions and attention are cast to bf16;
-///   results stay f32. Layers of few rows, few outputs, or few or oddly many input channels stay f32.
+///   results stay f32. Layers of few rows, few outputs, or few or oddly many input channels stay
+///   f32.
 /// - Layers whose weights are known at load get a tile.
 ///
 /// A layer that already has a tile is left as it is, so a hand-written choice is kept.

@@ -2,8 +2,9 @@ import MoscIR
 
 /// Replaces adapter branches by layers over weights merged at load time.
 ///
-/// `lora(linear(x, W, b), x, down, up, scale)` becomes `linear(x, lora_merge(W, down, up, scale), b)`,
-/// and so for convolutions of equal stride and padding; stacked adapters fold one after the other.
+/// `lora(linear(x, W, b), x, down, up, scale)` becomes `linear(x, lora_merge(W, down, up, scale),
+/// b)`, and so for convolutions of equal stride and padding; stacked adapters fold one after the
+/// other.
 ///
 /// - Stage: tensor → tensor.  Needs: rates.  Keeps: every result within rounding.
 /// - Refuses: adapters or weights not known at load (`fold-lora.trainable`), a base that is not the

@@ -2,8 +2,8 @@ import MoscIR
 
 /// Outlines every function into kernels: groups of ops that are computed in one go.
 ///
-/// What belongs together is decided by `Grouping`, the kernels are built by `Outliner`. Kernels that
-/// are alike are one. Functions keep weights, large constants and calls only.
+/// What belongs together is decided by `Grouping`, the kernels are built by `Outliner`. Kernels
+/// that are alike are one. Functions keep weights, large constants and calls only.
 ///
 /// - Stage: tensor → kernel.  Options: `fusion=none` makes one kernel per op.
 /// - Refuses: see the remarks of `Grouping`.

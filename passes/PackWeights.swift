@@ -2,9 +2,9 @@ import MoscIR
 
 /// Turns the weights of tiled layers into column panels, once, at load time.
 ///
-/// A weight `w` of a layer with a tile becomes `pack(w) : …@panelN` with the tile's columns as panel
-/// width. Casts between the file's tensor and the layer are done by `pack` itself where rounding
-/// stays the same. Layers that share a weight share its panels.
+/// A weight `w` of a layer with a tile becomes `pack(w) : …@panelN` with the tile's columns as
+/// panel width. Casts between the file's tensor and the layer are done by `pack` itself where
+/// rounding stays the same. Layers that share a weight share its panels.
 ///
 /// - Stage: tensor → tensor.  Needs: rates, tiles.
 /// - Refuses: weights not known at load (`pack-weights.rate`).

@@ -2,9 +2,9 @@ import MoscIR
 
 /// Computes the values and the gates of a gated unit by a linear map each.
 ///
-/// `geglu(linear(x, W, b))` becomes `linear(x, W_v, b_v) · gelu(linear(x, W_g, b_g))` with the halves of
-/// the weight. Both activation and product then happen where sums are finished, and the unit's input,
-/// twice as wide as its result, is never stored.
+/// `geglu(linear(x, W, b))` becomes `linear(x, W_v, b_v) · gelu(linear(x, W_g, b_g))` with the
+/// halves of the weight. Both activation and product then happen where sums are finished, and the
+/// unit's input, twice as wide as its result, is never stored.
 ///
 /// - Stage: tensor → tensor.  Keeps: every result within rounding.
 /// - Refuses: inputs with other readers (`split-gates.shared`), inputs that no linear map makes

@@ -2,10 +2,10 @@ import MoscIR
 
 /// Computes a 3×3 convolution of a doubled image as four 2×2 convolutions of the small image.
 ///
-/// Every second row of the result sees each row of the small image at most twice, so that two taps of
-/// the kernel read the same pixel and their weights can be added beforehand: rows `[w₀, w₁+w₂]` for even
-/// and `[w₀+w₁, w₂]` for odd results, and columns alike. That is 4/9 of the multiplications. The sums
-/// of weights are load work; the four results are put side by side.
+/// Every second row of the result sees each row of the small image at most twice, so that two taps
+/// of the kernel read the same pixel and their weights can be added beforehand: rows `[w₀, w₁+w₂]`
+/// for even and `[w₀+w₁, w₂]` for odd results, and columns alike. That is 4/9 of the
+/// multiplications. The sums of weights are load work; the four results are put side by side.
 ///
 /// - Stage: tensor → tensor.  Needs: rates.  Keeps: every result within rounding.
 /// - Refuses: factors other than 2 (`split-upsample.factor`), doubled images with other readers

@@ -3,7 +3,8 @@
 ///     file    = "mosc" 1 NL "stage" STAGE NL { "weights" @name STRING NL } { graph }
 ///     graph   = ( "func" | "kernel" ) @name "(" params ")" [ "->" "(" results ")" ] "{" NL
 ///               { stmt NL } "return" [ values ] NL "}" NL
-///     params  = [ [ RATE ] %name ":" type { "," … } ]        results = [ ( name | STRING ) ":" ] type { "," … }
+///     params  = [ [ RATE ] %name ":" type { "," … } ]
+///     results = [ ( name | STRING ) ":" ] type { "," … }
 ///     stmt    = [ RATE ] [ values "=" ] mnemonic [ @callee ] "(" args ")" [ ":" types ]
 ///     arg     = [ label ":" ] ( %name | literal | "[" numbers "]" )
 ///     type    = dtype "[" extents "]" [ "@panel" INT ]        RATE = "load" | "prompt"

@@ -21,7 +21,9 @@ struct RandomGraph {
 
   private mutating func value() -> ValueID {
     // Rather late values than early ones, so that chains grow.
-    pick(3) == 0 ? values[pick(values.count)] : values[values.count - 1 - pick(min(3, values.count))]
+    let isEarly = pick(3) == 0
+    return isEarly
+      ? values[pick(values.count)] : values[values.count - 1 - pick(min(3, values.count))]
   }
 
   private mutating func fill(_ size: Int) throws {

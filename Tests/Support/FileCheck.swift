@@ -1,9 +1,11 @@
-/// Compares a text with the checks written in comments of a test file: a subset of LLVM's FileCheck.
+/// Compares a text with the checks written in comments of a test file: a subset of LLVM's
+/// FileCheck.
 ///
-/// Directives stand behind `//`: `CHECK:` finds its pattern after the last match, `CHECK-NEXT:` on the
-/// very next line, `CHECK-SAME:` on the same line, `CHECK-NOT:` nowhere before the next match,
-/// `CHECK-DAG:` in any order among its neighbours, and `CHECK-LABEL:` cuts text and checks in sections.
-/// Patterns are literal but for `{{regex}}`, `[[NAME:regex]]` and `[[NAME]]`; blanks match any blanks.
+/// Directives stand behind `//`: `CHECK:` finds its pattern after the last match, `CHECK-NEXT:` on
+/// the very next line, `CHECK-SAME:` on the same line, `CHECK-NOT:` nowhere before the next match,
+/// `CHECK-DAG:` in any order among its neighbours, and `CHECK-LABEL:` cuts text and checks in
+/// sections. Patterns are literal but for `{{regex}}`, `[[NAME:regex]]` and `[[NAME]]`; blanks
+/// match any blanks.
 ///
 /// It fails closed: without a positive check, on an unknown directive, or on a check that any dump
 /// satisfies, there is an error.
@@ -63,7 +65,8 @@ package struct FileCheck {
 
   private static func parse(_ file: String) throws -> [Check] {
     var checks: [Check] = []
-    for (index, line) in file.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    let lines = file.split(separator: "\n", omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() {
       guard let comment = line.range(of: "//"), line[comment.upperBound...].contains("CHECK") else {
         continue
       }

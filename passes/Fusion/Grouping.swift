@@ -5,7 +5,8 @@ import MoscIR
 /// First, behind each anchor (contraction, attention, row normalisation, gated unit), the chain of
 /// elementwise ops that are the only readers of its result. Then, backwards, whatever is left joins
 /// the loop nest or reduction of its readers when all of them are in one, or starts a loop nest.
-/// Contractions never compute their operands; so a normalised, padded operand is a kernel of its own.
+/// Contractions never compute their operands; so a normalised, padded operand is a kernel of its
+/// own.
 struct Grouping {
   /// The most ops of a kernel.
   static let mostMembers = 40

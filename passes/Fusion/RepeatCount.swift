@@ -3,9 +3,9 @@ import MoscIR
 /// Counts at how many places a loop nest evaluates each of its ops for one element of its result.
 ///
 /// Ops that read an operand at their own index evaluate it where they are evaluated themselves, so
-/// that `x · sigmoid(x)` needs `x` once. Any other read (through a view, a transposition, a shift) is
-/// at a place of its own: `x + transpose(x)` needs `x` twice, and a chain of k such ops would need its
-/// first operand 2ᵏ times.
+/// that `x · sigmoid(x)` needs `x` once. Any other read (through a view, a transposition, a shift)
+/// is at a place of its own: `x + transpose(x)` needs `x` twice, and a chain of k such ops would
+/// need its first operand 2ᵏ times.
 struct RepeatCount {
   private struct Read: Hashable {
     var place: Int
