@@ -25,6 +25,14 @@ package struct ModelComponents {
     return try DiffusersModel(folder: URL(fileURLWithPath: path))
   }
 
+  /// Checks that the config and the tensors of every network fit each other.
+  package static func verify(_ model: DiffusersModel) throws {
+    for component in DiffusersModel.Component.allCases {
+      var checkpoint = try model.checkpoint(component, try model.files(component))
+      try model.verify(component, &checkpoint)
+    }
+  }
+
   /// Compiles a function of the model and packs its weights.
   package func program(_ function: ModelFunction) throws -> Program {
     let source = try model.program(function)

@@ -61,7 +61,9 @@ package final class Reporter: Sendable {
     if verbosity < level { return }
     switch format {
     case .text:
-      let prefix = kind == "warning" || kind == "error" ? "\(kind): " : ""
+      // Diagnostics of texts say themselves what they are, behind their place.
+      let saysSo = message.hasPrefix("error: ") || message.contains(/^\S+:\d+:\d+: /)
+      let prefix = (kind == "warning" || kind == "error") && !saysSo ? "\(kind): " : ""
       line("\(prefix)\(message)")
     case .json:
       json([("event", .string(kind)), ("message", .string(message))])

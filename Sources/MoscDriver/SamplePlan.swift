@@ -85,6 +85,7 @@ package struct SamplePlan: Sendable {
         "--latents-in holds \(given.shape[0]) samples for \(batches[0].count) pictures; "
           + "say --batch-size \(given.shape[0])")
     }
+    try ModelComponents.verify(model)
   }
 
   private static func checkNumbers(_ request: SampleRequest) throws {

@@ -38,6 +38,40 @@ import Testing
     #expect(scratch.names.isEmpty)
   }
 
+  /// What `tools/demo` does, with fewer steps and a prompt that is far too long.
+  @Test func drawsWithTheEmbeddedModel() throws {
+    let scratch = Scratch()
+    let prompt = [String](repeating: "fox", count: 10_000).joined(separator: " ")
+    try prompt.write(toFile: scratch.path("p.txt"), atomically: true, encoding: .utf8)
+    let outcome = try MoscProgram.run(
+      "sample", "--prompt-file", scratch.path("p.txt"), "--steps", "2", "--seed", "0",
+      "--log-format", "json", "--cache-dir", scratch.path("cache"), "-o", scratch.path("a.png"))
+    #expect(outcome.status == 0 && outcome.output.isEmpty, "\(outcome.errors)")
+    #expect(outcome.errors.contains("cut off"))
+    for line in outcome.errors.split(separator: "\n") {
+      #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(line.utf8)) }
+    }
+    #expect(scratch.names == ["a.png", "cache", "p.txt"])
+    let info = try MoscProgram.run("inspect", scratch.path("a.png"))
+    #expect(info.status == 0 && info.output.contains("64x64") && info.output.contains("Steps: 2"))
+  }
+
+  @Test func interruptionLeavesNothing() throws {
+    let scratch = Scratch()
+    let status = try MoscProgram.interrupt(
+      ["sample", "-p", "a cat", "--steps", "1000", "--no-cache", "-o", scratch.path("a.png")],
+      when: "denoising 1/")
+    #expect(status == 130)
+    #expect(scratch.names.isEmpty)
+  }
+
+  @Test func graphsGoThroughOptUnchanged() throws {
+    let graph = try MoscProgram.run("compile", "unet", "--latent", "16x16", "--batch", "1", "-q")
+    #expect(graph.status == 0)
+    let again = try MoscProgram.run(["opt", "-"], input: graph.output)
+    #expect(again.status == 0 && again.output == graph.output)
+  }
+
   @Test func unknownSamplersListTheKnown() throws {
     let outcome = try MoscProgram.run("sample", "-p", "a cat", "--sampler", "magic")
     #expect(outcome.errors.contains("magic") && outcome.errors.contains("Euler a"))

@@ -52,6 +52,33 @@ enum MoscProgram {
   }
 }
 
+extension MoscProgram {
+  /// Starts the program, presses Ctrl-C once its messages hold a text, and returns its status.
+  static func interrupt(_ arguments: [String], when text: String) throws -> Int32 {
+    let process = Process()
+    process.executableURL = url
+    process.arguments = arguments
+    let pipe = Pipe()
+    process.standardError = pipe
+    process.standardOutput = FileHandle.nullDevice
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    var messages = ""
+    var isInterrupted = false
+    while true {
+      let data = pipe.fileHandleForReading.availableData
+      if data.isEmpty { break }
+      messages += String(decoding: data, as: UTF8.self)
+      if !isInterrupted, messages.contains(text) {
+        isInterrupted = true
+        process.interrupt()
+      }
+    }
+    process.waitUntilExit()
+    return process.terminationReason == .exit ? process.terminationStatus : -1
+  }
+}
+
 /// A folder that goes away with the test.
 final class Scratch {
   let url: URL

@@ -1,0 +1,107 @@
+import Foundation
+import MoscDriver
+import MoscFormats
+import Testing
+
+/// Broken models and impossible requests: one clear error before any work, and no file.
+@Suite struct BadInputTests {
+  private let scratch = Scratch()
+
+  private var weights: URL {
+    scratch.url.appendingPathComponent("model/unet/diffusion_pytorch_model.safetensors")
+  }
+
+  /// A copy of the golden model to damage.
+  private func copyModel() throws {
+    try FileManager.default.copyItem(atPath: GoldenFile.model, toPath: scratch.path("model"))
+  }
+
+  /// Expects planning to fail with a message that holds the words, and to leave nothing.
+  private func expectFailure(
+    _ words: String..., status: ExitStatus = .failure, edit: (inout SampleRequest) -> Void = { _ in }
+  ) {
+    var request = SampleRequest()
+    request.prompt = "a cat"
+    request.output = scratch.path("picture.png")
+    if FileManager.default.fileExists(atPath: scratch.path("model")) {
+      request.model.path = scratch.path("model")
+    }
+    edit(&request)
+    #expect {
+      try SampleJob(request, .silent)
+    } throws: { error in
+      let text = String(describing: error)
+      return ExitStatus(error) == status && words.allSatisfy { text.contains($0) }
+    }
+    #expect(!scratch.names.contains { $0.hasSuffix(".png") })
+  }
+
+  /// Rewrites the header of the U-Net's weights.
+  private func editHeader(_ edit: (String) -> String) throws {
+    let data = try Data(contentsOf: weights)
+    let length = Int(data.prefix(8).enumerated().reduce(0) { $0 | UInt64($1.element) << (8 * $1.offset) })
+    let header = Data(edit(String(decoding: data[8..<8 + length], as: UTF8.self)).utf8)
+    var count = UInt64(header.count).littleEndian
+    try (Data(bytes: &count, count: 8) + header + data[(8 + length)...]).write(to: weights)
+  }
+
+  @Test func missingModel() {
+    expectFailure("/no/such/model", "no such") { $0.model.path = "/no/such/model" }
+  }
+
+  @Test func truncatedWeights() throws {
+    try copyModel()
+    let data = try Data(contentsOf: weights)
+    try data.prefix(data.count / 2).write(to: weights)
+    expectFailure("diffusion_pytorch_model.safetensors", "truncated")
+  }
+
+  @Test func absurdHeaderLength() throws {
+    try copyModel()
+    try (Data(repeating: 0xff, count: 8) + Data(count: 64)).write(to: weights)
+    expectFailure("header", "absurd")
+  }
+
+  @Test func wrongElementType() throws {
+    try copyModel()
+    try editHeader {
+      $0.replacingOccurrences(
+        of: "\"conv_in.bias\":{\"dtype\":\"F32\"", with: "\"conv_in.bias\":{\"dtype\":\"I32\"")
+    }
+    expectFailure("conv_in.bias", "I32", "F32")
+  }
+
+  @Test func overlappingTensors() throws {
+    try copyModel()
+    let file = try SafetensorsFile(weights)
+    let (first, second) = (file.entries[0], file.entries[1])
+    let start = first.range.lowerBound
+    func offsets(_ entry: SafetensorsFile.Entry) -> String {
+      "[\(entry.range.lowerBound - start),\(entry.range.upperBound - start)]"
+    }
+    // The second tensor now starts inside the first; sizes still fit the shapes.
+    let moved = "[\(second.range.lowerBound - start - 4),\(second.range.upperBound - start - 4)]"
+    try editHeader { $0.replacingOccurrences(of: offsets(second), with: moved) }
+    expectFailure("overlaps")
+  }
+
+  @Test func configContradictsWeights() throws {
+    try copyModel()
+    let url = scratch.url.appendingPathComponent("model/unet/config.json")
+    let text = try String(contentsOf: url, encoding: .utf8)
+    try text.replacingOccurrences(
+      of: "\"cross_attention_dim\": 64", with: "\"cross_attention_dim\": 96"
+    ).write(to: url, atomically: true, encoding: .utf8)
+    expectFailure("attn2.to_k.weight", "64", "96")
+  }
+
+  @Test func impossibleRequests() {
+    expectFailure("--steps 0", status: .usage) { $0.steps = 0 }
+    expectFailure("--width 66", "68", status: .usage) { $0.width = 66 }
+    expectFailure("--cfg-scale", status: .usage) { $0.guidance = .nan }
+    expectFailure("no folder") { $0.output = "/no/such/folder/a.png" }
+    expectFailure("is a directory") { $0.output = scratch.url.path }
+    expectFailure("no such file") { $0.latentsIn = "/no/such/file.safetensors" }
+    expectFailure("cannot read") { $0.promptFile = "/no/such/file.txt" }
+  }
+}
