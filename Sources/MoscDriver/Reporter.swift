@@ -62,7 +62,7 @@ package final class Reporter: Sendable {
     switch format {
     case .text:
       // Diagnostics of texts say themselves what they are, behind their place.
-      let saysSo = message.hasPrefix("error: ") || message.contains(/^\S+:\d+:\d+: /)
+      let saysSo = message.hasPrefix("error: ") || message.contains(#/^\S+:\d+:\d+: /#)
       let prefix = (kind == "warning" || kind == "error") && !saysSo ? "\(kind): " : ""
       line("\(prefix)\(message)")
     case .json:

@@ -18,7 +18,7 @@ import Testing
 
   /// Expects planning to fail with a message that holds the words, and to leave nothing.
   private func expectFailure(
-    _ words: String..., status: ExitStatus = .failure, edit: (inout SampleRequest) -> Void = { _ in }
+    _ words: String..., status: MoscDriver.ExitStatus = .failure, edit: (inout SampleRequest) -> Void = { _ in }
   ) {
     var request = SampleRequest()
     request.prompt = "a cat"
@@ -31,7 +31,7 @@ import Testing
       try SampleJob(request, .silent)
     } throws: { error in
       let text = String(describing: error)
-      return ExitStatus(error) == status && words.allSatisfy { text.contains($0) }
+      return MoscDriver.ExitStatus(error) == status && words.allSatisfy { text.contains($0) }
     }
     #expect(!scratch.names.contains { $0.hasSuffix(".png") })
   }
