@@ -36,6 +36,32 @@ import TestSupport
     }
   }
 
+  /// Strings that Unicode makes hard; ids by tokenizers 0.23 with the same vocabulary.
+  @Test(arguments: [
+    ("ΟΔΟΣ İstanbul", [138, 123, 138, 112, 138, 123, 139, 481, 328, 16384, 11231]),
+    ("x''s 'tis ''ll", [343, 8445, 338, 713, 533, 8445, 865]),
+    ("一二③Ⅷ½", [19759, 222, 21078, 490, 158, 239, 351, 158, 227, 371, 33613]),
+    ("👩‍🚀🇩🇪", [26304, 22400, 21531]),
+    ("re\u{301}sume\u{301}\u{85}\u{2003}\u{feff}end", [29106, 7054, 4166, 171, 119, 379, 806]),
+  ] as [(String, [Int32])])
+  func unicode(_ text: String, _ ids: [Int32]) throws {
+    #expect(try tokenizer().tokens(text) == ids)
+  }
+
+  /// The embedded model has a small vocabulary; ids by tokenizers 0.23.
+  @Test func embeddedVocabulary() throws {
+    let folder = Goldens.url("../../Sources/MoscModel/Resources/base/tokenizer")
+    let tokenizer = try CLIPTokenizer(folder: folder)
+    let prompt = "a photo of a fox on the left and a bear on the right, on grass"
+    #expect(
+      tokenizer.tokens(prompt) == [
+        320, 603, 547, 320, 667, 512, 514, 532, 520, 320, 709, 512, 514, 530, 267, 512, 572,
+      ])
+    #expect(tokenizer.tokens("octopus in space 42!") == [718, 518, 578, 275, 273, 256])
+    #expect(tokenizer.tokens("zeppelin") == [89, 68, 79, 639, 75, 518])
+    #expect(tokenizer.bos == 912 && tokenizer.eos == 913 && tokenizer.pad == 913)
+  }
+
   @Test func lengths() throws {
     let tokenizer = try tokenizer()
     let short = tokenizer.encode("a cat")
