@@ -1,4 +1,5 @@
 import CLLVM
+import Dispatch
 
 /// The function type of every kernel: argument pointers, first task, end of tasks.
 package typealias KernelFunction = @convention(c) (
@@ -74,18 +75,21 @@ package struct JIT: ~Copyable, @unchecked Sendable {
         LookupFlags: LLVMOrcSymbolLookupFlagsRequiredSymbol)
     ]
     let answer = LookupAnswer()
-    // The session materialises on the calling thread, so the answer is there on return.
+    // With several callers, another thread may pick up this object and answer from there, later
+    // than the call returns; the session keeps the answer alive until it has given it.
     LLVMOrcExecutionSessionLookup(
       session, LLVMOrcLookupKindStatic, &order, 1, &symbols, 1,
       { error, result, count, opaque in
         guard let opaque else { return }
-        let answer = Unmanaged<LookupAnswer>.fromOpaque(opaque).takeUnretainedValue()
+        let answer = Unmanaged<LookupAnswer>.fromOpaque(opaque).takeRetainedValue()
         if let error {
           answer.failure = LLVMError.takeError(error)
         } else if let result, count == 1 {
           answer.address = UInt(result[0].Sym.Address)
         }
-      }, Unmanaged.passUnretained(answer).toOpaque())
+        answer.isGiven.signal()
+      }, Unmanaged.passRetained(answer).toOpaque())
+    answer.isGiven.wait()
     guard answer.address != 0 else {
       throw .link(answer.failure ?? "no symbol '\(symbol)' in the object")
     }
@@ -97,7 +101,9 @@ package struct JIT: ~Copyable, @unchecked Sendable {
   }
 }
 
-private final class LookupAnswer {
+/// What a lookup found; written by one thread before `isGiven` is signalled.
+private final class LookupAnswer: @unchecked Sendable {
+  let isGiven = DispatchSemaphore(value: 0)
   var address: UInt = 0
   var failure: String?
 }
