@@ -87,8 +87,9 @@ enum KernelHarness {
           let (channel, tap) = rest.quotientAndRemainder(dividingBy: taps)
           let k = tap * type.shape[1] + channel
           let position = panelPosition(n, k, type, width, lanes: lanes)
+          let place = memory.pointer + position * type.dtype.byteSize
           return type.dtype == .f32
-            ? Double(memory.floats()[position]) : Double(float(bf16: memory.halves()[position]))
+            ? Double(place.load(as: Float.self)) : Double(float(bf16: place.load(as: UInt16.self)))
         })
     }
     let size = type.dtype.byteSize
