@@ -26,6 +26,7 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
+    .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
 
     // The compiler.
     .target(name: "MoscIR", path: "IR", swiftSettings: settings),
@@ -43,7 +44,7 @@ let package = Package(
     // Models, files, sampling.
     .target(
       name: "MoscFormats",
-      dependencies: ["CPNG", .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: ["CPNG", "CJPEG", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: settings),
     .target(
       name: "MoscModel", dependencies: ["MoscIR", "MoscFormats"],
@@ -61,7 +62,7 @@ let package = Package(
     .executableTarget(
       name: "mosc",
       dependencies: [
-        "MoscDriver", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MoscDriver", "MoscFormats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
     // Tests.
@@ -75,6 +76,6 @@ let package = Package(
     tests("MoscFormats"),
     tests("MoscModel", ["MoscDriver"]),
     tests("MoscSample", ["MoscFormats"]),
-    tests("MoscDriver", ["MoscFormats"]),
+    tests("MoscDriver", ["MoscFormats", "MoscIR", "MoscModel"]),
   ]
 )
