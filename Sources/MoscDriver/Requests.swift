@@ -79,7 +79,7 @@ extension SampleRequest {
 
 /// What `mosc run` is asked for.
 package struct RunRequest: Hashable, Sendable {
-  /// `text_encoder`, `unet`, `vae_encoder`, `vae_decoder`, `scheduler`, or a `.mos` file.
+  /// `text_encoder`, `unet`, `vae_encoder`, `vae_decoder`, `t2i_adapter`, `scheduler`, or a `.mos` file.
   package var target: String
   package var model = ModelOptions()
   package var compiler = CompilationOptions()

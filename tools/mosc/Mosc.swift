@@ -12,7 +12,7 @@ struct Mosc: ParsableCommand {
     version: Doctor.versionText,
     subcommands: [
       SampleCommand.self, RunCommand.self, CompileCommand.self, OptCommand.self,
-      InspectCommand.self, BenchCommand.self, DoctorCommand.self,
+      InspectCommand.self, SketchCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 
   static func main() {

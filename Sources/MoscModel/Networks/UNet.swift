@@ -5,7 +5,8 @@ import MoscIR
 /// Function `@unet(%sample f32[n,h,w,c], %timestep f32[n], %encoder_hidden_states) -> noise_pred
 /// f32[n,h,w,c]`; the text states are `f32[n,m,e]`, or `f32[n,l,m,e]` with one prompt per
 /// cross-attention layer, counted through the down blocks, the mid block and the up blocks. Any
-/// height, width, batch and number of text tokens. Source: diffusers `UNet2DConditionModel`.
+/// height, width, batch and number of text tokens. With an adapter, `%adapter.k f32[n,hₖ,wₖ,cₖ]` is
+/// added to the output of the last layer of down block k, before it becomes a skip. Source: diffusers `UNet2DConditionModel`.
 package struct UNet {
   package var config: UNetConfig
 
@@ -21,6 +22,8 @@ package struct UNet {
     package var tokens: Int
     /// Whether every cross-attention layer has a prompt of its own.
     package var isLayerwise: Bool
+    /// Whether the maps of a T2I-Adapter are added on the way down.
+    package var hasAdapter = false
 
     package init(
       batch: Int = 1, height: Int, width: Int, tokens: Int = 77, isLayerwise: Bool = false
@@ -56,7 +59,8 @@ package struct UNet {
       sample, "conv_in", out: config.widths.first ?? 0, kernel: config.convInKernel)
     var skips = [x]
     for level in config.widths.indices {
-      x = try down(x, level, embedding, &contexts, &skips, in: &b)
+      x = try down(
+        x, level, embedding, &contexts, &skips, hasAdapter: shape.hasAdapter, in: &b)
     }
     if config.hasMidBlock { x = try mid(x, embedding, &contexts, in: &b) }
     for level in config.widths.indices.reversed() {
@@ -85,7 +89,7 @@ package struct UNet {
   /// A level on the way down; every layer's output and the halved image become skips.
   private func down(
     _ x: ValueID, _ level: Int, _ embedding: ValueID, _ contexts: inout LayerContexts,
-    _ skips: inout [ValueID], in b: inout ModelBuilder
+    _ skips: inout [ValueID], hasAdapter: Bool, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let path = "down_blocks.\(level)"
     var x = x
@@ -93,6 +97,10 @@ package struct UNet {
       x = try resnet(level)(x, embedding: embedding, "\(path).resnets.\(i)", in: &b)
       if config.downBlocks[level] == .attention {
         x = try attend(x, level, "\(path).attentions.\(i)", &contexts, in: &b)
+      }
+      if hasAdapter, i == config.layersPerBlock[level] - 1 {
+        let map = b.graph.parameter("adapter.\(level)", b.type(x), rate: .prompt)
+        x = try b.graph.add(x, map, name: "\(path).adapted")
       }
       skips.append(x)
     }
