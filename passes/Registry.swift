@@ -7,6 +7,7 @@ package enum Registry {
     Bufferise.self,
     Canonicalise.self,
     ChooseKernels.self,
+    Differentiate.self,
     FoldLoRA.self,
     Fuse.self,
     InferRates.self,

@@ -40,6 +40,7 @@ package enum Op: Hashable, Sendable {
   case broadcast(Broadcast)
   case upsampleNearest(UpsampleNearest)
   case gather(Gather)
+  case scatterAdd(ScatterAdd)
   case pack(Pack)
   // Reductions and normalisation
   case reduceSum(ReduceSum)
@@ -53,11 +54,14 @@ package enum Op: Hashable, Sendable {
   case conv2d(Conv2d)
   case matmul(Matmul)
   case attention(Attention)
+  case attentionStatistics(AttentionStatistics)
+  case attentionGradient(AttentionGradient)
   case lora(Lora)
   case loraMerge(LoraMerge)
   // Model pieces
   case geglu(Geglu)
   case timestepEmbedding(TimestepEmbedding)
+  case gradient(Gradient)
   // Structure
   case call(Call)
   case arena(Arena)
@@ -100,6 +104,7 @@ package enum Op: Hashable, Sendable {
     case .broadcast(let op): op
     case .upsampleNearest(let op): op
     case .gather(let op): op
+    case .scatterAdd(let op): op
     case .pack(let op): op
     case .reduceSum(let op): op
     case .reduceMax(let op): op
@@ -111,10 +116,13 @@ package enum Op: Hashable, Sendable {
     case .conv2d(let op): op
     case .matmul(let op): op
     case .attention(let op): op
+    case .attentionStatistics(let op): op
+    case .attentionGradient(let op): op
     case .lora(let op): op
     case .loraMerge(let op): op
     case .geglu(let op): op
     case .timestepEmbedding(let op): op
+    case .gradient(let op): op
     case .call(let op): op
     case .arena(let op): op
     case .subview(let op): op
@@ -157,6 +165,7 @@ package enum Op: Hashable, Sendable {
     OpDescription(Broadcast.self, Op.broadcast),
     OpDescription(UpsampleNearest.self, Op.upsampleNearest),
     OpDescription(Gather.self, Op.gather),
+    OpDescription(ScatterAdd.self, Op.scatterAdd),
     OpDescription(Pack.self, Op.pack),
     OpDescription(ReduceSum.self, Op.reduceSum),
     OpDescription(ReduceMax.self, Op.reduceMax),
@@ -168,10 +177,13 @@ package enum Op: Hashable, Sendable {
     OpDescription(Conv2d.self, Op.conv2d),
     OpDescription(Matmul.self, Op.matmul),
     OpDescription(Attention.self, Op.attention),
+    OpDescription(AttentionStatistics.self, Op.attentionStatistics),
+    OpDescription(AttentionGradient.self, Op.attentionGradient),
     OpDescription(Lora.self, Op.lora),
     OpDescription(LoraMerge.self, Op.loraMerge),
     OpDescription(Geglu.self, Op.geglu),
     OpDescription(TimestepEmbedding.self, Op.timestepEmbedding),
+    OpDescription(Gradient.self, Op.gradient),
     OpDescription(Call.self, Op.call),
     OpDescription(Arena.self, Op.arena),
     OpDescription(Subview.self, Op.subview),

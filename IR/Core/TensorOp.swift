@@ -77,6 +77,11 @@ package protocol TensorOp: Hashable, Sendable {
   func evaluate(
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor]
+  /// Appends what computes the gradients of the operands from that of the result, or says why
+  /// there are none; the doc comment of the op has the formula.
+  func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients
 }
 
 extension TensorOp {

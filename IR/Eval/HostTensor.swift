@@ -3,11 +3,20 @@ package struct HostTensor: Hashable, Sendable {
   package var type: TensorType
   package var elements: [Double]
 
+  /// Whether floating-point elements keep all bits of an f64, whatever their type; for differences
+  /// quotients, which rounding would swamp.
+  @TaskLocal package static var isExact = false
+
+  /// How elements of a type are rounded.
+  private static func rounding(_ dtype: DType) -> (Double) -> Double {
+    isExact && dtype.isFloat ? { $0 } : { dtype.round($0) }
+  }
+
   /// Rounds the elements to the type.
   package init(_ type: TensorType, _ elements: [Double]) {
     precondition(elements.count == type.count, "element count must match \(type)")
     self.type = type
-    self.elements = elements.map { type.dtype.round($0) }
+    self.elements = elements.map(Self.rounding(type.dtype))
   }
 
   /// Every element the same.
@@ -17,11 +26,12 @@ package struct HostTensor: Hashable, Sendable {
 
   /// Computes each element from its multi-index.
   package init(_ type: TensorType, _ body: (_ index: [Int]) -> Double) {
+    let round = Self.rounding(type.dtype)
     var elements: [Double] = []
     elements.reserveCapacity(type.count)
     var index = [Int](repeating: 0, count: type.rank)
     for _ in 0..<type.count {
-      elements.append(type.dtype.round(body(index)))
+      elements.append(round(body(index)))
       var axis = type.rank - 1
       while axis >= 0 {
         index[axis] += 1

@@ -3,6 +3,7 @@
 /// - Shapes: a and b of equal rank → their common shape.
 /// - Types: equal element types; float kernels compute in f32.
 /// - Errors: `add.dtype`, `add.rank`, `add.shape`.
+/// - Gradient: `da = db = dy`.
 package struct Add: BinaryOp {
   package static let mnemonic = "add"
   package static var traits: Traits { [.elementwise, .commutative] }
@@ -10,6 +11,12 @@ package struct Add: BinaryOp {
   package init() {}
 
   package static func apply(_ a: Double, _ b: Double) -> Double { a + b }
+
+  package func partial(
+    _ operand: Int, _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    site.gradient
+  }
 }
 
 extension Graph {

@@ -1,4 +1,5 @@
 /// The memory of a function's intermediate buffers, in stage buffer.
+/// - Gradient: none: only ops of stage tensor are differentiated.
 package struct Arena: TensorOp {
   package static let mnemonic = "arena"
   package static let signature = Signature([])
@@ -21,5 +22,11 @@ package struct Arena: TensorOp {
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     throw error("stage", "buffers have no value; evaluate an earlier stage")
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "only ops of stage tensor are differentiated")
   }
 }

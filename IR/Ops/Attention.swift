@@ -5,6 +5,8 @@
 /// - Types: q, k, v of equal float type → f32; softmax in f32.
 /// - Errors: `attention.heads`, `attention.shape`, `attention.dtype`.
 /// - Source: Vaswani et al. 2017, eq. 1; kernels follow Dao et al. 2022 (online softmax).
+/// - Gradient: from blocks of recomputed probabilities (`attention_gradient`), with the log-sum of the
+///   exponentials of each row (`attention_statistics`) and the products `Σ dy · y` of each head.
 package struct Attention: CompositeOp {
   package static let mnemonic = "attention"
   package static let signature = Signature([nil, "keys", "values"])
@@ -105,6 +107,42 @@ package struct Attention: CompositeOp {
     let parts = try graph.transpose(try graph.reshape(x, to: [n, t, heads, d]), axes: axes)
     let shape = graph.type(parts).shape
     return try graph.reshape(parts, to: [n * heads, shape[2], shape[3]])
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (q, k, v) = (site.operands[0], site.operands[1], site.operands[2])
+    let dtype = graph.type(q).dtype
+    let shape = graph.type(q).shape
+    let statistics = try graph.attentionStatistics(q, keys: k, heads: heads, causal: isCausal)
+    let products = try graph.reduceSum(
+      try graph.reshape(
+        try graph.mul(site.gradient, site.result),
+        to: [shape[0], shape[1], heads, shape[2] / heads]),
+      axes: [3])
+    let rows = try graph.transpose(
+      try graph.reshape(products, to: [shape[0], shape[1], heads]), axes: [0, 2, 1])
+    // Probabilities are what the forward pass had, so q, k, v are taken as it took them.
+    let operands = [q, k, v, try graph.cast(site.gradient, to: dtype), statistics, rows]
+    var result: [ValueID?] = [nil, nil, nil]
+    if site.needs[0] {
+      let dq = try graph.emit(
+        .attentionGradient(AttentionGradient(of: .queries, heads: heads, isCausal: isCausal)),
+        operands)
+      result[0] = try graph.cast(dq, to: dtype)
+    }
+    if site.needs[1] || site.needs[2] {
+      let both = try graph.emit(
+        .attentionGradient(AttentionGradient(of: .keysAndValues, heads: heads, isCausal: isCausal)),
+        operands)
+      for index in 0...1 where site.needs[1 + index] {
+        let part = try graph.slice(both, axis: 0, from: index, to: index + 1)
+        result[1 + index] = try graph.cast(
+          try graph.reshape(part, to: graph.type(k).shape), to: dtype)
+      }
+    }
+    return .values(result)
   }
 }
 

@@ -1,6 +1,7 @@
 /// Repetition along axes of extent 1: `y[i] = x[i with 0 on axes of extent 1]`.
 ///
 /// - Shapes: x of the result's rank with extents equal or 1.
+/// - Gradient: `dy` summed over the repeated axes.
 package struct Broadcast: ResultTypedOp {
   package static let mnemonic = "broadcast"
   package static let traits: Traits = .dataMovement
@@ -20,6 +21,12 @@ package struct Broadcast: ResultTypedOp {
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     [HostTensor(types[0]) { operands[0].broadcast($0) }]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .values([try graph.sum(site.gradient, to: graph.type(site.operands[0]).shape)])
   }
 }
 

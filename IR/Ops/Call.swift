@@ -1,6 +1,7 @@
 /// A call of a kernel or function of the module by name.
 ///
 /// - Types: those of the callee; the module verifier compares them.
+/// - Gradient: none: only ops of stage tensor are differentiated.
 package struct Call: TensorOp {
   package static let mnemonic = "call"
   package static let signature = Signature([], isVariadic: true)
@@ -29,5 +30,11 @@ package struct Call: TensorOp {
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     try environment.call(name, operands)
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "only ops of stage tensor are differentiated")
   }
 }

@@ -1,6 +1,7 @@
 /// Conversion of the element type, rounding to nearest even (floats) or truncating (to integers).
 ///
 /// - Shapes: any → the same.
+/// - Gradient: `dy` in the operand's type.
 package struct Cast: ResultTypedOp {
   package static let mnemonic = "cast"
   package static let traits: Traits = .elementwise
@@ -17,6 +18,12 @@ package struct Cast: ResultTypedOp {
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     [HostTensor(types[0], operands[0].elements)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .values([try graph.cast(site.gradient, to: graph.type(site.operands[0]).dtype)])
   }
 }
 

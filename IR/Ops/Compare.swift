@@ -2,6 +2,7 @@
 /// `notEqual` is true then.
 ///
 /// - Types: equal element types → u8.
+/// - Gradient: none: a comparison is constant almost everywhere.
 package struct Compare: TensorOp {
   /// The relation tested.
   package enum Relation: String, CaseIterable, Hashable, Sendable {
@@ -54,6 +55,12 @@ package struct Compare: TensorOp {
     return [
       HostTensor(types[0]) { relation.holds(a.broadcast($0), b.broadcast($0)) ? 1 : 0 }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "a comparison is constant almost everywhere")
   }
 }
 

@@ -1,6 +1,7 @@
 /// Operands one after the other along an axis.
 ///
 /// - Shapes: equal but for the axis. Errors: `concat.axis`, `concat.shape`.
+/// - Gradient: the part of `dy` that each operand gave.
 package struct Concat: TensorOp {
   package static let mnemonic = "concat"
   package static let signature = Signature([], isVariadic: true)
@@ -44,6 +45,20 @@ package struct Concat: TensorOp {
         return .nan
       }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    var start = 0
+    var result: [ValueID?] = []
+    for (operand, needs) in zip(site.operands, site.needs) {
+      let end = start + graph.type(operand).shape[axis]
+      result.append(
+        needs ? try graph.slice(site.gradient, axis: axis, from: start, to: end) : nil)
+      start = end
+    }
+    return .values(result)
   }
 }
 

@@ -2,6 +2,7 @@
 ///
 /// - Rate: load.
 /// - Errors: `constant.count` when the numbers are neither one nor as many as the elements.
+/// - Gradient: none: a constant has no operands.
 package struct Constant: TensorOp {
   package static let mnemonic = "constant"
   package static let signature = Signature([])
@@ -33,6 +34,12 @@ package struct Constant: TensorOp {
   ) throws(OpError) -> [HostTensor] {
     values.count == 1
       ? [HostTensor(type, repeating: values[0])] : [HostTensor(type, values)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "a constant has no operands")
   }
 }
 

@@ -5,6 +5,9 @@
 ///   → `[n,p,q,o]`, `p = (h + 2·pad − kh)/s + 1`.
 /// - Types: x and weight of equal type, bias f32 → f32; products summed in f32.
 /// - Errors: `conv2d.depth`, `conv2d.dtype`, `conv2d.bias`, `conv2d.stride`, `conv2d.size`.
+/// - Gradient: `dx` is a stride-1 convolution of `dy` with the flipped, transposed weight, one per
+///   phase of a strided image; `dW[o,i,u,v] = Σ dy[n,p,q,o] · x[n, p·s + u − pad, q·s + v − pad, i]`,
+///   one contraction over the pixels per tap; `db` the sum over the pixels.
 package struct Conv2d: TensorOp {
   package static let mnemonic = "conv2d"
   package static let signature = Signature([nil, "weight"], optional: "bias")
@@ -71,6 +74,25 @@ package struct Conv2d: TensorOp {
         return sum
       }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (x, weight) = (site.operands[0], site.operands[1])
+    let dtype = graph.type(x).dtype
+    let dy = try graph.cast(site.gradient, to: dtype)
+    return try site.each { (operand, _) throws(Diagnostic) -> ValueID? in
+      switch operand {
+      case 0:
+        let image = try imageGradient(dy, weight, graph.type(x).shape, in: &graph)
+        return try graph.cast(image, to: dtype)
+      case 1:
+        let kernel = try weightGradient(dy, x, graph.type(weight).shape, in: &graph)
+        return try graph.cast(kernel, to: dtype)
+      default: return try graph.columnSums(site.gradient)
+      }
+    }
   }
 }
 

@@ -2,12 +2,19 @@
 ///
 /// - Shapes: x any → the same.
 /// - Types: any float; computed in f32 by kernels.
+/// - Gradient: `−sin x · dy`.
 package struct Cos: UnaryOp {
   package static let mnemonic = "cos"
 
   package init() {}
 
   package static func apply(_ x: Double) -> Double { Libm.cos(x) }
+
+  package func derivative(
+    _ x: ValueID, _ y: ValueID, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    try graph.neg(try graph.sin(x))
+  }
 }
 
 extension Graph {

@@ -2,12 +2,20 @@
 ///
 /// - Shapes: x any → the same.
 /// - Types: any float; computed in f32 by kernels.
+/// - Gradient: `2/√π · e^(−x²) · dy`.
 package struct Erf: UnaryOp {
   package static let mnemonic = "erf"
 
   package init() {}
 
   package static func apply(_ x: Double) -> Double { Libm.erf(x) }
+
+  package func derivative(
+    _ x: ValueID, _ y: ValueID, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    let e = try graph.exp(try graph.neg(try graph.mul(x, x)))
+    return try graph.scaled(e, by: 2 / Double.pi.squareRoot())
+  }
 }
 
 extension Graph {

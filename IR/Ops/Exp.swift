@@ -2,12 +2,19 @@
 ///
 /// - Shapes: x any → the same.
 /// - Types: any float; computed in f32 by kernels.
+/// - Gradient: `y · dy`.
 package struct Exp: UnaryOp {
   package static let mnemonic = "exp"
 
   package init() {}
 
   package static func apply(_ x: Double) -> Double { Libm.exp(x) }
+
+  package func derivative(
+    _ x: ValueID, _ y: ValueID, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    y
+  }
 }
 
 extension Graph {

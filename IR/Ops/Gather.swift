@@ -1,6 +1,7 @@
 /// Rows of a table: `y[i…, c] = table[ids[i…], c]`; ids outside the table read its nearest row.
 ///
 /// - Shapes: table `[v,c]`, ids i32 `[i…]` → `[i…, c]`.
+/// - Gradient: rows of `dy` added up in the rows of the table that they came from (`scatter_add`).
 package struct Gather: TensorOp {
   package static let mnemonic = "gather"
   package static let signature = Signature([nil, "ids"])
@@ -27,6 +28,17 @@ package struct Gather: TensorOp {
         return table[[min(max(id, 0), table.type.shape[0] - 1), index[index.count - 1]]]
       }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    try site.each { (operand, table) throws(Diagnostic) -> ValueID? in
+      operand == 1
+        ? nil
+        : try graph.scatterAdd(
+          site.gradient, ids: site.operands[1], rows: graph.type(table).shape[0])
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 ///
 /// - Shapes: x `[…, 2c]` → `[…, c]`. Errors: `geglu.channels` when the last extent is odd.
 /// - Source: Shazeer 2020; value and gate order as in diffusers.
+/// - Gradient: `da = dy · gelu(g), dg = dy · a · gelu′(g)`.
 package struct Geglu: CompositeOp {
   package static let mnemonic = "geglu"
   package static let signature = Signature([nil])
@@ -42,6 +43,19 @@ package struct Geglu: CompositeOp {
     let value = try graph.slice(operands[0], axis: axis, from: 0, to: width)
     let gate = try graph.slice(operands[0], axis: axis, from: width, to: 2 * width)
     return [try graph.mul(value, try graph.gelu(gate))]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (x, dy) = (site.operands[0], site.gradient)
+    let (axis, width) = (graph.type(x).rank - 1, graph.type(dy).lastExtent)
+    let value = try graph.slice(x, axis: axis, from: 0, to: width)
+    let gate = try graph.slice(x, axis: axis, from: width, to: 2 * width)
+    let slope = try Gelu().derivative(gate, gate, in: &graph)
+    let values = try graph.mul(dy, try graph.gelu(gate))
+    let gates = try graph.mul(try graph.mul(dy, value), slope)
+    return .values([try graph.concat([values, gates], axis: axis)])
   }
 }
 

@@ -4,6 +4,8 @@
 /// - Shapes: x `[n, …, c]`, scale and shift `[c]` → `[2, n, c]` (row 0 is a, row 1 is b).
 /// - Types: f32; means and variances of each group from f32 partial sums over a fixed partition.
 /// - Errors: `group-affine.groups` when the groups do not divide the channels.
+/// - Gradient: with `da′ = da − mean_g · db`: `dscale = Σ da′ r`, `dshift = Σ db`,
+///   `dx = −(Σ_g db · a + r x̂ · r Σ_g da′ · scale) / N` for the N elements of a group.
 package struct GroupAffine: GroupStatisticsOp {
   package static let mnemonic = "group_affine"
   package static let traits: Traits = .reduction
@@ -55,6 +57,38 @@ package struct GroupAffine: GroupStatisticsOp {
       }
     }
     return result
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (x, scale) = (site.operands[0], site.operands[1])
+    let type = graph.type(x)
+    let statistics = try NormalisedGroups(x, groups: groups, eps: eps, in: &graph)
+    var shape = [Int](repeating: 1, count: type.rank)
+    (shape[0], shape[type.rank - 1]) = (type.shape[0], type.lastExtent)
+    func row(_ value: ValueID, _ index: Int, _ graph: inout Graph) throws(Diagnostic) -> ValueID {
+      try graph.reshape(
+        try graph.slice(value, axis: 0, from: index, to: index + 1), to: shape)
+    }
+    let dshift = try row(site.gradient, 1, &graph)
+    // b = shift − mean · a, and −mean · r is what the statistics have; dr is da′ · scale.
+    let moved = try graph.mul(dshift, try graph.div(statistics.offset, statistics.inverse))
+    let da = try graph.add(try row(site.gradient, 0, &graph), moved)
+    return try site.each { (operand, _) throws(Diagnostic) -> ValueID? in
+      switch operand {
+      case 0:
+        let slope = try statistics.groupMean(da, weight: scale, in: &graph)
+        let level = try graph.mul(
+          statistics.inverse, try statistics.groupMean(dshift, weight: scale, in: &graph))
+        let square = try graph.mul(statistics.inverse, statistics.inverse)
+        let normal = try statistics.normalised(x, in: &graph)
+        let tilt = try graph.mul(try graph.mul(square, slope), normal)
+        return try graph.neg(try graph.add(tilt, level))
+      case 1: return try graph.columnSums(try graph.mul(da, statistics.inverse))
+      default: return try graph.columnSums(dshift)
+      }
+    }
   }
 }
 

@@ -5,6 +5,8 @@
 /// - Types: f32.
 /// - Errors: `group-norm.groups`, `group-norm.channels`, `group-norm.rank`.
 /// - Source: Wu & He 2018, eq. 1–3.
+/// - Gradient: `dx = r (g − mean_g g − x̂ · mean_g(g x̂))` with `g = scale · dy`, `x̂` the normalised
+///   x and r its inverse deviation; `dscale = Σ dy x̂`, `dshift = Σ dy`.
 package struct GroupNorm: GroupStatisticsOp, CompositeOp {
   package static let mnemonic = "group_norm"
   package static let traits: Traits = [.reduction, .composite]
@@ -48,6 +50,30 @@ package struct GroupNorm: GroupStatisticsOp, CompositeOp {
     let a = try graph.reshape(try graph.slice(affine, axis: 0, from: 0, to: 1), to: shape)
     let b = try graph.reshape(try graph.slice(affine, axis: 0, from: 1, to: 2), to: shape)
     return [try graph.add(try graph.mul(operands[0], a), b)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (x, dy) = (site.operands[0], site.gradient)
+    let statistics = try NormalisedGroups(x, groups: groups, eps: eps, in: &graph)
+    let normal = try statistics.normalised(x, in: &graph)
+    let sums = try statistics.sum(dy, in: &graph)
+    let products = try statistics.sum(try graph.mul(dy, normal), in: &graph)
+    return try site.each { (operand, _) throws(Diagnostic) -> ValueID? in
+      switch operand {
+      case 0:
+        let scale = site.operands[1]
+        let g = try graph.mul(dy, try statistics.channels(scale, in: &graph))
+        let mean = try statistics.groupMean(sums, weight: scale, in: &graph)
+        let slope = try statistics.groupMean(products, weight: scale, in: &graph)
+        let rest = try graph.sub(g, mean)
+        let inner = try graph.sub(rest, try graph.mul(normal, slope))
+        return try graph.mul(statistics.inverse, inner)
+      case 1: return try graph.columnSums(products)
+      default: return try graph.columnSums(sums)
+      }
+    }
   }
 }
 

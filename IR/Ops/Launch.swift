@@ -1,6 +1,7 @@
 /// Runs a kernel on buffers: inputs first, then the buffers it writes, labelled `into`.
 ///
 /// - Types: those of the kernel; the module verifier compares them.
+/// - Gradient: none: only ops of stage tensor are differentiated.
 package struct Launch: TensorOp {
   package static let mnemonic = "launch"
   package static let signature = Signature([], isVariadic: true)
@@ -34,5 +35,11 @@ package struct Launch: TensorOp {
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     throw error("stage", "buffers have no value; evaluate an earlier stage")
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "only ops of stage tensor are differentiated")
   }
 }

@@ -4,6 +4,8 @@
 /// - Shapes: x `[…, c]`, scale and shift `[c]` → `[…, c]`.
 /// - Types: x f32, scale and shift f32 → f32.
 /// - Source: Ba, Kiros & Hinton 2016, eq. 3–4.
+/// - Gradient: `dx = r (g − mean g − x̂ · mean(g x̂))` with `g = scale · dy`, `r = 1/√(var + eps)`,
+///   `x̂ = (x − mean) r`; `dscale = Σ dy x̂`, `dshift = Σ dy`.
 package struct LayerNorm: CompositeOp {
   package static let mnemonic = "layer_norm"
   package static let signature = Signature([nil, "scale", "shift"])
@@ -62,6 +64,39 @@ package struct LayerNorm: CompositeOp {
     let shift = try graph.reshape(operands[2], to: rowShape)
     let scaled = try graph.mul(try graph.mul(centred, inverse), scale)
     return [try graph.add(scaled, shift)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (x, dy) = (site.operands[0], site.gradient)
+    let type = graph.type(x)
+    let last = type.rank - 1
+    let inverseCount = 1 / Double(type.lastExtent)
+    func mean(_ value: ValueID, _ graph: inout Graph) throws(Diagnostic) -> ValueID {
+      try graph.scaled(try graph.reduceSum(value, axes: [last]), by: inverseCount)
+    }
+    if !site.needs[0] && !site.needs[1] {
+      return .values([nil, nil, site.needs[2] ? try graph.columnSums(dy) : nil])
+    }
+    let centred = try graph.sub(x, try mean(x, &graph))
+    let variance = try mean(try graph.mul(centred, centred), &graph)
+    let inverse = try graph.rsqrt(
+      try graph.add(variance, try graph.number(eps, like: variance)))
+    let normal = try graph.mul(centred, inverse)
+    return try site.each { (operand, _) throws(Diagnostic) -> ValueID? in
+      switch operand {
+      case 0:
+        let ones = [Int](repeating: 1, count: last)
+        let scale = try graph.reshape(site.operands[1], to: ones + [type.lastExtent])
+        let g = try graph.mul(dy, scale)
+        let slope = try mean(try graph.mul(g, normal), &graph)
+        let rest = try graph.sub(g, try mean(g, &graph))
+        return try graph.mul(inverse, try graph.sub(rest, try graph.mul(normal, slope)))
+      case 1: return try graph.columnSums(try graph.mul(dy, normal))
+      default: return try graph.columnSums(dy)
+      }
+    }
   }
 }
 

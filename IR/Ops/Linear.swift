@@ -3,6 +3,8 @@
 /// - Shapes: x `[…, i]`, weight `[o, i]` (checkpoint layout) or packed in panels, bias `[o]`.
 /// - Types: x and weight of equal type, bias f32 → f32; products summed in f32.
 /// - Errors: `linear.depth`, `linear.dtype`, `linear.bias`.
+/// - Gradient: `dx = dy · W` as a linear map with weight `Wᵀ`, `dW = dyᵀ · x` as one with weight
+///   `xᵀ`, `db` the sum of the rows of `dy`.
 package struct Linear: TensorOp {
   package static let mnemonic = "linear"
   package static let signature = Signature([nil, "weight"], optional: "bias")
@@ -43,6 +45,25 @@ package struct Linear: TensorOp {
       result[position] = sum
     }
     return [HostTensor(types[0], result)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    try site.each { (operand, x) throws(Diagnostic) -> ValueID? in
+      if operand == 2 { return try graph.columnSums(site.gradient) }
+      let type = graph.type(x)
+      // Contractions take equal types, and what was rounded is rounded here too.
+      let dy = try graph.cast(site.gradient, to: type.dtype)
+      let product: ValueID
+      if operand == 0 {
+        product = try graph.linear(dy, weight: try graph.transposed(site.operands[1]))
+      } else {
+        let inputs = try graph.transposed(try graph.matrix(site.operands[0]))
+        product = try graph.linear(try graph.transposed(try graph.matrix(dy)), weight: inputs)
+      }
+      return try graph.cast(product, to: type.dtype)
+    }
   }
 }
 

@@ -6,6 +6,8 @@
 ///   `[n,p,q,o]`; scale `[1]` is the final multiplier (strength · alpha / rank).
 /// - Types: f32.
 /// - Source: Hu et al. 2021, eq. 3.
+/// - Gradient: `dbase = dy`; with `mid = down(input)`: `dmid = s · upᵀ(dy)`, and from it the input
+///   and down as for their layer; `dup = s · dyᵀ · mid`, `ds = Σ dy · up(mid)`.
 package struct Lora: CompositeOp {
   package static let mnemonic = "lora"
   package static let signature = Signature([nil, "input", "down", "up", "scale"])
@@ -78,6 +80,51 @@ package struct Lora: CompositeOp {
     let ones = [Int](repeating: 1, count: graph.type(base).rank)
     let scale = try graph.reshape(operands[4], to: ones)
     return [try graph.add(base, try graph.mul(branch, scale))]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    // The rank is small, so the scale goes to the narrow side: up′ = s · up.
+    let (base, input, down, up) = (
+      site.operands[0], site.operands[1], site.operands[2], site.operands[3]
+    )
+    var result: [ValueID?] = [site.needs[0] ? site.gradient : nil, nil, nil, nil, nil]
+    guard site.needs.dropFirst().contains(true) else { return .values(result) }
+    let ones = [Int](repeating: 1, count: graph.type(up).rank)
+    let scale = try graph.reshape(site.operands[4], to: ones)
+    let scaledUp = try graph.mul(up, scale)
+    let isLinear = graph.type(down).rank == 2
+    let first: any TensorOp = isLinear ? Linear() : Conv2d(stride: stride, pad: pad)
+    let second: any TensorOp = isLinear ? Linear() : Conv2d()
+    let middle =
+      isLinear
+      ? try graph.linear(input, weight: down)
+      : try graph.conv2d(input, weight: down, stride: stride, pad: pad)
+    let needsMiddle = site.needs[1] || site.needs[2]
+    let upper = GradientSite(
+      operands: [middle, scaledUp], result: base, gradient: site.gradient,
+      needs: [needsMiddle, site.needs[3] || site.needs[4]])
+    guard case .values(let outer) = try second.gradient(upper, in: &graph) else {
+      return .values(result)
+    }
+    if let dmiddle = outer[0] {
+      let lower = GradientSite(
+        operands: [input, down], result: middle, gradient: dmiddle,
+        needs: [site.needs[1], site.needs[2]])
+      if case .values(let inner) = try first.gradient(lower, in: &graph) {
+        (result[1], result[2]) = (inner[0], inner[1])
+      }
+    }
+    if let dup = outer[1] {
+      if site.needs[3] { result[3] = try graph.mul(dup, scale) }
+      if site.needs[4] {
+        let products = try graph.mul(dup, up)
+        let sum = try graph.reduceSum(products, axes: Array(graph.type(up).shape.indices))
+        result[4] = try graph.reshape(sum, to: [1])
+      }
+    }
+    return .values(result)
   }
 }
 

@@ -4,6 +4,7 @@
 ///   up `[o,k,1,1]`; scale `[1]` → as weight.
 /// - Types: f32, summed in f32.
 /// - Source: Hu et al. 2021, section 4.1.
+/// - Gradient: `dW = dy, dup = s · dy · downᵀ, ddown = s · upᵀ · dy, ds = Σ dy · up · down`.
 package struct LoraMerge: TensorOp {
   package static let mnemonic = "lora_merge"
   package static let signature = Signature([nil, "down", "up", "scale"])
@@ -44,6 +45,33 @@ package struct LoraMerge: TensorOp {
           return weight.elements[position] + scale * sum
         })
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (dy, shape) = (site.gradient, graph.type(site.operands[0]).shape)
+    let width = graph.type(dy).count / shape[0]
+    let rank = graph.type(site.operands[1]).shape[0]
+    let rows = try graph.reshape(dy, to: [shape[0], width])
+    let down = try graph.reshape(site.operands[1], to: [rank, width])
+    let up = try graph.reshape(site.operands[2], to: [shape[0], rank])
+    let scale = try graph.reshape(site.operands[3], to: [1, 1])
+    return try site.each { (operand, x) throws(Diagnostic) -> ValueID? in
+      let product: ValueID
+      switch operand {
+      case 0: return dy
+      case 1:
+        product = try graph.linear(
+          try graph.transposed(up), weight: try graph.transposed(rows))
+      case 2: product = try graph.linear(rows, weight: down)
+      default:
+        let change = try graph.linear(up, weight: try graph.transposed(down))
+        let sum = try graph.reduceSum(try graph.mul(rows, change), axes: [0, 1])
+        return try graph.reshape(sum, to: [1])
+      }
+      return try graph.reshape(try graph.mul(product, scale), to: graph.type(x).shape)
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 ///
 /// - Shapes: a `[b,m,k]`, b `[b,k,n]` → `[b,m,n]`.
 /// - Types: equal float types → f32; summed in f32.
+/// - Gradient: `da = dy · bᵀ, db = aᵀ · dy`.
 package struct Matmul: TensorOp {
   package static let mnemonic = "matmul"
   package static let signature = Signature([nil, nil])
@@ -32,6 +33,19 @@ package struct Matmul: TensorOp {
         return sum
       }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    try site.each { (operand, x) throws(Diagnostic) -> ValueID? in
+      let dtype = graph.type(x).dtype
+      let dy = try graph.cast(site.gradient, to: dtype)
+      let other = try graph.transpose(site.operands[1 - operand], axes: [0, 2, 1])
+      let product =
+        operand == 0 ? try graph.matmul(dy, other) : try graph.matmul(other, dy)
+      return try graph.cast(product, to: dtype)
+    }
   }
 }
 

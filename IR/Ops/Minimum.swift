@@ -3,6 +3,7 @@
 /// - Shapes: a and b of equal rank → their common shape.
 /// - Types: equal element types; float kernels compute in f32.
 /// - Errors: `minimum.dtype`, `minimum.rank`, `minimum.shape`.
+/// - Gradient: `dy` to the chosen operand, half of it to each of two equal ones.
 package struct Minimum: BinaryOp {
   package static let mnemonic = "minimum"
   package static var traits: Traits { [.elementwise, .commutative] }
@@ -10,6 +11,18 @@ package struct Minimum: BinaryOp {
   package init() {}
 
   package static func apply(_ a: Double, _ b: Double) -> Double { a.isNaN || b.isNaN ? .nan : Swift.min(a, b) }
+
+  package func partial(
+    _ operand: Int, _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    let (x, other) = (site.operands[operand], site.operands[1 - operand])
+    let dy = site.gradient
+    let wins = try graph.compare(x, other, is: .less)
+    let ties = try graph.compare(x, other, is: .equal)
+    let half = try graph.select(
+      ties, try graph.scaled(dy, by: 0.5), try graph.number(0, like: dy))
+    return try graph.select(wins, dy, half)
+  }
 }
 
 extension Graph {

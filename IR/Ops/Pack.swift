@@ -7,6 +7,7 @@
 ///
 /// - Shapes: `[o,i]` or `[o,i,kh,kw]` → the same, `@panel`.
 /// - Types: f32, f16 or bf16 → f32 or bf16 (even i).
+/// - Gradient: none: panels are made after differentiation.
 package struct Pack: TensorOp {
   package static let mnemonic = "pack"
   package static let signature = Signature([nil])
@@ -38,6 +39,12 @@ package struct Pack: TensorOp {
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     [HostTensor(types[0], operands[0].elements)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "panels are made after differentiation")
   }
 }
 

@@ -1,6 +1,7 @@
 /// Zeros around a tensor: `low[a]` before and `high[a]` after axis `a`.
 ///
 /// - Errors: `pad.rank` when the lists do not have one number per axis; `pad.negative`.
+/// - Gradient: `dy` without its border.
 package struct Pad: TensorOp {
   package static let mnemonic = "pad"
   package static let signature = Signature([nil])
@@ -44,6 +45,17 @@ package struct Pad: TensorOp {
         return isInside ? x[inner] : 0
       }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let shape = graph.type(site.operands[0]).shape
+    var inner = site.gradient
+    for axis in shape.indices where low[axis] + high[axis] > 0 {
+      inner = try graph.slice(inner, axis: axis, from: low[axis], to: low[axis] + shape[axis])
+    }
+    return .values([inner])
   }
 }
 

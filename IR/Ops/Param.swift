@@ -2,6 +2,7 @@
 ///
 /// - Rate: load.
 /// - Errors: `param.missing` when evaluated without that weight.
+/// - Gradient: none: a weight has no operands.
 package struct Param: TensorOp {
   package static let mnemonic = "param"
   package static let signature = Signature([])
@@ -40,6 +41,12 @@ package struct Param: TensorOp {
       throw error("shape", "weight \"\(name)\" is \(value.type), expected \(type)")
     }
     return [HostTensor(type, value.elements)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "a weight has no operands")
   }
 }
 

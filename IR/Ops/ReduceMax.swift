@@ -1,4 +1,5 @@
 /// Maximum over axes, which keep extent 1: `y = max x`.
+/// - Gradient: `dy` to the largest element, shared evenly among equal ones.
 package struct ReduceMax: ReductionOp {
   package static let mnemonic = "reduce_max"
   package static let identity = -Double.infinity
@@ -7,6 +8,16 @@ package struct ReduceMax: ReductionOp {
   package init(axes: [Int]) { self.axes = axes }
 
   package static func combine(_ a: Double, _ b: Double) -> Double { max(a, b) }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (x, dy) = (site.operands[0], site.gradient)
+    let isLargest = try graph.compare(x, site.result, is: .equal)
+    let ones = try graph.select(isLargest, try graph.number(1, like: x), try graph.number(0, like: x))
+    let share = try graph.div(dy, try graph.reduceSum(ones, axes: axes))
+    return .values([try graph.mul(ones, share)])
+  }
 }
 
 extension Graph {

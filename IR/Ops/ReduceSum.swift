@@ -1,4 +1,5 @@
 /// Sum over axes, which keep extent 1: `y = Σ x`, in f32 or better.
+/// - Gradient: `dy` repeated along the axes.
 package struct ReduceSum: ReductionOp {
   package static let mnemonic = "reduce_sum"
   package static let identity = 0.0
@@ -7,6 +8,12 @@ package struct ReduceSum: ReductionOp {
   package init(axes: [Int]) { self.axes = axes }
 
   package static func combine(_ a: Double, _ b: Double) -> Double { a + b }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .values([try graph.broadcast(site.gradient, to: graph.type(site.operands[0]).shape)])
+  }
 }
 
 extension Graph {

@@ -1,6 +1,7 @@
 /// The same elements in row-major order with another shape.
 ///
 /// - Errors: `reshape.count` when the element counts differ; `reshape.dtype`.
+/// - Gradient: `dy` in the operand's shape.
 package struct Reshape: ResultTypedOp {
   package static let mnemonic = "reshape"
   package static let traits: Traits = .view
@@ -23,6 +24,12 @@ package struct Reshape: ResultTypedOp {
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     [HostTensor(types[0], operands[0].elements)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .values([try graph.reshape(site.gradient, to: graph.type(site.operands[0]).shape)])
   }
 }
 

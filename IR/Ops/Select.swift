@@ -1,6 +1,7 @@
 /// Choice: `y = c ≠ 0 ? a : b`, elementwise with broadcasting.
 ///
 /// - Types: c u8; a and b of equal element type.
+/// - Gradient: `dy` to the chosen operand, zero to the other.
 package struct Select: TensorOp {
   package static let mnemonic = "select"
   package static let signature = Signature([nil, nil, nil])
@@ -26,6 +27,19 @@ package struct Select: TensorOp {
     return [
       HostTensor(types[0]) { c.broadcast($0) != 0 ? a.broadcast($0) : b.broadcast($0) }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    try site.each { (operand, x) throws(Diagnostic) -> ValueID? in
+      if operand == 0 { return nil }
+      let (c, dy) = (site.operands[0], site.gradient)
+      let zero = try graph.number(0, like: dy)
+      let chosen =
+        operand == 1 ? try graph.select(c, dy, zero) : try graph.select(c, zero, dy)
+      return try graph.sum(chosen, to: graph.type(x).shape)
+    }
   }
 }
 

@@ -2,12 +2,19 @@
 ///
 /// - Shapes: x any → the same.
 /// - Types: any float; computed in f32 by kernels.
+/// - Gradient: `cos x · dy`.
 package struct Sin: UnaryOp {
   package static let mnemonic = "sin"
 
   package init() {}
 
   package static func apply(_ x: Double) -> Double { Libm.sin(x) }
+
+  package func derivative(
+    _ x: ValueID, _ y: ValueID, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    try graph.cos(x)
+  }
 }
 
 extension Graph {

@@ -1,6 +1,7 @@
 /// A range along one axis: `y[…, i, …] = x[…, from + i, …]` for `from + i < to`.
 ///
 /// - Errors: `slice.axis`, `slice.range`.
+/// - Gradient: `dy` with zeros around it.
 package struct Slice: TensorOp {
   package static let mnemonic = "slice"
   package static let signature = Signature([nil])
@@ -50,6 +51,16 @@ package struct Slice: TensorOp {
         return x[index]
       }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let shape = graph.type(site.operands[0]).shape
+    var (low, high) = ([Int](repeating: 0, count: shape.count), shape.map { _ in 0 })
+    low[axis] = from
+    high[axis] = shape[axis] - to
+    return .values([try graph.pad(site.gradient, low: low, high: high)])
   }
 }
 

@@ -1,6 +1,7 @@
 /// Softmax over the last axis: `y = e^(x − max x) / Σ e^(x − max x)`.
 ///
 /// - Types: f32 or bf16 → the same; computed in f32.
+/// - Gradient: `y · (dy − Σ dy · y)`.
 package struct Softmax: CompositeOp {
   package static let mnemonic = "softmax"
   package static let signature = Signature([nil])
@@ -37,6 +38,15 @@ package struct Softmax: CompositeOp {
     let top = try graph.reduceMax(operands[0], axes: [last])
     let e = try graph.exp(try graph.sub(operands[0], top))
     return [try graph.div(e, try graph.reduceSum(e, axes: [last]))]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let (y, dy) = (site.result, site.gradient)
+    let last = graph.type(y).rank - 1
+    let mean = try graph.reduceSum(try graph.mul(dy, y), axes: [last])
+    return .values([try graph.mul(y, try graph.sub(dy, mean))])
   }
 }
 

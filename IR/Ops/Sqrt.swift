@@ -2,12 +2,19 @@
 ///
 /// - Shapes: x any → the same.
 /// - Types: any float; computed in f32 by kernels.
+/// - Gradient: `dy / 2y`.
 package struct Sqrt: UnaryOp {
   package static let mnemonic = "sqrt"
 
   package init() {}
 
   package static func apply(_ x: Double) -> Double { x.squareRoot() }
+
+  package func derivative(
+    _ x: ValueID, _ y: ValueID, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    try graph.div(try graph.number(0.5, like: x), y)
+  }
 }
 
 extension Graph {

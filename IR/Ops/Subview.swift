@@ -1,6 +1,7 @@
 /// A buffer at a byte offset of an arena, in stage buffer.
 ///
 /// - Errors: `subview.range` when it ends outside the arena; `subview.align`.
+/// - Gradient: none: only ops of stage tensor are differentiated.
 package struct Subview: TensorOp {
   package static let mnemonic = "subview"
   package static let signature = Signature([nil])
@@ -33,5 +34,11 @@ package struct Subview: TensorOp {
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
     throw error("stage", "buffers have no value; evaluate an earlier stage")
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "only ops of stage tensor are differentiated")
   }
 }

@@ -5,6 +5,7 @@
 /// - Types: frequencies and phases are rounded to f32 as the reference does; a phase error of
 ///   `t · 6e-8` rad is part of the definition.
 /// - Source: Vaswani et al. 2017, section 3.5; diffusers `get_timestep_embedding`.
+/// - Gradient: none: timesteps are data, and their phases are rounded.
 package struct TimestepEmbedding: TensorOp {
   package static let mnemonic = "timestep_embedding"
   package static let signature = Signature([nil])
@@ -60,6 +61,12 @@ package struct TimestepEmbedding: TensorOp {
         return isCosine ? Libm.cos(phase) : Libm.sin(phase)
       }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "timesteps are data, and their phases are rounded")
   }
 }
 

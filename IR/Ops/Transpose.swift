@@ -1,4 +1,5 @@
 /// Permuted axes: axis `a` of the result is axis `axes[a]` of the operand.
+/// - Gradient: `dy` with the axes put back.
 package struct Transpose: TensorOp {
   package static let mnemonic = "transpose"
   package static let signature = Signature([nil])
@@ -32,6 +33,13 @@ package struct Transpose: TensorOp {
         return x[source]
       }
     ]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    let inverse = axes.indices.map { axis in axes.firstIndex(of: axis) ?? axis }
+    return .values([try graph.transpose(site.gradient, axes: inverse)])
   }
 }
 

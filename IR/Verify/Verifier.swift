@@ -11,7 +11,8 @@
 ///
 /// Stage kernel:
 /// - `verify.kernel.function`: functions hold only calls, sources and views.
-/// - `verify.kernel.body`: kernels hold no structural ops and no `param`, and return something.
+/// - `verify.kernel.body`: kernels hold no structural ops, no `param` and no request for gradients,
+///   and return something.
 /// - `verify.kernel.callee`: a call names a kernel and has its parameter and result types.
 ///
 /// Stage buffer:
@@ -153,7 +154,10 @@ package struct Verifier {
     for id in graph.order {
       let node = graph[id]
       var isForbidden = node.op.traits.contains(.structural)
-      if case .param = node.op { isForbidden = true }
+      switch node.op {
+      case .param, .gradient: isForbidden = true
+      default: break
+      }
       if isForbidden {
         record(
           "verify.kernel.body", "'\(node.op.mnemonic)' does not belong in a kernel", node, graph)

@@ -9,6 +9,7 @@ import Testing
   static let structural: [String: String] = [
     "param": "weights are parameters of kernels",
     "call": "calls kernels",
+    "gradient": "a request, gone before kernels are made",
     "arena": "memory of stage buffer",
     "subview": "memory of stage buffer",
     "launch": "runs kernels",
@@ -177,6 +178,14 @@ import Testing
           try g.gather(x, ids: g.parameter("ids", TensorType(.i32, ids)))
         }
       }
+    case "scatter_add":
+      let tables: [([Int], Int)] = [([2, 5, 40], 7), ([4, 3], 200), ([20, 1], 3), ([9, 37], 5)]
+      return try tables.map { shape, rows in
+        try one(shape) { g, x in
+          try g.scatterAdd(
+            x, ids: g.parameter("ids", TensorType(.i32, Array(shape.dropLast()))), rows: rows)
+        }
+      }
     case "pack":
       let weights: [([Int], DType, DType)] = [
         ([33, 24], .f32, .f32), ([40, 6, 3, 3], .f16, .bf16), ([16, 5], .bf16, .f32),
@@ -290,6 +299,42 @@ import Testing
           // Probabilities are rounded to bf16 as well.
           if dtype == .bf16 { test.bounds = .init(absolute: 2e-2, relative: 1e-2) }
           return test
+        }
+      }
+    case "attention_statistics":
+      return try [(1, 5, 5, true), (2, 9, 3, false), (4, 70, 77, false), (2, 6, 70, true)].flatMap {
+        (heads: Int, queries: Int, keys: Int, isCausal: Bool) in
+        try [DType.f32, .bf16].map { dtype in
+          try build([[2, queries, 40], [2, keys, 40]], dtype) { g, x in
+            try g.attentionStatistics(x[0], keys: x[1], heads: heads, causal: isCausal)
+          }
+        }
+      }
+    case "attention_gradient":
+      // Small heads, so that exponentials of the random scores stay small.
+      let sizes: [(heads: Int, queries: Int, keys: Int, isCausal: Bool)] = [
+        (10, 5, 5, true), (20, 9, 3, false), (8, 70, 77, false), (10, 6, 70, true),
+        (10, 130, 67, false), (10, 67, 67, true),
+      ]
+      return try sizes.flatMap { size in
+        try MoscIR.AttentionGradient.Part.allCases.flatMap { part in
+          try [DType.f32, .bf16].map { dtype in
+            var test = Case(
+              graph: try kernel { g in
+                let (q, k) = ([2, size.queries, 40], [2, size.keys, 40])
+                let x = [q, k, k, q].enumerated().map {
+                  g.parameter("x\($0)", TensorType(dtype, $1))
+                }
+                let rows = TensorType(.f32, [2, size.heads, size.queries])
+                let (l, d) = (g.parameter("l", rows), g.parameter("d", rows))
+                let op = MoscIR.AttentionGradient(
+                  of: part, heads: size.heads,
+                  isCausal: size.isCausal)
+                return [try g.emit(.attentionGradient(op), x + [l, d])]
+              })
+            test.bounds = .init(absolute: 2e-2, relative: 2e-5)
+            return test
+          }
         }
       }
     case "lora":

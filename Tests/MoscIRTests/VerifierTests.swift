@@ -111,4 +111,42 @@ import Testing
       """
     #expect(try body(overlap) == ["verify.buffer.overlap"])
   }
+
+  @Test func kernelsHoldNoRequestsForGradients() throws {
+    let text = """
+      mosc 1
+      stage kernel
+      kernel @k(%x: f32[1]) -> (f32[1]) {
+        %y = silu(%x) : f32[1]
+        %dx = gradient(%y, %x) : f32[1]
+        return %dx
+      }
+      """
+    #expect(try ids(text) == ["verify.kernel.body"])
+  }
+
+  @Test func aGradientIsOfOneNumberByFloats() throws {
+    func text(_ loss: String, _ type: String) -> String {
+      """
+      mosc 1
+      stage tensor
+      func @f(%x: f32[2], %i: i32[1], %l: f32[1]) -> (\(type)) {
+        %d = gradient(\(loss)) : \(type)
+        return %d
+      }
+      """
+    }
+    #expect(try ids(text("%l, %x", "f32[2]")) == [])
+    for (operands, type, id) in [
+      ("%x, %x", "f32[2]", "gradient.loss"), ("%l, %i", "i32[1]", "gradient.dtype"),
+    ] {
+      #expect {
+        _ = try Parser.parse(text(operands, type))
+      } throws: {
+        ($0 as? Diagnostic)?.id == id
+          || ($0 as? Diagnostics)?.list.contains { $0.id == id } == true
+      }
+    }
+  }
+
 }

@@ -47,7 +47,9 @@ extension FusionGroup.Kind {
     case .layerNorm, .softmax: self = .rows
     case .groupAffine, .reduceSum, .reduceMax, .groupNorm: self = .reduction
     case .geglu: self = .gated
-    case .pack, .loraMerge, .timestepEmbedding, .gather, .lora, .call: self = .single
+    case .pack, .loraMerge, .timestepEmbedding, .gather, .scatterAdd, .lora, .call,
+      .attentionStatistics, .attentionGradient:
+      self = .single
     default: return nil
     }
   }

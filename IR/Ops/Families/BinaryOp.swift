@@ -4,6 +4,10 @@ package protocol BinaryOp: TensorOp {
   init()
   /// The function in f64.
   static func apply(_ a: Double, _ b: Double) -> Double
+  /// The gradient of one operand in the shape of the result.
+  func partial(
+    _ operand: Int, _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID
 }
 
 extension BinaryOp {
@@ -24,6 +28,15 @@ extension BinaryOp {
   ) throws(OpError) -> [HostTensor] {
     let (a, b) = (operands[0], operands[1])
     return [HostTensor(types[0]) { Self.apply(a.broadcast($0), b.broadcast($0)) }]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    try site.each { (operand, x) throws(Diagnostic) -> ValueID? in
+      let whole = try partial(operand, site, in: &graph)
+      return try graph.sum(whole, to: graph.type(x).shape)
+    }
   }
 }
 

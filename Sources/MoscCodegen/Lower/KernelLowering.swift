@@ -103,12 +103,19 @@ package struct KernelLowering {
       case .groupAffine(let op) where node.results == [result.id]:
         let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
+      case .attentionStatistics(let op) where node.results == [result.id]:
+        return try AttentionGradientLowering(pull, op, node, into: result.pointer).part()
+      case .attentionGradient(let op) where node.results == [result.id]:
+        return try AttentionGradientLowering(pull, op, node, into: result.pointer).part()
+      case .scatterAdd(let op) where node.results == [result.id]:
+        let emitter = try ScatterAddEmitter(pull, op, node, into: result.pointer)
+        return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
       case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
         .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
         .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .broadcast,
-        .upsampleNearest, .gather, .pack, .reduceSum, .reduceMax, .softmax, .layerNorm,
-        .groupNorm, .matmul, .lora, .loraMerge, .geglu, .timestepEmbedding, .call,
-        .arena, .subview, .launch:
+        .upsampleNearest, .gather, .scatterAdd, .pack, .reduceSum, .reduceMax, .softmax, .layerNorm,
+        .groupNorm, .matmul, .attentionStatistics, .attentionGradient, .lora, .loraMerge, .geglu,
+        .timestepEmbedding, .gradient, .call, .arena, .subview, .launch:
         continue
       }
     }

@@ -68,11 +68,11 @@ extension PullEmitter {
     case .timestepEmbedding(let op):
       return inexact(try timestepEmbedding(op, node, id, at: index))
 
-    case .attention, .pack:
-      throw failure("'\(node.op.mnemonic)' must be the kernel's only contraction")
+    case .attention, .attentionStatistics, .attentionGradient, .scatterAdd, .pack:
+      throw failure("'\(node.op.mnemonic)' must be the kernel's result")
     case .groupNorm, .lora, .geglu:
       throw failure("composite '\(node.op.mnemonic)' was not expanded")
-    case .param, .call, .arena, .subview, .launch:
+    case .param, .gradient, .call, .arena, .subview, .launch:
       throw failure("'\(node.op.mnemonic)' cannot stand in a kernel")
     }
   }
@@ -107,7 +107,8 @@ extension PullEmitter {
     case .timestepEmbedding: return [(node.operands[0], [index[0]])]
     case .loraMerge: return [(node.operands[0], index), (node.operands[3], [.zero])]
     case .constant, .reduceSum, .reduceMax, .groupAffine, .linear, .conv2d, .matmul, .attention,
-      .pack, .groupNorm, .lora, .geglu, .param, .call, .arena, .subview, .launch:
+      .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .groupNorm, .lora, .geglu,
+      .param, .gradient, .call, .arena, .subview, .launch:
       return []
     }
   }

@@ -1,0 +1,104 @@
+/// The gradient of multi-head attention by its queries, or by its keys and values.
+///
+/// With `P[i,j] = e^(q[i]·k[j]/√d − L[i])` and `dS[i,j] = P[i,j] (dy[i]·v[j] − D[i])`, per head:
+/// `dq[i] = Σ_j dS[i,j] k[j] / √d`; `dk[j] = Σ_i dS[i,j] q[i] / √d`, `dv[j] = Σ_i P[i,j] dy[i]`.
+///
+/// - Shapes: q and dy `[n,t,c]`, k and v `[n,s,c]`, statistics L and products `D[i] = dy[i]·y[i]`
+///   `[n,h,t]` → `of: "queries"` `[n,t,c]`; `of: "keys-and-values"` `[2,n,s,c]`, row 0 by the keys.
+/// - Types: q, k, v, dy of equal float type, statistics and products f32 → f32.
+/// - Errors: `attention-gradient.of`, `.heads`, `.shape`, `.dtype`.
+/// - Source: Dao et al. 2022, algorithm 4; two passes instead of one, so that each result is
+///   summed in one place in a fixed order.
+/// - Gradient: none: it is a gradient itself.
+package struct AttentionGradient: TensorOp {
+  /// Which operands of the attention the gradient is by.
+  package enum Part: String, CaseIterable, Hashable, Sendable {
+    case queries
+    case keysAndValues = "keys-and-values"
+  }
+
+  package static let mnemonic = "attention_gradient"
+  package static let signature = Signature(
+    [nil, "keys", "values", "gradient", "statistics", "products"])
+  package static let traits: Traits = .contraction
+  package var part: Part
+  package var heads: Int
+  package var isCausal: Bool
+
+  package init(of part: Part, heads: Int, isCausal: Bool = false) {
+    self.part = part
+    self.heads = heads
+    self.isCausal = isCausal
+  }
+
+  package init(reading reader: inout AttributeReader) throws(OpError) {
+    let name = try reader.string("of")
+    guard let part = Part(rawValue: name) else {
+      let known = Part.allCases.map(\.rawValue).joined(separator: ", ")
+      throw OpError(
+        "attention-gradient.of", "there is no part \"\(name)\", expected one of \(known)")
+    }
+    self.part = part
+    heads = try reader.int("heads")
+    isCausal = try reader.optionalBool("causal") ?? false
+  }
+
+  package var attributes: [LabeledAttribute] {
+    [LabeledAttribute("of", .string(part.rawValue))]
+      + Attention(heads: heads, isCausal: isCausal).attributes
+  }
+
+  package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let (q, k) = (operands[0], operands[1])
+    let y = try Attention(heads: heads, isCausal: isCausal).inferTypes(Array(operands.prefix(3)))
+    if operands[3].dtype != q.dtype {
+      throw error("dtype", "queries are \(q), the gradient \(operands[3])")
+    }
+    try expectShape(operands[3], q.shape, "a gradient")
+    for type in operands[4...] where type != .f32(q.shape[0], heads, q.shape[1]) {
+      throw error("shape", "expected f32[\(q.shape[0]),\(heads),\(q.shape[1])], found \(type)")
+    }
+    return part == .queries ? y : [TensorType(.f32, [2] + k.shape)]
+  }
+
+  package func evaluate(
+    _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
+  ) throws(OpError) -> [HostTensor] {
+    let (q, k, v, dy) = (operands[0], operands[1], operands[2], operands[3])
+    let scores = AttentionScores(q, k, heads: heads, isCausal: isCausal)
+    let (n, t, s) = (q.type.shape[0], q.type.shape[1], k.type.shape[1])
+    let scale = 1 / Double(scores.depth).squareRoot()
+    var result = [Double](repeating: 0, count: types[0].count)
+    let half = k.type.count
+    for b in 0..<n {
+      for h in 0..<heads {
+        for i in 0..<t {
+          let (statistic, product) = (operands[4][[b, h, i]], operands[5][[b, h, i]])
+          for (j, score) in scores.row(b, h, i).enumerated() {
+            let p = Libm.exp(score - statistic)
+            let channels = h * scores.depth..<(h + 1) * scores.depth
+            var dp = 0.0
+            for e in channels { dp += dy[[b, i, e]] * v[[b, j, e]] }
+            let ds = p * (dp - product) * scale
+            for e in channels {
+              let (query, key) = (q.offset([b, i, e]), (b * s + j) * k.type.shape[2] + e)
+              switch part {
+              case .queries: result[query] += ds * k.elements[key]
+              case .keysAndValues:
+                result[key] += ds * q.elements[query]
+                result[half + key] += p * dy.elements[query]
+              }
+            }
+          }
+        }
+      }
+    }
+    return [HostTensor(types[0], result)]
+  }
+
+  package func gradient(
+    _ site: GradientSite, in graph: inout Graph
+  ) throws(Diagnostic) -> OperandGradients {
+    .none(because: "it is a gradient itself")
+  }
+}
