@@ -18,6 +18,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // C libraries.
@@ -50,6 +51,10 @@ let package = Package(
       name: "MoscModel", dependencies: ["MoscIR", "MoscFormats"],
       resources: [.copy("Resources/base")], swiftSettings: settings),
     .target(name: "MoscSample", dependencies: ["MoscFormats"], swiftSettings: settings),
+    .target(
+      name: "MoscTrain",
+      dependencies: ["MoscFormats", "MoscRuntime", .product(name: "Yams", package: "Yams")],
+      swiftSettings: settings),
 
     // The program.
     .target(
@@ -76,6 +81,7 @@ let package = Package(
     tests("MoscFormats"),
     tests("MoscModel", ["MoscDriver"]),
     tests("MoscSample", ["MoscFormats"]),
+    tests("MoscTrain", ["MoscFormats", "MoscRuntime"]),
     tests("MoscDriver", ["MoscFormats", "MoscIR", "MoscModel"]),
   ]
 )

@@ -122,6 +122,32 @@ package struct MersenneTwister {
     }
   }
 
+  /// The state that an array of 32-bit keys gives, as NumPy and Python use it (`init_by_array`).
+  package init(key: [UInt32]) {
+    self.init(seed: 19_650_218)
+    let key = key.isEmpty ? [0] : key
+    var (i, j) = (1, 0)
+    func mixed(_ factor: UInt32) -> UInt32 {
+      state[i] ^ ((state[i - 1] ^ (state[i - 1] >> 30)) &* factor)
+    }
+    func advance() {
+      i += 1
+      guard i == 624 else { return }
+      state[0] = state[623]
+      i = 1
+    }
+    for _ in 0..<max(624, key.count) {
+      state[i] = mixed(1_664_525) &+ key[j] &+ UInt32(j)
+      advance()
+      j = (j + 1) % key.count
+    }
+    for _ in 0..<623 {
+      state[i] = mixed(1_566_083_941) &- UInt32(i)
+      advance()
+    }
+    state[0] = 0x8000_0000
+  }
+
   private mutating func refill() {
     for i in 0..<624 {
       let y = (state[i] & 0x8000_0000) | (state[(i + 1) % 624] & 0x7fff_ffff)

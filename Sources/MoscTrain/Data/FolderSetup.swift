@@ -1,0 +1,85 @@
+import Foundation
+import MoscFormats
+
+/// A dataset from a folder and a few words: `mosc train --data DIR --concept '<a1> <a2>' --init
+/// cat`.
+package struct FolderSetup: Hashable, Sendable {
+  /// Pictures, or subfolders named `10_class`.
+  package var folder: URL
+  /// The words to teach, such as `<a1> <a2>`.
+  package var concept: String
+  /// What they start from, such as `<rand-0.013>+cat` or `cat`; nil for random numbers.
+  package var start: String?
+  /// The captions; nil for texts beside the pictures.
+  package var captions: URL?
+  package var masks: URL?
+  package var size = 512
+  package var templates = CaptionTemplates.object
+  package var maskReduction = MaskReduction.bilinear
+
+  package init(folder: URL, concept: String, start: String? = nil) {
+    self.folder = folder
+    self.concept = concept
+    self.start = start
+  }
+
+  /// Lists the pictures and reads the words.
+  ///
+  /// A caption is used where there is one; `<TOK>` in it stands for the concept, and where it names
+  /// none of the words, they come first. A single start belongs to the last word, the others are
+  /// random.
+  /// - Throws: `DatasetError` with all problems.
+  package func read() throws(DatasetError) -> TrainingSetup {
+    var setup = TrainingSetup()
+    var problems: [FormatError] = []
+    setup.dataset.maskReduction = maskReduction
+    setup.dataset.transforms = [DataTransform.standard(size: size, templates: templates)]
+    setup.model.noiseOffset = 0.01
+    setup.model.attentionWeight = 0.01
+    setup.model.usesMaskLoss = masks != nil
+    do {
+      setup.model.words = try TrainedWord.parse(
+        words: concept, starts: completeStart, path: "--concept")
+    } catch {
+      problems.append(error)
+    }
+    let spelled = setup.model.words.map(\.text).joined(separator: " ")
+    let mapping = CaptionMapping([("<TOK>", spelled)])
+    let words = setup.model.words.map(\.text)
+    func process(_ caption: String) -> String {
+      let text = mapping(caption)
+      if words.contains(where: text.contains) { return text }
+      return text.isEmpty ? spelled : "\(spelled), \(text)"
+    }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path))?.sorted() ?? []
+    let repeated = names.filter { name in
+      var isFolder: ObjCBool = false
+      let path = folder.appending(path: name).path
+      return KohyaConfig.repeats(name) != nil
+        && FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        && isFolder.boolValue
+    }
+    for name in repeated {
+      let images = ImageFolder(
+        images: folder.appending(path: name), captions: captions, masks: masks, fallback: "")
+      let count = KohyaConfig.repeats(name)?.0 ?? 1
+      setup.dataset.images += images.list(&problems, process: process)
+        .flatMap { [TrainingImage](repeating: $0, count: count) }
+    }
+    if repeated.isEmpty {
+      let images = ImageFolder(images: folder, captions: captions, masks: masks, fallback: "")
+      setup.dataset.images = images.list(&problems, process: process)
+    }
+    guard problems.isEmpty else { throw DatasetError(problems) }
+    return setup
+  }
+
+  private var completeStart: String? {
+    guard let start, !start.contains("+"), !start.isEmpty else { return start }
+    let count = concept.split { $0 == "+" || $0.isWhitespace }.count
+    guard count > 1, !start.contains(where: \.isWhitespace) else { return start }
+    // Mix-of-Show's own starts: a small random vector beside the class.
+    return ([String](repeating: "<rand-0.013>", count: count - 1) + [start])
+      .joined(separator: "+")
+  }
+}
