@@ -7,7 +7,8 @@ import MoscIR
 /// - With `precision: bf16`, inputs and weights of contractions and attention are cast to bf16;
 ///   results stay f32. Layers of few rows, few outputs, or few or oddly many input channels stay
 ///   f32.
-/// - Layers whose weights are known at load get a tile.
+/// - Layers get a tile, but for those of few rows whose weights are not known at load: arranging
+///   such weights anew each time would cost as much as the layer.
 ///
 /// A layer that already has a tile is left as it is, so a hand-written choice is kept.
 ///
@@ -53,6 +54,9 @@ private struct Chooser {
     }
     var values: [Key: ValueID] = [:]
   }
+
+  /// The rows from which on it pays to pack a weight for one use.
+  static let rowsForPacking = 8
 
   init(precision: DType, target: Target) {
     self.precision = precision
@@ -167,8 +171,7 @@ private struct Chooser {
     let (outputs, channels) = (weight.shape[0], weight.shape[1])
     let rows = graph.type(node.results[0]).rows
     let reason: String? =
-      if graph[node.operands[1]].rate != .load { "its weight is not known at load" }
-      else if channels < 16 || channels % 2 != 0 { "\(channels) input channels" }
+      if channels < 16 || channels % 2 != 0 { "\(channels) input channels" }
       else if outputs < 16 { "\(outputs) outputs" }
       else if rows < 8 { "\(rows) rows" }
       else { nil }
@@ -182,10 +185,10 @@ private struct Chooser {
   }
 
   private func tile(_ node: Node, _ dtype: DType, in graph: Graph) -> Tile? {
-    guard graph[node.operands[1]].rate == .load else { return nil }
     let weight = graph.type(node.operands[1])
+    let rows = graph.type(node.results[0]).rows
+    guard graph[node.operands[1]].rate == .load || rows >= Self.rowsForPacking else { return nil }
     return Tile.choose(
-      for: target, dtype: dtype, rows: graph.type(node.results[0]).rows,
-      columns: weight.shape[0], depth: weight.shape[1])
+      for: target, dtype: dtype, rows: rows, columns: weight.shape[0], depth: weight.shape[1])
   }
 }

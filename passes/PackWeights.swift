@@ -1,13 +1,12 @@
 import MoscIR
 
-/// Turns the weights of tiled layers into column panels, once, at load time.
+/// Turns the weights of tiled layers into column panels: once, at load time, if they are known then.
 ///
 /// A weight `w` of a layer with a tile becomes `pack(w) : …@panelN` with the tile's columns as
 /// panel width. Casts between the file's tensor and the layer are done by `pack` itself where
 /// rounding stays the same. Layers that share a weight share its panels.
 ///
 /// - Stage: tensor → tensor.  Needs: rates, tiles.
-/// - Refuses: weights not known at load (`pack-weights.rate`).
 /// - Order: after `choose-kernels`, which decides the tiles; before `split-rates`.
 package struct PackWeights: Pass {
   package static let name = "pack-weights"
@@ -28,11 +27,6 @@ package struct PackWeights: Pass {
         let node = graph[id]
         guard let tile = node.op.tile, new.type(operands[1]).layout == .dense else { return nil }
         let weight = new[operands[1]]
-        guard weight.rate == .load else {
-          context.remark(
-            "rate", "weight '%\(weight.name)' is only known per \(weight.rate.name)")
-          return nil
-        }
         let source = fileTensor(of: operands[1], in: new)
         let key = Key(
           source: source,
@@ -41,9 +35,9 @@ package struct PackWeights: Pass {
           let panels = try new.pack(
             source, dtype: weight.type.dtype, panel: tile.columns,
             name: "\(new[source].name).packed")
-          new[panels].rate = .load
+          new[panels].rate = weight.rate
           packed[key] = panels
-          context.count("packed")
+          context.count("packed-per-\(weight.rate.name)")
         }
         guard let panels = packed[key] else { return nil }
         let old = graph[node.results[0]]

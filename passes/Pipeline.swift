@@ -2,9 +2,11 @@ import MoscIR
 
 /// The order of the passes: the only place that knows it.
 package enum Pipeline {
-  /// The steps of inference, each with the reason why it stands where it does.
+  /// The steps of inference and, for programs that request gradients, of training, each with the
+  /// reason why it stands where it does.
   package static let inference: [(pass: any Pass.Type, reason: String)] = [
-    (Canonicalise.self, "first, so that later passes meet one spelling of everything"),
+    (Differentiate.self, "first, on the program as it is written; most hold no request"),
+    (Canonicalise.self, "so that later passes meet one spelling of everything"),
     (InferRates.self, "folding and splitting ask when a value is known"),
     (FoldLoRA.self, "before kernels are chosen: a folded adapter costs no contraction per step"),
     (SplitUpsample.self, "after folding, so that folded weights are split once"),

@@ -13,6 +13,8 @@ package final class Program {
     package var launches: Int
   }
 
+  /// Keeps the machine code mapped.
+  private let compiled: CompiledFunction
   private let weights: WeightFiles
   private let pool: ThreadPool
   private var inputs: [String: (buffer: AlignedBuffer, type: TensorType, rate: Rate)] = [:]
@@ -37,6 +39,7 @@ package final class Program {
   package init(
     _ compiled: CompiledFunction, weights: WeightFiles, pool: ThreadPool, reporter: Reporter
   ) throws {
+    self.compiled = compiled
     self.weights = weights
     self.pool = pool
     resultNames = compiled.resultNames

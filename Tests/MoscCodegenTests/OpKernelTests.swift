@@ -191,8 +191,16 @@ import Testing
         ([33, 24], .f32, .f32), ([40, 6, 3, 3], .f16, .bf16), ([16, 5], .bf16, .f32),
         ([100, 8, 3, 3], .f32, .bf16),
       ]
+      let transposed: [([Int], DType, DType)] = [
+        ([24, 33], .f32, .f32), ([40, 64], .f32, .bf16), ([6, 5], .bf16, .f32),
+        ([8, 100], .f16, .bf16),
+      ]
       return try weights.map { shape, from, to in
         try one(shape, from) { g, x in try g.pack(x, dtype: to, panel: 48) }
+      } + transposed.map { shape, from, to in
+        try one(shape, from) { g, x in
+          try g.pack(try g.transpose(x, axes: [1, 0]), dtype: to, panel: 48)
+        }
       }
     case "timestep_embedding":
       let sizes: [(Int, Int, Bool)] = [(3, 40, true), (1, 320, true), (2, 6, false)]

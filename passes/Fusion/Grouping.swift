@@ -122,7 +122,13 @@ struct Grouping {
             == graph.type(graph[groups[group].anchor].operands[0]).shape
       }
       return op.traits.contains(.elementwise) && isOrdered ? group : nil
-    case .contraction, .attention, .gated, .single:
+    case .single:
+      // Packing reads a matrix along either axis.
+      guard case .pack = graph[groups[group].anchor].op, case .transpose(let transpose) = op,
+        transpose.axes == [1, 0], uses.allSatisfy({ $0.path.isEmpty }), first.user == groups[group].anchor
+      else { return nil }
+      return group
+    case .contraction, .attention, .gated:
       return nil
     }
   }

@@ -130,16 +130,25 @@ package struct KernelLowering {
     guard case .panel(let width) = op.type.layout else {
       throw pull.failure("'pack' to \(op.type), expected a panel layout")
     }
-    let view = pull.view(of: node.operands[0], counting: [type.count]) {
+    let dense = pull.view(of: node.operands[0], counting: [type.count]) {
       $0.unravel($1[0], in: type.shape)
     }
-    guard let view, view.pitches == [1] || type.count == 1,
-      let buffer = pull.pointers[view.parameter]
-    else { throw pull.failure("'pack' needs weights that lie together in a parameter") }
-    let spec = PackSpec(
+    var spec = PackSpec(
       columns: type.shape[0], channels: type.shape[1],
       taps: type.shape.dropFirst(2).reduce(1, *), source: type.dtype, dtype: op.type.dtype,
       panel: width)
+    var view = dense.flatMap { $0.pitches == [1] || type.count == 1 ? $0 : nil }
+    if view == nil, type.rank == 2 {
+      view = pull.view(of: node.operands[0], counting: type.shape) { $1 }
+      if let pitches = view?.pitches, pitches[0] == 1 || type.shape[0] == 1 {
+        spec.depthPitch = pitches[1]
+      } else {
+        view = nil
+      }
+    }
+    guard let view, let buffer = pull.pointers[view.parameter] else {
+      throw pull.failure("'pack' needs weights that lie together in a parameter")
+    }
     return Part(taskCount: PackKernel.tasks(spec, pull.e.target)) { task in
       let source = pull.e.offset(buffer, bytes: view.offset * type.dtype.byteSize)
       try PackKernel.emit(pull.e, spec, task: task, source: source, panels: panels)

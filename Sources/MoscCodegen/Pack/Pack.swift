@@ -15,6 +15,9 @@ package struct PackSpec: Hashable, Sendable {
   package var dtype: DType
   /// Columns of a panel.
   package var panel: Int
+  /// For weights that lie transposed, columns side by side: elements from one depth index to the
+  /// next. One tap.
+  package var depthPitch: Int?
 
   /// Describes one packing kernel.
   package init(
@@ -37,7 +40,8 @@ package struct PackSpec: Hashable, Sendable {
 /// Panel p holds columns `p·panel ..< (p+1)·panel`; the last one is as wide as what is left,
 /// rounded up to whole vectors with zeros. Depth is ordered (tap, channel). f32: element (k, j) at
 /// `k·width + j`; bf16: at `(k/2)·2·width + 2·j + k%2`. A task packs one vector of columns: chunks of
-/// channels are transposed into stack memory in source order, then stored in depth order.
+/// channels are transposed into stack memory in source order, then stored in depth order. Columns
+/// that lie side by side are copied.
 package enum Pack {
   /// The number of independent tasks.
   package static func tasks(_ spec: PackSpec, _ target: TargetFacts) -> Int {
@@ -61,37 +65,27 @@ package enum Pack {
     try EmitError.require(
       spec.dtype == .f32 || spec.channels % 2 == 0,
       "bf16 panels need an even number of channels, found \(spec.channels)")
-    PackWriter(e, spec, task: task, source: source, panels: panels).write()
+    if spec.depthPitch != nil {
+      TransposedPackWriter(e, spec, task: task, source: source, panels: panels).write()
+    } else {
+      PackWriter(e, spec, task: task, source: source, panels: panels).write()
+    }
   }
 }
 
-private struct PackWriter {
-  let e: FunctionEmitter
-  let spec: PackSpec
-  let lanes: Int
-  /// The dense elements of each column of this task's vector.
-  let columns: [LLVMValue]
+/// The place in the panels that a task writes.
+private struct PackTarget {
+  let firstColumn: LLVMValue
   /// Which lanes are columns of the weights.
   let valid: LLVMValue
   /// The first vector of depth 0, and the bytes from one depth step to the next.
   let destination: LLVMValue
   let stepBytes: LLVMValue
-  let scratch: LLVMValue
-  /// Channels transposed at a time.
-  let chunk: Int
 
-  init(
-    _ e: FunctionEmitter, _ spec: PackSpec, task: LLVMValue, source: LLVMValue, panels: LLVMValue
-  ) {
-    self.e = e
-    self.spec = spec
-    lanes = e.lanes
+  init(_ e: FunctionEmitter, _ spec: PackSpec, task: LLVMValue, panels: LLVMValue) {
+    let lanes = e.lanes
     let perPanel = spec.panel / lanes
-    let firstColumn = e.mul(task, e.lanes)
-    columns = (0..<e.lanes).map { lane in
-      let column = e.min(e.add(firstColumn, lane), spec.columns - 1)
-      return e.offset(source, bytes: e.mul(column, spec.depth * spec.source.byteSize))
-    }
+    firstColumn = e.mul(task, lanes)
     let left = e.builder.cast(.trunc, e.sub(e.int(spec.columns), firstColumn), e.i32)
     valid = e.builder.compare(.less, e.laneNumbers(lanes), e.splat(left, lanes))
     let panel = e.div(task, perPanel)
@@ -103,6 +97,90 @@ private struct PackWriter {
     let isFull = e.builder.compare(.less, panel, e.int(fullPanels))
     stepBytes = e.builder.select(
       isFull, e.int(spec.panel * 4), e.int(rest * lanes * 4))
+  }
+
+  /// Stores the word of one vector of columns: f32 numbers, or pairs of bf16 of two depth indices.
+  func store(_ e: FunctionEmitter, _ spec: PackSpec, depth: LLVMValue, _ row: (Int) -> LLVMValue) {
+    let perStep = spec.dtype == .bf16 ? 2 : 1
+    let address = e.offset(destination, bytes: e.mul(e.div(depth, perStep), stepBytes))
+    if spec.dtype == .f32 {
+      e.storeRaw(row(0), address, align: e.lanes * 4)
+      return
+    }
+    let low = e.builder.cast(.zext, e.toBF16(row(0)), e.intType(e.lanes))
+    let high = e.builder.cast(.zext, e.toBF16(row(1)), e.intType(e.lanes))
+    e.storeRaw(e.builder.binary(.or, low, e.shl(high, 16)), address, align: e.lanes * 4)
+  }
+}
+
+/// Copies vectors of columns that lie side by side.
+private struct TransposedPackWriter {
+  let e: FunctionEmitter
+  let spec: PackSpec
+  let target: PackTarget
+  let source: LLVMValue
+
+  init(
+    _ e: FunctionEmitter, _ spec: PackSpec, task: LLVMValue, source: LLVMValue, panels: LLVMValue
+  ) {
+    self.e = e
+    self.spec = spec
+    target = PackTarget(e, spec, task: task, panels: panels)
+    self.source = e.element(source, target.firstColumn, spec.source)
+  }
+
+  func write() {
+    // Only the last task can have fewer columns than lanes.
+    let rest = spec.columns % e.lanes
+    if rest == 0 { return copy(count: e.lanes) }
+    if spec.columns < e.lanes { return copy(count: rest) }
+    let isWhole = e.builder.compare(
+      .less, target.firstColumn, e.int(spec.columns / e.lanes * e.lanes))
+    e.branch(if: isWhole) {
+      copy(count: e.lanes)
+      return []
+    } else: {
+      copy(count: rest)
+      return []
+    }
+  }
+
+  private func copy(count: Int) {
+    let pitch = spec.depthPitch ?? spec.columns
+    e.loop(from: 0, to: spec.depth, step: spec.dtype == .bf16 ? 2 : 1) { depth, _ in
+      target.store(e, spec, depth: depth) { step in
+        e.load(
+          spec.source, e.element(source, e.mul(e.add(depth, step), pitch), spec.source),
+          lanes: e.lanes, count: count)
+      }
+      return []
+    }
+  }
+}
+
+private struct PackWriter {
+  let e: FunctionEmitter
+  let spec: PackSpec
+  let lanes: Int
+  /// The dense elements of each column of this task's vector.
+  let columns: [LLVMValue]
+  let target: PackTarget
+  let scratch: LLVMValue
+  /// Channels transposed at a time.
+  let chunk: Int
+
+  init(
+    _ e: FunctionEmitter, _ spec: PackSpec, task: LLVMValue, source: LLVMValue, panels: LLVMValue
+  ) {
+    self.e = e
+    self.spec = spec
+    lanes = e.lanes
+    let target = PackTarget(e, spec, task: task, panels: panels)
+    self.target = target
+    columns = (0..<e.lanes).map { lane in
+      let column = e.min(e.add(target.firstColumn, lane), spec.columns - 1)
+      return e.offset(source, bytes: e.mul(column, spec.depth * spec.source.byteSize))
+    }
     chunk = Swift.min(spec.channels, Swift.max(2, 256 / spec.taps / 2 * 2))
     scratch = e.stackSlot(bytes: chunk * spec.taps * lanes * 4)
   }
@@ -128,9 +206,7 @@ private struct PackWriter {
     e.loop(from: 0, to: spec.taps) { tap, _ in
       e.loop(from: 0, to: chunk, step: perStep) { local, _ in
         let depth = e.add(e.mul(tap, spec.channels), e.add(channel, local))
-        let address = e.offset(
-          destination, bytes: e.mul(e.div(depth, perStep), stepBytes))
-        e.storeRaw(word(tap, local), address, align: lanes * 4)
+        target.store(e, spec, depth: depth) { row(tap, e.add(local, $0)) }
         return []
       }
       return []
@@ -146,21 +222,15 @@ private struct PackWriter {
     }
     let base = e.offset(scratch, bytes: e.mul(index, lanes * 4))
     for (i, row) in e.transpose(rows).prefix(count).enumerated() {
-      let kept = e.builder.select(valid, row, zero)
+      let kept = e.builder.select(target.valid, row, zero)
       e.store(kept, as: .f32, e.offset(base, bytes: i * lanes * 4), align: lanes * 4)
     }
   }
 
-  /// What the panel holds for one step: f32 numbers or pairs of bf16.
-  private func word(_ tap: LLVMValue, _ channel: LLVMValue) -> LLVMValue {
-    func row(_ channel: LLVMValue) -> LLVMValue {
-      let index = e.add(e.mul(channel, spec.taps), tap)
-      return e.load(
-        .f32, e.offset(scratch, bytes: e.mul(index, lanes * 4)), lanes: lanes, align: lanes * 4)
-    }
-    if spec.dtype == .f32 { return row(channel) }
-    let low = e.builder.cast(.zext, e.toBF16(row(channel)), e.intType(lanes))
-    let high = e.builder.cast(.zext, e.toBF16(row(e.add(channel, 1))), e.intType(lanes))
-    return e.builder.binary(.or, low, e.shl(high, 16))
+  /// The columns at one depth index.
+  private func row(_ tap: LLVMValue, _ channel: LLVMValue) -> LLVMValue {
+    let index = e.add(e.mul(channel, spec.taps), tap)
+    return e.load(
+      .f32, e.offset(scratch, bytes: e.mul(index, lanes * 4)), lanes: lanes, align: lanes * 4)
   }
 }
