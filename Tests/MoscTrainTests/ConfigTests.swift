@@ -368,6 +368,38 @@ import Testing
     }
   }
 
+  /// Damaged configurations are read or refused, never the end of the program.
+  @Test(arguments: ["yml", "toml"])
+  func damagedConfigurations(kind: String) throws {
+    let scratch = Scratch()
+    let sound = Array((kind == "yml" ? Self.options : Self.kohya).utf8)
+    let pieces = [
+      "[", "{", ": ", "\n", "\"", "'", "- ", "#", "&a", "*a", "-1", "1e999", "\t", "=", ".",
+    ]
+    var state: UInt64 = 21
+    func draw(_ count: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % count
+    }
+    var refused = 0
+    for _ in 0..<300 {
+      var bytes = sound
+      for _ in 0...draw(3) {
+        let place = draw(bytes.count)
+        if draw(2) == 0 {
+          bytes.replaceSubrange(place..<place, with: Array(pieces[draw(pieces.count)].utf8))
+        } else {
+          bytes.removeSubrange(place..<min(bytes.count, place + 1 + draw(40)))
+        }
+      }
+      let url = try scratch.write("x.\(kind)", Data(bytes))
+      let found = problems { () throws(DatasetError) in try TrainingSetup.read(url) }
+      refused += found.isEmpty ? 0 : 1
+    }
+    // None of the folders that they name exists.
+    #expect(refused == 300)
+  }
+
   // MARK: plain flags
 
   @Test func plainFolder() throws {
