@@ -13,6 +13,7 @@ package enum Pipeline {
     (SplitGates.self, "likewise; and before kernels are chosen, since the halves are layers"),
     (ChooseKernels.self, "on whole layers, before fusion hides them inside kernels"),
     (PackWeights.self, "needs the tiles; before the split, so that packing runs once at load"),
+    (Rematerialise.self, "sees packed weights; before the split fixes what is kept"),
     (SplitRates.self, "before fusion: no kernel may mix work of two rates"),
     (Fuse.self, "sees the final ops of each function"),
     (Bufferise.self, "every value that is left needs memory"),

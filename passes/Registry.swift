@@ -13,6 +13,7 @@ package enum Registry {
     InferRates.self,
     PackWeights.self,
     PlanMemory.self,
+    Rematerialise.self,
     SplitGates.self,
     SplitRates.self,
     SplitUpsample.self,

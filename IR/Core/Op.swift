@@ -37,11 +37,13 @@ package enum Op: Hashable, Sendable {
   case concat(Concat)
   case pad(Pad)
   case transpose(Transpose)
+  case reverse(Reverse)
   case broadcast(Broadcast)
   case upsampleNearest(UpsampleNearest)
   case gather(Gather)
   case scatterAdd(ScatterAdd)
   case pack(Pack)
+  case repack(Repack)
   // Reductions and normalisation
   case reduceSum(ReduceSum)
   case reduceMax(ReduceMax)
@@ -101,11 +103,13 @@ package enum Op: Hashable, Sendable {
     case .concat(let op): op
     case .pad(let op): op
     case .transpose(let op): op
+    case .reverse(let op): op
     case .broadcast(let op): op
     case .upsampleNearest(let op): op
     case .gather(let op): op
     case .scatterAdd(let op): op
     case .pack(let op): op
+    case .repack(let op): op
     case .reduceSum(let op): op
     case .reduceMax(let op): op
     case .softmax(let op): op
@@ -162,11 +166,13 @@ package enum Op: Hashable, Sendable {
     OpDescription(Concat.self, Op.concat),
     OpDescription(Pad.self, Op.pad),
     OpDescription(Transpose.self, Op.transpose),
+    OpDescription(Reverse.self, Op.reverse),
     OpDescription(Broadcast.self, Op.broadcast),
     OpDescription(UpsampleNearest.self, Op.upsampleNearest),
     OpDescription(Gather.self, Op.gather),
     OpDescription(ScatterAdd.self, Op.scatterAdd),
     OpDescription(Pack.self, Op.pack),
+    OpDescription(Repack.self, Op.repack),
     OpDescription(ReduceSum.self, Op.reduceSum),
     OpDescription(ReduceMax.self, Op.reduceMax),
     OpDescription(Softmax.self, Op.softmax),

@@ -49,7 +49,8 @@ package struct PassPipeline {
       }
     }
     var manager = PassManager(passes, options: managerOptions)
-    var context = PassContext(target: target.passTarget, precision: target.contractionType)
+    var context = PassContext(
+      target: target.passTarget, precision: target.contractionType, loadBudget: options.loadBudget)
     try manager.run(&module, &context)
     if let dumpFailure { throw dumpFailure }
     if reporter.verbosity >= .debug {

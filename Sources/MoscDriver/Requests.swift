@@ -15,6 +15,9 @@ package struct CompilationOptions: Hashable, Sendable {
   /// A folder that receives the module after each pass, numbered.
   package var dumpFolder: String?
   package var timesPasses = false
+  /// The most bytes of packed weights and other values computed at load that a step may read, by
+  /// computing some anew; nil for any.
+  package var loadBudget: Int?
   /// Whether the module is verified after every pass.
   package var verifiesEach = false
 

@@ -159,6 +159,28 @@ import Testing
       return try orders.map { shape, axes, dtype in
         try one(shape, dtype) { g, x in try g.transpose(x, axes: axes) }
       }
+    case "reverse":
+      let reversed: [([Int], [Int])] = [
+        ([3, 20], [0]), ([2, 5, 37], [2]), ([4, 6, 3, 3], [2, 3]), ([9], [0]),
+      ]
+      return try reversed.map { shape, axes in
+        try one(shape) { g, x in try g.reverse(x, axes: axes) }
+      }
+    case "repack":
+      let shapes: [([Int], DType, Int, Int)] = [
+        ([33, 24], .f32, 32, 16), ([40, 6, 3, 3], .f32, 16, 48), ([16, 5], .f32, 16, 16),
+        ([100, 70], .f32, 48, 32), ([20, 34, 2, 3], .bf16, 16, 32), ([102, 70], .bf16, 48, 64),
+        ([6, 4], .bf16, 32, 16),
+      ]
+      return try shapes.map { shape, dtype, from, to in
+        Case(
+          graph: try kernel { g in
+            let x = g.parameter("x", TensorType(dtype, shape, layout: .panel(from)))
+            let swapped = [shape[1], shape[0]] + shape.dropFirst(2)
+            let type = TensorType(dtype, swapped, layout: .panel(to))
+            return [try g.emit(.repack(Repack(type)), [x])]
+          })
+      }
     case "broadcast":
       let shapes: [([Int], [Int])] = [
         ([1, 20], [3, 20]), ([3, 1], [3, 37]), ([1, 1, 4], [2, 3, 4]),

@@ -7,7 +7,7 @@ import Testing
 
   /// Ops that no gradient passes, all of which must say why.
   static let without: Set<String> = [
-    "param", "constant", "compare", "pack", "timestep_embedding", "call", "arena", "subview",
+    "param", "constant", "compare", "pack", "repack", "timestep_embedding", "call", "arena", "subview",
     "launch", "gradient", "attention_statistics", "attention_gradient",
   ]
 
@@ -67,6 +67,8 @@ import Testing
       return [Case([[2, 3, 2]]) { g, x in try g.pad(x[0], low: [0, 1, 2], high: [3, 0, 1]) }]
     case "transpose":
       return [Case([[2, 3, 4]]) { g, x in try g.transpose(x[0], axes: [2, 0, 1]) }]
+    case "reverse":
+      return [Case([[2, 3, 4]]) { g, x in try g.reverse(x[0], axes: [0, 2]) }]
     case "broadcast": return [Case([[1, 3, 1]]) { g, x in try g.broadcast(x[0], to: [2, 3, 4]) }]
     case "upsample_nearest":
       return [(4, 6), (3, 5), (4, 3)].map { (h: Int, w: Int) in
@@ -204,6 +206,7 @@ import Testing
     let ops: [Op] = [
       .param(Param(name: "w", source: "base", type: t)), .constant(Constant([1], t)),
       .compare(Compare(.less)), .pack(Pack(t)),
+      .repack(Repack(t)),
       .timestepEmbedding(TimestepEmbedding(dim: 4, flipSinToCos: true, shift: 0)),
       .call(Call("k", types: [t])), .arena(Arena(byteCount: 4)),
       .subview(Subview(offset: 0, type: t)), .launch(Launch("k", outputCount: 1)),

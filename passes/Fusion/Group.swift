@@ -47,7 +47,7 @@ extension FusionGroup.Kind {
     case .layerNorm, .softmax: self = .rows
     case .groupAffine, .reduceSum, .reduceMax, .groupNorm: self = .reduction
     case .geglu: self = .gated
-    case .pack, .loraMerge, .timestepEmbedding, .gather, .scatterAdd, .lora, .call,
+    case .pack, .repack, .loraMerge, .timestepEmbedding, .gather, .scatterAdd, .lora, .call,
       .attentionStatistics, .attentionGradient:
       self = .single
     default: return nil

@@ -58,15 +58,20 @@ package struct PassContext: Sendable {
   package var target: Target
   /// The element type of contraction inputs and weights: `f32` or `bf16`.
   package var precision: DType
+  /// The most bytes of values computed at load that a step should read; nil for any.
+  package var loadBudget: Int?
   package private(set) var remarks: [Remark] = []
   /// Counters by `pass.name`.
   package private(set) var counters: [String: Int] = [:]
   /// The name of the running pass.
   package internal(set) var currentPass = ""
 
-  package init(target: Target = .avx512BF16, precision: DType = .f32) {
+  package init(
+    target: Target = .avx512BF16, precision: DType = .f32, loadBudget: Int? = nil
+  ) {
     self.target = target
     self.precision = precision
+    self.loadBudget = loadBudget
   }
 
   /// Leaves a remark; the id is `pass.reason`.

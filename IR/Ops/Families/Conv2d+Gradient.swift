@@ -10,7 +10,8 @@ extension Conv2d {
     let kernel = graph.type(weight).shape
     let (out, size) = (graph.type(dy).shape, [kernel[2], kernel[3]])
     if stride == 1 {
-      let flipped = try taps(of: weight, phase: [0, 0], in: &graph)
+      let flipped = try graph.transpose(
+        try graph.reverse(weight, axes: [2, 3]), axes: [1, 0, 2, 3])
       return try convolved(
         dy, flipped, low: size.map { $0 - 1 - pad }, high: size.map { $0 - 1 - pad }, in: &graph)
     }

@@ -24,6 +24,10 @@ extension PullEmitter {
       var source = index
       for (axis, from) in op.axes.enumerated() { source[from] = index[axis] }
       return source
+    case .reverse(let op):
+      var source = index
+      for axis in op.axes { source[axis] = index[axis] * -1 + (shape[axis] - 1) }
+      return source
     case .broadcast:
       return broadcast(index, to: shape)
     case .upsampleNearest(let op):

@@ -98,6 +98,8 @@ package struct KernelLowering {
         if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
       case .pack(let op) where node.results == [result.id]:
         return try packPart(pull, op, node, result.pointer)
+      case .repack(let op) where node.results == [result.id]:
+        return try repackPart(pull, op, node, result.pointer)
       case .attention(let op):
         if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part() }
       case .groupAffine(let op) where node.results == [result.id]:
@@ -112,8 +114,8 @@ package struct KernelLowering {
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
       case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
         .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
-        .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .broadcast,
-        .upsampleNearest, .gather, .scatterAdd, .pack, .reduceSum, .reduceMax, .softmax, .layerNorm,
+        .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .reverse, .broadcast,
+        .upsampleNearest, .gather, .scatterAdd, .pack, .repack, .reduceSum, .reduceMax, .softmax, .layerNorm,
         .groupNorm, .matmul, .attentionStatistics, .attentionGradient, .lora, .loraMerge, .geglu,
         .timestepEmbedding, .gradient, .call, .arena, .subview, .launch:
         continue
@@ -152,6 +154,22 @@ package struct KernelLowering {
     return Part(taskCount: PackKernel.tasks(spec, pull.e.target)) { task in
       let source = pull.e.offset(buffer, bytes: view.offset * type.dtype.byteSize)
       try PackKernel.emit(pull.e, spec, task: task, source: source, panels: panels)
+    }
+  }
+
+  /// The rearrangement of packed weights, which are a parameter.
+  private static func repackPart(
+    _ pull: PullEmitter, _ op: MoscIR.Repack, _ node: Node, _ panels: LLVMValue
+  ) throws -> Part {
+    let type = pull.graph.type(node.operands[0])
+    guard case .panel(let from) = type.layout, case .panel(let to) = op.type.layout,
+      let source = pull.pointers[node.operands[0]]
+    else { throw pull.failure("'repack' needs panels that are a parameter") }
+    let spec = RepackSpec(
+      columns: type.shape[0], channels: type.shape[1],
+      taps: type.shape.dropFirst(2).reduce(1, *), dtype: type.dtype, from: from, to: to)
+    return Part(taskCount: RepackKernel.tasks(spec, pull.e.target)) { task in
+      try RepackKernel.emit(pull.e, spec, task: task, source: source, panels: panels)
     }
   }
 

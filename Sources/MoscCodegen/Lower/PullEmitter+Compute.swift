@@ -43,7 +43,7 @@ extension PullEmitter {
     case .compare(let op): return exact(try compare(op, node, at: index))
     case .select: return exact(try select(node, at: index))
 
-    case .reshape, .slice, .transpose, .broadcast, .upsampleNearest:
+    case .reshape, .slice, .transpose, .reverse, .broadcast, .upsampleNearest:
       guard let source = operandIndex(node.op, of: node, at: index) else {
         throw failure("no index map for '\(node.op.mnemonic)'")
       }
@@ -68,7 +68,7 @@ extension PullEmitter {
     case .timestepEmbedding(let op):
       return inexact(try timestepEmbedding(op, node, id, at: index))
 
-    case .attention, .attentionStatistics, .attentionGradient, .scatterAdd, .pack:
+    case .attention, .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .repack:
       throw failure("'\(node.op.mnemonic)' must be the kernel's result")
     case .groupNorm, .lora, .geglu:
       throw failure("composite '\(node.op.mnemonic)' was not expanded")
@@ -90,7 +90,7 @@ extension PullEmitter {
     case .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh, .sin, .cos, .sigmoid, .silu, .gelu,
       .quickGelu, .cast, .add, .sub, .mul, .div, .maximum, .minimum, .compare, .select:
       return elementwise()
-    case .reshape, .slice, .transpose, .broadcast, .upsampleNearest:
+    case .reshape, .slice, .transpose, .reverse, .broadcast, .upsampleNearest:
       return operandIndex(node.op, of: node, at: index).map { [(node.operands[0], $0)] } ?? []
     case .concat(let op):
       return parts(of: op, node, at: index).map { ($0.operand, $0.index) }
@@ -107,7 +107,7 @@ extension PullEmitter {
     case .timestepEmbedding: return [(node.operands[0], [index[0]])]
     case .loraMerge: return [(node.operands[0], index), (node.operands[3], [.zero])]
     case .constant, .reduceSum, .reduceMax, .groupAffine, .linear, .conv2d, .matmul, .attention,
-      .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .groupNorm, .lora, .geglu,
+      .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .repack, .groupNorm, .lora, .geglu,
       .param, .gradient, .call, .arena, .subview, .launch:
       return []
     }

@@ -74,7 +74,7 @@ package enum Pack {
 }
 
 /// The place in the panels that a task writes.
-private struct PackTarget {
+struct PackTarget {
   let firstColumn: LLVMValue
   /// Which lanes are columns of the weights.
   let valid: LLVMValue
