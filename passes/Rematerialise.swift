@@ -1,161 +1,43 @@
 import MoscIR
 
-/// Computes packed weights of the backward pass anew in each step instead of keeping them.
+/// Trades computation for memory: computes values anew where they are read instead of keeping them.
 ///
-/// A frozen weight is read by its layer and, transposed, by the gradient of the layer's input. Kept
-/// both ways it takes twice its memory. With a budget, panels of the backward pass become
-/// `repack` of the forward panels, right before they are read and largest first, until what a
-/// step finds computed at load fits the budget. Rearranging a weight costs as much as reading and
-/// writing it once.
+/// - Packed weights of the backward pass are made from those of the forward pass in each step, until
+///   what a step finds computed at load fits its budget (`RecomputedPanels`).
+/// - Cheap values that live across the fullest point of the step (elementwise ops, norms, moved data) are
+///   computed again behind it, until the step fits its budget (`RecomputedValues`).
 ///
-/// - Stage: tensor → tensor.  Needs: rates, packed weights.  Options: `bytes=N`, the most bytes of
-///   values computed at load that a step reads; else the context's budget; without one nothing is
-///   done.
+/// Both keep every bit of every result. Without a budget nothing is done.
+///
+/// - Stage: tensor → tensor.  Needs: rates, packed weights.  Options: `load-bytes=N`, the most
+///   bytes computed at load that a step reads, `step-bytes=N`, the most bytes of a step's values in
+///   use at once, before fusion; else the context's budgets.
 /// - Refuses: weights that no layer reads in the forward direction (`rematerialise.panels`).
 ///   Remarks a budget that is still exceeded (`rematerialise.budget`).
-/// - Order: after `pack-weights`, before `split-rates` fixes what is kept.
+/// - Order: after `pack-weights`, before `split-rates` fixes what is kept; behind every pass that would
+///   find the second computation of a value and drop it.
+/// - Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost, section 4.
 package struct Rematerialise: Pass {
   package static let name = "rematerialise"
   package static let stages = (from: Stage.tensor, to: Stage.tensor)
-  private let budget: Int?
+  private let loadBytes: Int?
+  private let stepBytes: Int?
 
   package init(_ options: inout PassOptions) throws(Diagnostic) {
-    budget = try options.int("bytes")
+    loadBytes = try options.int("load-bytes")
+    stepBytes = try options.int("step-bytes")
   }
 
   package func run(_ module: inout Module, _ context: inout PassContext) throws(Diagnostic) {
-    guard let budget = budget ?? context.loadBudget else { return }
+    let (load, step) = (loadBytes ?? context.loadBudget, stepBytes ?? context.stepBudget)
     for index in module.graphs.indices where module.graphs[index].kind == .function {
-      module.graphs[index] = try recomputing(module.graphs[index], budget, &context)
-    }
-  }
-
-  private func recomputing(
-    _ graph: Graph, _ budget: Int, _ context: inout PassContext
-  ) throws(Diagnostic) -> Graph {
-    var held = 0
-    var readers = SideTable<ValueTag, Bool>(default: false)
-    for id in graph.order {
-      let isLate = graph[id].results.contains { graph[$0].rate == .step }
-      for operand in graph[id].operands where isLate { readers[operand] = true }
-    }
-    let forward = Self.forwardPanels(graph)
-    var candidates: [(node: NodeID, bytes: Int)] = []
-    for id in graph.order {
-      let node = graph[id]
-      guard let value = node.results.first, graph[value].rate != .step, readers[value],
-        !node.op.traits.contains(.source), !node.op.isMemoryView
-      else { continue }
-      let bytes = graph.type(value).byteCount()
-      held += bytes
-      guard case .pack = node.op, let weight = Self.backwardWeight(of: node, in: graph) else {
-        continue
+      if let load {
+        module.graphs[index] = try RecomputedPanels.apply(
+          module.graphs[index], budget: load, &context)
       }
-      if forward[Panels(weight, graph.type(value).dtype)] == nil {
-        context.remark("panels", "no layer reads the weight of '%\(graph[value].name)' forwards")
-      } else {
-        candidates.append((id, bytes))
+      if let step {
+        RecomputedValues.apply(&module.graphs[index], budget: step, &context)
       }
     }
-    var chosen: Set<NodeID> = []
-    for candidate in candidates.sorted(by: { ($0.bytes, $1.node) > ($1.bytes, $0.node) })
-    where held > budget {
-      chosen.insert(candidate.node)
-      held -= candidate.bytes
-      context.count("bytes", by: candidate.bytes)
-    }
-    if held > budget {
-      context.remark(
-        "budget", "'@\(graph.name)' keeps \(held) bytes computed at load, the budget is \(budget)")
-    }
-    if chosen.isEmpty { return graph }
-    context.count("repacked", by: chosen.count)
-    return try rebuilt(graph, chosen, forward)
-  }
-
-  /// The graph with the chosen panels made anew before each of their readers.
-  private func rebuilt(
-    _ graph: Graph, _ chosen: Set<NodeID>, _ forward: [Panels: ValueID]
-  ) throws(Diagnostic) -> Graph {
-    let sources = Set(forward.values)
-    var copies: [ValueID: ValueID] = [:]
-    var result = try graph.rebuilt { (id, operands, new) throws(Diagnostic) -> [ValueID]? in
-      let node = graph[id]
-      if let value = node.results.first, sources.contains(value) {
-        let kept = try new.emit(
-          node.op, operands, name: graph[value].name, rate: graph[value].rate)
-        copies[value] = kept
-        return [kept]
-      }
-      guard let weight = node.operands.dropFirst().first, let producer = graph.producer(weight),
-        chosen.contains(producer), let source = Self.backwardWeight(of: graph[producer], in: graph),
-        let panels = forward[Panels(source, graph.type(weight).dtype)],
-        let copy = copies[panels]
-      else { return nil }
-      let fresh = try new.emit(
-        .repack(Repack(graph.type(weight))), [copy], name: "\(graph[weight].name).again")
-      var inputs = operands
-      inputs[1] = fresh
-      let value = graph[node.results[0]]
-      return [try new.emit(node.op, inputs, name: value.name, rate: value.rate)]
-    }
-    result.removeDeadNodes()
-    return result
-  }
-
-  // MARK: Weights
-
-  /// Panels of a weight in one element type.
-  private struct Panels: Hashable {
-    var weight: ValueID
-    var dtype: DType
-
-    init(_ weight: ValueID, _ dtype: DType) {
-      self.weight = weight
-      self.dtype = dtype
-    }
-  }
-
-  /// The panels of each weight as its layer reads it.
-  private static func forwardPanels(_ graph: Graph) -> [Panels: ValueID] {
-    var result: [Panels: ValueID] = [:]
-    for id in graph.order {
-      guard case .pack = graph[id].op, let value = graph[id].results.first,
-        graph[value].rate == .load
-      else { continue }
-      let weight = stored(graph[id].operands[0], in: graph)
-      let key = Panels(weight, graph.type(value).dtype)
-      if graph.type(weight).shape == graph.type(value).shape, result[key] == nil {
-        result[key] = value
-      }
-    }
-    return result
-  }
-
-  /// The weight that a packed value is the backward form of: transposed, kernel reversed.
-  private static func backwardWeight(of node: Node, in graph: Graph) -> ValueID? {
-    let value = stored(node.operands[0], in: graph)
-    guard let producer = graph.producer(value), case .transpose(let transpose) = graph[producer].op
-    else { return nil }
-    let inner = graph[producer].operands[0]
-    let shape = graph.type(inner).shape
-    if transpose.axes == [1, 0] { return stored(inner, in: graph) }
-    guard transpose.axes == [1, 0, 2, 3] else { return nil }
-    if shape[2...] == [1, 1] { return stored(inner, in: graph) }
-    guard let flip = graph.producer(inner), case .reverse(let reverse) = graph[flip].op,
-      reverse.axes == [2, 3]
-    else { return nil }
-    return stored(graph[flip].operands[0], in: graph)
-  }
-
-  /// The value behind casts that lose nothing.
-  private static func stored(_ value: ValueID, in graph: Graph) -> ValueID {
-    var value = value
-    while let producer = graph.producer(value), case .cast = graph[producer].op {
-      let source = graph[producer].operands[0]
-      guard graph.type(value).dtype.represents(graph.type(source).dtype) else { break }
-      value = source
-    }
-    return value
   }
 }

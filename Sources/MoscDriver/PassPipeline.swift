@@ -50,7 +50,8 @@ package struct PassPipeline {
     }
     var manager = PassManager(passes, options: managerOptions)
     var context = PassContext(
-      target: target.passTarget, precision: target.contractionType, loadBudget: options.loadBudget)
+      target: target.passTarget, precision: target.contractionType, loadBudget: options.loadBudget,
+      stepBudget: options.stepBudget)
     try manager.run(&module, &context)
     if let dumpFailure { throw dumpFailure }
     if reporter.verbosity >= .debug {

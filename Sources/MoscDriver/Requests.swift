@@ -18,6 +18,8 @@ package struct CompilationOptions: Hashable, Sendable {
   /// The most bytes of packed weights and other values computed at load that a step may read, by
   /// computing some anew; nil for any.
   package var loadBudget: Int?
+  /// The most bytes of a step's values that should be in use at once, before fusion; nil for any.
+  package var stepBudget: Int?
   /// Whether the module is verified after every pass.
   package var verifiesEach = false
 

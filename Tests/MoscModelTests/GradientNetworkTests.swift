@@ -36,15 +36,16 @@ import Testing
   }
 
   private func compiled(
-    _ base: ModelProgram, _ graph: Graph, cpu: String = "native", loadBudget: Int? = nil
+    _ base: ModelProgram, _ graph: Graph, cpu: String = "native", loadBudget: Int? = nil,
+    stepBudget: Int? = nil, precision: Precision = .f32
   ) throws -> Program {
     var module = base.module
     module.graphs = [graph]
     var options = CompilationOptions()
     options.cpu = cpu
     options.usesCache = false
-    options.loadBudget = loadBudget
-    let compiler = try Compiler(options, precision: .f32, .silent)
+    (options.loadBudget, options.stepBudget) = (loadBudget, stepBudget)
+    let compiler = try Compiler(options, precision: precision, .silent)
     let files = Dictionary(
       uniqueKeysWithValues: base.module.weights.compactMap { declaration in
         base.file(declaration.name).map { (declaration.name, $0) }
@@ -131,6 +132,40 @@ import Testing
     )
     #expect(try kept.run(at) == anew.run(at))
     #expect(anew.loadBytes * 10 < kept.loadBytes * 7)
+  }
+
+  /// Activations that are computed again are the same numbers, and take less memory.
+  @Test func recomputedActivationsChangeNothing() throws {
+    let (base, graph) = try program(UNet.Shape(height: 32, width: 32), weights: Self.weights)
+    let at = inputs(graph, seed: 9)
+    let (kept, anew) = (
+      try compiled(base, graph), try compiled(base, graph, stepBudget: 0)
+    )
+    let (a, b) = (try kept.run(at), try anew.run(at))
+    for name in graph.resultNames {
+      let (x, y) = (try #require(a[name]), try #require(b[name]))
+      let types = TensorType(.f32, x.shape)
+      let error = relativeError(
+        HostTensor(types, y.floats.map(Double.init)), HostTensor(types, x.floats.map(Double.init)))
+      #expect(error < 1e-6, "\(name)")
+    }
+    #expect(anew.arenaBytes * 10 < kept.arenaBytes * 9)
+  }
+
+  /// In bf16 the gradients stay near those in f32.
+  @Test func bf16StaysNear() throws {
+    let (base, graph) = try program(UNet.Shape(height: 16, width: 16), weights: Self.weights)
+    let at = inputs(graph, seed: 9)
+    let exact = try compiled(base, graph).run(at)
+    let rough = try compiled(base, graph, loadBudget: 0, precision: .bf16).run(at)
+    for name in graph.resultNames.dropFirst() {
+      let (x, y) = (try #require(exact[name]), try #require(rough[name]))
+      let types = TensorType(.f32, x.shape)
+      let error = relativeError(
+        HostTensor(types, y.floats.map(Double.init)), HostTensor(types, x.floats.map(Double.init)))
+      #expect(error < 5e-2, "\(name)")
+      #expect(error > 1e-5, "\(name)")
+    }
   }
 
   private static func evaluated(

@@ -60,6 +60,8 @@ package struct PassContext: Sendable {
   package var precision: DType
   /// The most bytes of values computed at load that a step should read; nil for any.
   package var loadBudget: Int?
+  /// The most bytes of a step's values that should be in use at once; nil for any.
+  package var stepBudget: Int?
   package private(set) var remarks: [Remark] = []
   /// Counters by `pass.name`.
   package private(set) var counters: [String: Int] = [:]
@@ -67,11 +69,13 @@ package struct PassContext: Sendable {
   package internal(set) var currentPass = ""
 
   package init(
-    target: Target = .avx512BF16, precision: DType = .f32, loadBudget: Int? = nil
+    target: Target = .avx512BF16, precision: DType = .f32, loadBudget: Int? = nil,
+    stepBudget: Int? = nil
   ) {
     self.target = target
     self.precision = precision
     self.loadBudget = loadBudget
+    self.stepBudget = stepBudget
   }
 
   /// Leaves a remark; the id is `pass.reason`.
