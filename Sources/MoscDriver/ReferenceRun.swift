@@ -1,6 +1,7 @@
 import MoscFormats
 import MoscIR
 import MoscModel
+import MoscPasses
 
 /// Runs a module with the reference evaluator: slow, and the judge when compiled code is in doubt.
 package struct ReferenceRun {
@@ -35,7 +36,12 @@ package struct ReferenceRun {
       }
       return HostTensor(type, value.floats.map(Double.init))
     }
-    let results = try Evaluator(module, weights: values).run(function, arguments)
+    // The evaluator knows no requests for gradients.
+    var plain = module
+    var context = PassContext()
+    var manager = PassManager(try Pipeline.parse(Differentiate.name))
+    try manager.run(&plain, &context)
+    let results = try Evaluator(plain, weights: values).run(function, arguments)
     return Dictionary(
       uniqueKeysWithValues: zip(graph.resultLabels, results).map { name, tensor in
         (name, TensorValue(tensor.type.shape, tensor.elements.map { Float($0) }))

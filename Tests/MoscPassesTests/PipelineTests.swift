@@ -31,6 +31,48 @@ import Testing
     }
   }
 
+  /// The denoiser with a request for gradients by its inputs and two of its weights.
+  static func training() throws -> Module {
+    var module = try Programs.denoiser()
+    var graph = try #require(module["unet"])
+    let y = graph.results[0]
+    let square = try graph.mul(y, y)
+    let loss = try graph.reduceSum(square, axes: Array(graph.type(y).shape.indices))
+    var wanted = graph.parameters.filter { graph[$0].name != "timestep" }
+    wanted += graph.order.filter { graph[$0].op.tile == nil }.compactMap { id in
+      guard case .cast = graph[id].op, graph.type(graph[id].results[0]).rank == 4 else { return nil }
+      return graph[id].results[0]
+    }.prefix(2)
+    let gradients = try graph.gradient(loss, wanted)
+    graph.results = [loss] + gradients
+    graph.resultNames = ["loss"] + wanted.map { "d.\(graph[$0].name)" }
+    module.graphs = [graph]
+    return module
+  }
+
+  @Test func keepsTheGradientsOfTheDenoiser() throws {
+    let module = try Self.training()
+    let weights = Programs.weights(of: module)
+    let inputs = Self.inputs(module)
+    var expected: [String: HostTensor] = [:]
+    for pass in Pipeline.inference.map({ $0.pass.name }).prefix(while: { $0 != "bufferise" }) {
+      var changed = module
+      var context = PassContext(loadBudget: 0, stepBudget: 0)
+      var manager = PassManager(try Pipeline.inference(through: pass))
+      try manager.run(&changed, &context)
+      let found = try Programs.run(changed, "unet", inputs: inputs, weights: weights)
+      if pass == Differentiate.name {
+        expected = found
+        continue
+      }
+      for name in module.graphs[0].resultNames {
+        let (a, b) = (try #require(found[name]), try #require(expected[name]))
+        #expect(Programs.distance(a, b) < 1e-5, "\(name) after \(pass)")
+      }
+    }
+    #expect(expected.count > module.graphs[0].resultNames.count)
+  }
+
   @Test func bf16StaysNear() throws {
     let module = try Programs.denoiser()
     let weights = Programs.weights(of: module)
