@@ -2,8 +2,9 @@ import MoscIR
 
 /// Trades computation for memory: computes values anew where they are read instead of keeping them.
 ///
-/// - Packed weights of the backward pass are made from those of the forward pass in each step, until
-///   what a step finds computed at load fits its budget (`RecomputedPanels`).
+/// - Packed weights of the backward pass are made from those of the forward pass in each step, then
+///   those from the file, until what a step finds computed at load fits its budget
+///   (`RecomputedPanels`).
 /// - Cheap values that live across the fullest point of the step (elementwise ops, norms, moved data) are
 ///   computed again behind it, until the step fits its budget (`RecomputedValues`).
 ///

@@ -23,6 +23,8 @@ package struct LinkedFunction: Sendable {
   package let outputs: [(name: String, type: TensorType)]
   /// The weights that nothing reads after the launch of that index.
   package let lastReads: [Int: [Param]]
+  /// The weights of a megabyte or more that the launch of that index reads.
+  package let largeReads: [Int: [Param]]
 
   /// Binds the launches of a function to kernels.
   ///
@@ -47,6 +49,7 @@ package struct LinkedFunction: Sendable {
     var arenaBytes = 0
     var launches: [LaunchRecord] = []
     var lastReads: [Param: Int] = [:]
+    var largeReads: [Int: [Param]] = [:]
     for id in graph.order {
       let node = graph[id]
       switch node.op {
@@ -67,6 +70,9 @@ package struct LinkedFunction: Sendable {
         for operand in node.operands {
           if case .param(let weight)? = graph.producerOp(operand) {
             lastReads[weight] = launches.count
+            if weight.type.byteCount() >= 1 << 20 {
+              largeReads[launches.count, default: []].append(weight)
+            }
           }
         }
         launches.append(
@@ -81,6 +87,7 @@ package struct LinkedFunction: Sendable {
     self.outputs = outputs.enumerated().map { index, id in
       (index < resultNames.count ? resultNames[index] : graph[id].name, graph.type(id))
     }
+    self.largeReads = largeReads
     self.lastReads = Dictionary(grouping: lastReads.keys) { lastReads[$0] ?? 0 }
     executable = Executable(
       name: graph.name, launches: launches, arenaBytes: arenaBytes, externalCount: externals.count)

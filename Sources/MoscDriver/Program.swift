@@ -122,9 +122,17 @@ package final class Program {
   }
 
   private func run(_ part: BoundFunction) throws {
-    guard isProfiling else { return try part.run(pool: pool) }
+    // Weights that are packed in each step are as good as gone until the next one.
+    let reads = part.function.largeReads
+    guard isProfiling else {
+      if reads.isEmpty { return try part.run(pool: pool) }
+      return try part.run(pool: pool) { index, _ in
+        for weight in reads[index] ?? [] { self.weights.forget(weight) }
+      }
+    }
     let launches = part.function.executable.launches
     try part.run(pool: pool) { index, seconds in
+      for weight in reads[index] ?? [] { self.weights.forget(weight) }
       let name = launches[index].kernel.name
       var row = self.kernelTimes[name] ?? KernelTime(kernel: name, seconds: 0, launches: 0)
       row.seconds += seconds

@@ -1,9 +1,11 @@
 import MoscIR
 
-/// Makes packed weights of the backward pass from those of the forward pass in each step.
+/// Makes packed weights anew in each step, right before they are read.
 ///
 /// A frozen weight is read by its layer and, transposed, by the gradient of the layer's input.
-/// Rearranging it costs as much as reading and writing it once; the largest are made anew first.
+/// Panels of backward passes are made from those of the forward pass first: that costs as much as
+/// reading and writing a weight once. If that is not enough, panels of the forward pass are made from
+/// the file, for each reader. The largest go first.
 enum RecomputedPanels {
   /// The graph with panels of backward passes made anew until what is held fits the budget.
   static func apply(
@@ -16,7 +18,8 @@ enum RecomputedPanels {
       for operand in graph[id].operands where isLate { readers[operand] = true }
     }
     let forward = forwardPanels(graph)
-    var candidates: [(node: NodeID, bytes: Int)] = []
+    let forwardValues = Set(forward.values)
+    var candidates: [(node: NodeID, bytes: Int, isForward: Bool)] = []
     for id in graph.order {
       let node = graph[id]
       guard let value = node.results.first, graph[value].rate != .step, readers[value],
@@ -24,18 +27,22 @@ enum RecomputedPanels {
       else { continue }
       let bytes = graph.type(value).byteCount()
       held += bytes
-      guard case .pack = node.op, let weight = backwardWeight(of: node, in: graph) else {
-        continue
+      guard case .pack = node.op else { continue }
+      if forwardValues.contains(value), isStored(node.operands[0], in: graph) {
+        candidates.append((id, bytes, true))
       }
+      guard let weight = backwardWeight(of: node, in: graph) else { continue }
       if forward[Panels(weight, graph.type(value).dtype)] == nil {
         context.remark("panels", "no layer reads the weight of '%\(graph[value].name)' forwards")
       } else {
-        candidates.append((id, bytes))
+        candidates.append((id, bytes, false))
       }
     }
     var chosen: Set<NodeID> = []
-    for candidate in candidates.sorted(by: { ($0.bytes, $1.node) > ($1.bytes, $0.node) })
-    where held > budget {
+    let order = candidates.sorted { a, b in
+      a.isForward == b.isForward ? (a.bytes, b.node) > (b.bytes, a.node) : b.isForward
+    }
+    for candidate in order where held > budget {
       chosen.insert(candidate.node)
       held -= candidate.bytes
       context.count("bytes", by: candidate.bytes)
@@ -55,6 +62,15 @@ enum RecomputedPanels {
   ) throws(Diagnostic) -> Graph {
     let sources = Set(forward.values)
     var copies: [ValueID: ValueID] = [:]
+    /// The forward panels, made from the file again if they are not kept.
+    func panels(_ value: ValueID, in new: inout Graph) throws(Diagnostic) -> ValueID? {
+      guard let copy = copies[value], let producer = new.producer(copy),
+        let old = graph.producer(value)
+      else { return nil }
+      if !chosen.contains(old) { return copy }
+      return try new.emit(
+        new[producer].op, new[producer].operands, name: "\(graph[value].name).again")
+    }
     var result = try graph.rebuilt { (id, operands, new) throws(Diagnostic) -> [ValueID]? in
       let node = graph[id]
       if let value = node.results.first, sources.contains(value) {
@@ -63,13 +79,21 @@ enum RecomputedPanels {
         copies[value] = kept
         return [kept]
       }
-      guard let weight = node.operands.dropFirst().first, let producer = graph.producer(weight),
-        chosen.contains(producer), let source = backwardWeight(of: graph[producer], in: graph),
-        let panels = forward[Panels(source, graph.type(weight).dtype)],
-        let copy = copies[panels]
+      guard node.op.tile != nil, let weight = node.operands.dropFirst().first,
+        let producer = graph.producer(weight), chosen.contains(producer)
       else { return nil }
-      let fresh = try new.emit(
-        .repack(Repack(graph.type(weight))), [copy], name: "\(graph[weight].name).again")
+      let fresh: ValueID
+      if sources.contains(weight) {
+        guard let made = try panels(weight, in: &new) else { return nil }
+        fresh = made
+      } else {
+        guard let source = backwardWeight(of: graph[producer], in: graph),
+          let value = forward[Panels(source, graph.type(weight).dtype)],
+          let made = try panels(value, in: &new)
+        else { return nil }
+        fresh = try new.emit(
+          .repack(Repack(graph.type(weight))), [made], name: "\(graph[weight].name).again")
+      }
       var inputs = operands
       inputs[1] = fresh
       let value = graph[node.results[0]]
@@ -97,7 +121,7 @@ enum RecomputedPanels {
     var result: [Panels: ValueID] = [:]
     for id in graph.order {
       guard case .pack = graph[id].op, let value = graph[id].results.first,
-        graph[value].rate == .load
+        graph[value].rate == .load, backwardWeight(of: graph[id], in: graph) == nil
       else { continue }
       let weight = stored(graph[id].operands[0], in: graph)
       let key = Panels(weight, graph.type(value).dtype)
@@ -122,6 +146,16 @@ enum RecomputedPanels {
       reverse.axes == [2, 3]
     else { return nil }
     return stored(graph[flip].operands[0], in: graph)
+  }
+
+  /// Whether a value is a tensor of a file, or part of one.
+  private static func isStored(_ value: ValueID, in graph: Graph) -> Bool {
+    var value = value
+    while let producer = graph.producer(value), graph[producer].op.isMemoryView {
+      value = graph[producer].operands[0]
+    }
+    if case .param = graph.producerOp(value) { return true }
+    return false
   }
 
   /// The value behind casts that lose nothing.
