@@ -1,6 +1,7 @@
 import MoscIR
 
-/// Turns the weights of tiled layers into column panels: once, at load time, if they are known then.
+/// Turns the weights of tiled layers into column panels: once, at load time, if they are known
+/// then.
 ///
 /// A weight `w` of a layer with a tile becomes `pack(w) : …@panelN` with the tile's columns as
 /// panel width. Casts between the file's tensor and the layer are done by `pack` itself where

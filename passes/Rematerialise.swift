@@ -5,8 +5,8 @@ import MoscIR
 /// - Packed weights of the backward pass are made from those of the forward pass in each step, then
 ///   those from the file, until what a step finds computed at load fits its budget
 ///   (`RecomputedPanels`).
-/// - Cheap values that live across the fullest point of the step (elementwise ops, norms, moved data) are
-///   computed again behind it, until the step fits its budget (`RecomputedValues`).
+/// - Cheap values that live across the fullest point of the step (elementwise ops, norms, moved
+///   data) are computed again behind it, until the step fits its budget (`RecomputedValues`).
 ///
 /// Both keep every bit of every result. Without a budget nothing is done.
 ///
@@ -15,8 +15,8 @@ import MoscIR
 ///   use at once, before fusion; else the context's budgets.
 /// - Refuses: weights that no layer reads in the forward direction (`rematerialise.panels`).
 ///   Remarks a budget that is still exceeded (`rematerialise.budget`).
-/// - Order: after `pack-weights`, before `split-rates` fixes what is kept; behind every pass that would
-///   find the second computation of a value and drop it.
+/// - Order: after `pack-weights`, before `split-rates` fixes what is kept; behind every pass that
+///   would find the second computation of a value and drop it.
 /// - Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost, section 4.
 package struct Rematerialise: Pass {
   package static let name = "rematerialise"

@@ -5,8 +5,9 @@
 /// - Types: q, k, v of equal float type → f32; softmax in f32.
 /// - Errors: `attention.heads`, `attention.shape`, `attention.dtype`.
 /// - Source: Vaswani et al. 2017, eq. 1; kernels follow Dao et al. 2022 (online softmax).
-/// - Gradient: from blocks of recomputed probabilities (`attention_gradient`), with the log-sum of the
-///   exponentials of each row (`attention_statistics`) and the products `Σ dy · y` of each head.
+/// - Gradient: from blocks of recomputed probabilities (`attention_gradient`), with the log-sum of
+///   the exponentials of each row (`attention_statistics`) and the products `Σ dy · y` of each
+///   head.
 package struct Attention: CompositeOp {
   package static let mnemonic = "attention"
   package static let signature = Signature([nil, "keys", "values"])

@@ -1,13 +1,13 @@
 /// 2-d convolution: `y[n,p,q,o] = b[o] + Σ x[n, p·s + u − pad, q·s + v − pad, i] · W[o,i,u,v]`,
 /// zero outside the image.
 ///
-/// - Shapes: x `[n,h,w,i]`, weight `[o,i,kh,kw]` (checkpoint layout) or packed in panels, bias `[o]`
-///   → `[n,p,q,o]`, `p = (h + 2·pad − kh)/s + 1`.
+/// - Shapes: x `[n,h,w,i]`, weight `[o,i,kh,kw]` (checkpoint layout) or packed in panels, bias
+///   `[o]` → `[n,p,q,o]`, `p = (h + 2·pad − kh)/s + 1`.
 /// - Types: x and weight of equal type, bias f32 → f32; products summed in f32.
 /// - Errors: `conv2d.depth`, `conv2d.dtype`, `conv2d.bias`, `conv2d.stride`, `conv2d.size`.
 /// - Gradient: `dx` is a stride-1 convolution of `dy` with the flipped, transposed weight, one per
-///   phase of a strided image; `dW[o,i,u,v] = Σ dy[n,p,q,o] · x[n, p·s + u − pad, q·s + v − pad, i]`,
-///   one contraction over the pixels per tap; `db` the sum over the pixels.
+///   phase of a strided image; `dW[o,i,u,v] = Σ dy[n,p,q,o] · x[n, p·s + u − pad, q·s + v − pad,
+///   i]`, one contraction over the pixels per tap; `db` the sum over the pixels.
 package struct Conv2d: TensorOp {
   package static let mnemonic = "conv2d"
   package static let signature = Signature([nil, "weight"], optional: "bias")

@@ -5,8 +5,8 @@
 /// - Types: f32.
 /// - Errors: `group-norm.groups`, `group-norm.channels`, `group-norm.rank`.
 /// - Source: Wu & He 2018, eq. 1–3.
-/// - Gradient: `dx = r (g − mean_g g − x̂ · mean_g(g x̂))` with `g = scale · dy`, `x̂` the normalised
-///   x and r its inverse deviation; `dscale = Σ dy x̂`, `dshift = Σ dy`.
+/// - Gradient: `dx = r (g − mean_g g − x̂ · mean_g(g x̂))` with `g = scale · dy`, `x̂` the
+///   normalised x and r its inverse deviation; `dscale = Σ dy x̂`, `dshift = Σ dy`.
 package struct GroupNorm: GroupStatisticsOp, CompositeOp {
   package static let mnemonic = "group_norm"
   package static let traits: Traits = [.reduction, .composite]

@@ -14,7 +14,8 @@ package struct ReduceMax: ReductionOp {
   ) throws(Diagnostic) -> OperandGradients {
     let (x, dy) = (site.operands[0], site.gradient)
     let isLargest = try graph.compare(x, site.result, is: .equal)
-    let ones = try graph.select(isLargest, try graph.number(1, like: x), try graph.number(0, like: x))
+    let zero = try graph.number(0, like: x)
+    let ones = try graph.select(isLargest, try graph.number(1, like: x), zero)
     let share = try graph.div(dy, try graph.reduceSum(ones, axes: axes))
     return .values([try graph.mul(ones, share)])
   }

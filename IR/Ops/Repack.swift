@@ -1,8 +1,8 @@
 /// The packed weights of a layer's backward pass, made from those of the layer itself: outputs and
 /// inputs exchanged, kernel positions reversed: `y[i,o,u,v] = x[o,i,kh − 1 − u,kw − 1 − v]`.
 ///
-/// - Shapes: `[o,i]` or `[o,i,kh,kw]`, both in panels → `[i,o]` or `[i,o,kh,kw]`, given as the result
-///   type.
+/// - Shapes: `[o,i]` or `[o,i,kh,kw]`, both in panels → `[i,o]` or `[i,o,kh,kw]`, given as the
+///   result type.
 /// - Types: f32 or bf16 → the same; bf16 needs even o and i.
 /// - Errors: `repack.layout`, `repack.shape`, `repack.dtype`.
 /// - Gradient: none: panels are made after differentiation.

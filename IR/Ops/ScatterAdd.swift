@@ -1,5 +1,5 @@
-/// Rows added up in the rows of a table: `y[r, c] = Σ x[i…, c]` over all i with `ids[i…] = r`, in the
-/// order of i; ids outside the table add to its nearest row.
+/// Rows added up in the rows of a table: `y[r, c] = Σ x[i…, c]` over all i with `ids[i…] = r`, in
+/// the order of i; ids outside the table add to its nearest row.
 ///
 /// - Shapes: x `[i…, c]`, ids i32 `[i…]` → `[v, c]`, given as the result type.
 /// - Types: f32.

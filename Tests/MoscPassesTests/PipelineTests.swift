@@ -40,8 +40,9 @@ import Testing
     let loss = try graph.reduceSum(square, axes: Array(graph.type(y).shape.indices))
     var wanted = graph.parameters.filter { graph[$0].name != "timestep" }
     wanted += graph.order.filter { graph[$0].op.tile == nil }.compactMap { id in
-      guard case .cast = graph[id].op, graph.type(graph[id].results[0]).rank == 4 else { return nil }
-      return graph[id].results[0]
+      let value = graph[id].results[0]
+      guard case .cast = graph[id].op, graph.type(value).rank == 4 else { return nil }
+      return value
     }.prefix(2)
     let gradients = try graph.gradient(loss, wanted)
     graph.results = [loss] + gradients

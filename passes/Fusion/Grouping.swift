@@ -125,7 +125,8 @@ struct Grouping {
     case .single:
       // Packing reads a matrix along either axis.
       guard case .pack = graph[groups[group].anchor].op, case .transpose(let transpose) = op,
-        transpose.axes == [1, 0], uses.allSatisfy({ $0.path.isEmpty }), first.user == groups[group].anchor
+        transpose.axes == [1, 0], uses.allSatisfy({ $0.path.isEmpty }),
+        first.user == groups[group].anchor
       else { return nil }
       return group
     case .contraction, .attention, .gated:

@@ -4,8 +4,8 @@ import MoscIR
 ///
 /// A frozen weight is read by its layer and, transposed, by the gradient of the layer's input.
 /// Panels of backward passes are made from those of the forward pass first: that costs as much as
-/// reading and writing a weight once. If that is not enough, panels of the forward pass are made from
-/// the file, for each reader. The largest go first.
+/// reading and writing a weight once. If that is not enough, panels of the forward pass are made
+/// from the file, for each reader. The largest go first.
 enum RecomputedPanels {
   /// The graph with panels of backward passes made anew until what is held fits the budget.
   static func apply(

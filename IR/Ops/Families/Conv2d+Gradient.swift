@@ -2,8 +2,9 @@ extension Conv2d {
   /// `∂L/∂x` in f32.
   ///
   /// Row i of the padded image meets tap u of result row p where `i = p·s + u`. So the rows of one
-  /// phase α = i mod s see the taps α, α + s, … only, in descending order over adjacent rows of dy: a
-  /// stride-1 convolution. The phases are put side by side (no product with an inserted zero).
+  /// phase α = i mod s see the taps α, α + s, … only, in descending order over adjacent rows of
+  /// dy: a stride-1 convolution. The phases are put side by side (no product with an inserted
+  /// zero).
   func imageGradient(
     _ dy: ValueID, _ weight: ValueID, _ image: [Int], in graph: inout Graph
   ) throws(Diagnostic) -> ValueID {

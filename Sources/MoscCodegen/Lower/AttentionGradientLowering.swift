@@ -10,7 +10,9 @@ struct AttentionGradientLowering {
   let buffers: AttentionGradientKernel.Buffers
 
   /// The sums of exponentials.
-  init(_ pull: PullEmitter, _ op: AttentionStatistics, _ node: Node, into result: LLVMValue) throws {
+  init(
+    _ pull: PullEmitter, _ op: AttentionStatistics, _ node: Node, into result: LLVMValue
+  ) throws {
     var spec = Self.spec(pull, .statistics, node, heads: op.heads, isCausal: op.isCausal)
     let (queries, q) = try Self.tokens(pull, node.operands[0], spec.attention.depth)
     let (keys, k) = try Self.tokens(pull, node.operands[1], spec.attention.depth)

@@ -114,10 +114,10 @@ package struct KernelLowering {
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
       case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
         .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
-        .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .reverse, .broadcast,
-        .upsampleNearest, .gather, .scatterAdd, .pack, .repack, .reduceSum, .reduceMax, .softmax, .layerNorm,
-        .groupNorm, .matmul, .attentionStatistics, .attentionGradient, .lora, .loraMerge, .geglu,
-        .timestepEmbedding, .gradient, .call, .arena, .subview, .launch:
+        .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .reverse,
+        .broadcast, .upsampleNearest, .gather, .scatterAdd, .pack, .repack, .reduceSum, .reduceMax, .softmax,
+        .layerNorm, .groupNorm, .matmul, .attentionStatistics, .attentionGradient, .lora,
+        .loraMerge, .geglu, .timestepEmbedding, .gradient, .call, .arena, .subview, .launch:
         continue
       }
     }

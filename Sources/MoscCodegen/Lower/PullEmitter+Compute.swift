@@ -107,8 +107,8 @@ extension PullEmitter {
     case .timestepEmbedding: return [(node.operands[0], [index[0]])]
     case .loraMerge: return [(node.operands[0], index), (node.operands[3], [.zero])]
     case .constant, .reduceSum, .reduceMax, .groupAffine, .linear, .conv2d, .matmul, .attention,
-      .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .repack, .groupNorm, .lora, .geglu,
-      .param, .gradient, .call, .arena, .subview, .launch:
+      .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .repack, .groupNorm, .lora,
+      .geglu, .param, .gradient, .call, .arena, .subview, .launch:
       return []
     }
   }

@@ -39,9 +39,9 @@ package struct PackSpec: Hashable, Sendable {
 ///
 /// Panel p holds columns `p·panel ..< (p+1)·panel`; the last one is as wide as what is left,
 /// rounded up to whole vectors with zeros. Depth is ordered (tap, channel). f32: element (k, j) at
-/// `k·width + j`; bf16: at `(k/2)·2·width + 2·j + k%2`. A task packs one vector of columns: chunks of
-/// channels are transposed into stack memory in source order, then stored in depth order. Columns
-/// that lie side by side are copied.
+/// `k·width + j`; bf16: at `(k/2)·2·width + 2·j + k%2`. A task packs one vector of columns: chunks
+/// of channels are transposed into stack memory in source order, then stored in depth order.
+/// Columns that lie side by side are copied.
 package enum Pack {
   /// The number of independent tasks.
   package static func tasks(_ spec: PackSpec, _ target: TargetFacts) -> Int {

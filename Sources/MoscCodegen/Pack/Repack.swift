@@ -31,8 +31,8 @@ package struct RepackSpec: Hashable, Sendable {
 /// Writes kernels that make the panels of a backward pass from those of the forward pass.
 ///
 /// A task writes one vector of the result's columns, which are input channels of the source: it
-/// loads a vector of source columns for each of them and transposes. Both sides are read and written
-/// in whole vectors.
+/// loads a vector of source columns for each of them and transposes. Both sides are read and
+/// written in whole vectors.
 package enum RepackKernel {
   /// The number of independent tasks.
   package static func tasks(_ spec: RepackSpec, _ target: TargetFacts) -> Int {
