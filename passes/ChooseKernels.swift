@@ -3,6 +3,7 @@ import MoscIR
 /// Decides how each layer is computed and writes the decision into the graph.
 ///
 /// - Group normalisations become statistics (`group_affine`) and an affine map that fuses.
+/// - Adapter branches that were not folded become their layers.
 /// - Convolutions read explicitly padded images, so that contraction kernels know no halo.
 /// - With `precision: bf16`, inputs and weights of contractions and attention are cast to bf16;
 ///   results stay f32. Layers of few rows, few outputs, or few or oddly many input channels stay
@@ -35,8 +36,27 @@ package struct ChooseKernels: Pass {
   package func run(_ module: inout Module, _ context: inout PassContext) throws(Diagnostic) {
     for index in module.graphs.indices where module.graphs[index].kind == .function {
       let chooser = Chooser(precision: precision ?? context.precision, target: context.target)
-      module.graphs[index] = try chooser.rewrite(module.graphs[index], &context)
+      let layers = try Self.expandAdapters(module.graphs[index], &context)
+      module.graphs[index] = try chooser.rewrite(layers, &context)
     }
+  }
+
+  /// Writes out adapter branches that were not folded, so that their layers are chosen too.
+  private static func expandAdapters(
+    _ graph: Graph, _ context: inout PassContext
+  ) throws(Diagnostic) -> Graph {
+    guard graph.order.contains(where: { graph[$0].op.mnemonic == Lora.mnemonic }) else {
+      return graph
+    }
+    var result = try graph.rebuilt { (id, operands, new) throws(Diagnostic) -> [ValueID]? in
+      guard case .lora(let lora) = graph[id].op else { return nil }
+      let values = try lora.decompose(operands, in: &new)
+      if let last = values.first { new.rename(last, graph[graph[id].results[0]].name) }
+      context.count("adapters")
+      return values
+    }
+    result.inferRates()
+    return result
   }
 }
 
@@ -94,13 +114,9 @@ private struct Chooser {
         conv.tile = tile(node, dtype, in: graph)
         return [try new.emit(.conv2d(conv), inputs + operands.dropFirst(2), name: name)]
       case .attention(let attention):
-        let depth = graph.type(node.operands[0]).lastExtent / attention.heads
-        guard precision == .bf16, depth % 2 == 0 else { return nil }
-        var inputs: [ValueID] = []
-        for operand in operands {
-          inputs.append(try prepared(operand, .bf16, pad: 0, &new, &made))
-        }
-        return [try new.emit(node.op, inputs, name: name)]
+        return try attend(node, operands, heads: attention.heads, name, &new, &made)
+      case .regionalAttention(let attention):
+        return try attend(node, operands, heads: attention.heads, name, &new, &made)
       default:
         return nil
       }
@@ -108,6 +124,20 @@ private struct Chooser {
     result.inferRates()
     result.removeDeadNodes()
     return result
+  }
+
+  /// Attention over queries, keys and values in the chosen element type; nil to leave it.
+  private func attend(
+    _ node: Node, _ operands: [ValueID], heads: Int, _ name: String, _ graph: inout Graph,
+    _ made: inout Made
+  ) throws(Diagnostic) -> [ValueID]? {
+    let depth = graph.type(operands[0]).lastExtent / heads
+    guard precision == .bf16, depth % 2 == 0 else { return nil }
+    var inputs = operands
+    for index in 0..<3 {
+      inputs[index] = try prepared(operands[index], .bf16, pad: 0, &graph, &made)
+    }
+    return [try graph.emit(node.op, inputs, name: name)]
   }
 
   /// The operand in the given element type, with zeros around the image.

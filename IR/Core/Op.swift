@@ -58,6 +58,7 @@ package enum Op: Hashable, Sendable {
   case attention(Attention)
   case attentionStatistics(AttentionStatistics)
   case attentionGradient(AttentionGradient)
+  case regionalAttention(RegionalAttention)
   case lora(Lora)
   case loraMerge(LoraMerge)
   // Model pieces
@@ -122,6 +123,7 @@ package enum Op: Hashable, Sendable {
     case .attention(let op): op
     case .attentionStatistics(let op): op
     case .attentionGradient(let op): op
+    case .regionalAttention(let op): op
     case .lora(let op): op
     case .loraMerge(let op): op
     case .geglu(let op): op
@@ -185,6 +187,7 @@ package enum Op: Hashable, Sendable {
     OpDescription(Attention.self, Op.attention),
     OpDescription(AttentionStatistics.self, Op.attentionStatistics),
     OpDescription(AttentionGradient.self, Op.attentionGradient),
+    OpDescription(RegionalAttention.self, Op.regionalAttention),
     OpDescription(Lora.self, Op.lora),
     OpDescription(LoraMerge.self, Op.loraMerge),
     OpDescription(Geglu.self, Op.geglu),

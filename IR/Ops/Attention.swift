@@ -1,5 +1,6 @@
 /// Multi-head scaled dot-product attention: per head `y = softmax(q·kᵀ / √d) · v`, heads side by
-/// side on the channel axis; with `causal`, query i sees keys 0…i only.
+/// side on the channel axis; with `causal`, query i sees keys 0…i + s − t only: queries are the last
+/// t of the s tokens.
 ///
 /// - Shapes: q `[n,t,c]`, k and v `[n,s,c]` → `[n,t,c]`; d = c / heads.
 /// - Types: q, k, v of equal float type → f32; softmax in f32.
@@ -40,6 +41,9 @@ package struct Attention: CompositeOp {
     if q.dtype != k.dtype || k.dtype != v.dtype {
       throw error("dtype", "operand types differ: \(q), \(k), \(v)")
     }
+    if isCausal, k.shape[1] < q.shape[1] {
+      throw error("shape", "\(q.shape[1]) causal queries need as many keys, found \(k.shape[1])")
+    }
     guard heads >= 1, q.shape[2] % heads == 0 else {
       throw error("heads", "\(heads) heads do not divide \(q.shape[2]) channels")
     }
@@ -57,7 +61,7 @@ package struct Attention: CompositeOp {
     for b in 0..<n {
       for h in 0..<heads {
         for i in 0..<t {
-          let visible = isCausal ? min(i + 1, s) : s
+          let visible = isCausal ? i + 1 + s - t : s
           var scores = [Double](repeating: 0, count: visible)
           for j in 0..<visible {
             for e in h * d..<(h + 1) * d { scores[j] += q[[b, i, e]] * k[[b, j, e]] }
@@ -92,7 +96,7 @@ package struct Attention: CompositeOp {
     let scale = try graph.constant(1 / Double(d).squareRoot(), .f32(1, 1, 1))
     var scores = try graph.mul(try graph.matmul(q, k), scale)
     if isCausal {
-      let mask = (0..<t * s).map { $0 % s > $0 / s ? -1e30 : 0 }
+      let mask = (0..<t * s).map { $0 % s > $0 / s + s - t ? -1e30 : 0 }
       scores = try graph.add(scores, try graph.constant(mask, .f32(1, t, s)))
     }
     var weights = try graph.softmax(scores)

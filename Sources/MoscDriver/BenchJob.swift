@@ -109,7 +109,7 @@ package struct BenchJob {
       let config = try model.textEncoder().config
       let ids = (0..<n * config.positions).map { Int32($0 * 37 % config.vocabulary) }
       return (
-        .textEncoder(batch: n, tokens: nil, skippedLayers: 0),
+        .textEncoder(TextEncoder.Shape(batch: n)),
         ["input_ids": TensorValue([n, config.positions], ids)]
       )
     }

@@ -39,12 +39,16 @@ package struct CompileJob {
       return try ModuleFile.read(request.target)
     }
     let kind = try ComponentKind(named: request.target)
-    let model = try ModelComponents.open(request.model.path)
+    let model = try ModelComponents.open(request.model)
+    reporter.report(model.adapters)
     let (n, h, w) = (request.batch, request.latentHeight, request.latentWidth)
     let function: ModelFunction
     switch kind {
-    case .textEncoder: function = .textEncoder(batch: n, tokens: nil, skippedLayers: 0)
-    case .unet: function = .unet(UNet.Shape(batch: n, height: h, width: w))
+    case .textEncoder: function = .textEncoder(TextEncoder.Shape(batch: n))
+    case .unet: function = .unet(
+        UNet.Shape(
+          batch: n, height: h, width: w, isLayerwise: request.isLayerwise,
+          regions: request.regions))
     case .vaeDecoder: function = .vaeDecoder(batch: n, height: h, width: w)
     case .vaeEncoder:
       let factor = try model.vae().config.downsampling

@@ -73,8 +73,11 @@ package final class Compiler: Sendable {
     var module = module
     let pipeline = PassPipeline(options, target, reporter)
     var fused: Module?
+    let passes = try Pipeline.inference().filter { pass in
+      !options.disabledPasses.contains(type(of: pass).name)
+    }
     try pipeline.run(
-      try Pipeline.inference(), on: &module, verifyEach: options.verifiesEach, name: name
+      passes, on: &module, verifyEach: options.verifiesEach, name: name
     ) { pass, module in
       if pass == Fuse.name { fused = module }
     }

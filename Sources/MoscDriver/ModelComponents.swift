@@ -10,8 +10,9 @@ package struct ModelComponents {
 
   /// - Throws: what is wrong with the folder, naming it.
   package init(_ options: ModelOptions, _ compiler: Compiler) throws {
-    model = try Self.open(options.path)
+    model = try Self.open(options)
     self.compiler = compiler
+    compiler.reporter.report(model.adapters)
   }
 
   package init(_ model: DiffusersModel, _ compiler: Compiler) {
@@ -45,10 +46,10 @@ package struct ModelComponents {
 extension WeightFiles {
   /// The mapped files of a model's part.
   package init(_ program: ModelProgram) {
-    var files: [String: SafetensorsFile] = [:]
+    var sources = program.additions
     for (declaration, file) in zip(program.files.declarations, program.files.files) {
-      files[declaration.name] = file
+      sources[declaration.name] = file
     }
-    self.init(files)
+    self.init(sources)
   }
 }

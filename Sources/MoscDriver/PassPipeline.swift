@@ -14,6 +14,23 @@ package struct PassPipeline {
     self.reporter = reporter
   }
 
+  /// The passes that programs run without, if asked to: they change speed, not results.
+  package static let optional: [any Pass.Type] = [
+    Canonicalise.self, FoldLoRA.self, SplitUpsample.self, SplitGates.self,
+  ]
+
+  /// The passes of `--disable-pass`.
+  ///
+  /// - Throws: a usage error for a pass that is unknown or needed.
+  package static func removable(_ names: [String]) throws -> Set<String> {
+    let known = optional.map { $0.name }
+    for name in names where !known.contains(name) {
+      throw DriverError.usage(
+        "--disable-pass '\(name)': expected one of \(known.joined(separator: ", "))")
+    }
+    return Set(names)
+  }
+
   /// Runs the passes on the module.
   ///
   /// - Parameters:

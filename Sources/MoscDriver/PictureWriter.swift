@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscLLVM
+import MoscModel
 import MoscRuntime
 import MoscSample
 
@@ -37,6 +38,10 @@ package struct PictureWriter {
       .init("Seed", "\(picture.seed)"), .init("Size", "\(plan.width)x\(plan.height)"),
       .init("Model", modelName),
     ]
+    if !plan.model.adapters.adapters.isEmpty {
+      let names = plan.model.adapters.adapters.map(\.name).joined(separator: ", ")
+      settings.append(.init("Lora", names))
+    }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += [.init("RNG", plan.randomSource.title), .init("Version", "mosc \(Doctor.version)")]
     return GenerationParameters(
@@ -46,7 +51,7 @@ package struct PictureWriter {
   /// Everything needed to draw the picture again.
   package func configuration(_ picture: SamplePlan.Picture) -> JSONValue {
     let request = plan.request
-    return .fields([
+    var fields: [(String, JSONValue)] = [
       ("version", .string(Doctor.version)), ("model", .string(modelName)),
       ("prompt", .string(picture.prompt)), ("negative_prompt", .string(request.negativePrompt)),
       ("steps", .int(request.steps)), ("sampler", .string(plan.sampler.rawValue)),
@@ -55,7 +60,36 @@ package struct PictureWriter {
       ("width", .int(plan.width)), ("height", .int(plan.height)),
       ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource)),
       ("type", .string(target.precision.rawValue)), ("cpu", .string(target.facts.cpu)),
+    ]
+    if !request.model.adapters.files.isEmpty {
+      fields.append(("adapters", .array(request.model.adapters.files.map(adapter))))
+    }
+    if !plan.regions.isEmpty { fields.append(("regions", .array(plan.regions.map(region)))) }
+    if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
+    return .fields(fields)
+  }
+
+  private func adapter(_ request: AdapterRequest) -> JSONValue {
+    let url = URL(fileURLWithPath: request.path)
+    return .fields([
+      ("name", .string(url.deletingPathExtension().lastPathComponent)),
+      ("text_encoder", .double(Double(request.textEncoder))),
+      ("unet", .double(Double(request.unet))),
     ])
+  }
+
+  private func region(_ region: Region) -> JSONValue {
+    var fields: [(String, JSONValue)] = [
+      ("name", .string(region.name)), ("prompt", .string(region.prompt)),
+      ("negative", .string(region.negative ?? plan.request.negativePrompt)),
+      ("weight", .double(region.weight)), ("feather", .double(region.feather)),
+      ("steps", .array([.double(region.steps.lowerBound), .double(region.steps.upperBound)])),
+    ]
+    if let box = region.box {
+      let numbers = [box.left, box.top, box.right, box.bottom]
+      fields.append(("box", .array(numbers.map { .double($0) })))
+    }
+    return .fields(fields)
   }
 
   /// The model's folder name, without the path to it.

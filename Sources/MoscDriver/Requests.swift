@@ -20,6 +20,8 @@ package struct CompilationOptions: Hashable, Sendable {
   package var loadBudget: Int?
   /// The most bytes of a step's values that should be in use at once, before fusion; nil for any.
   package var stepBudget: Int?
+  /// Passes that are left out.
+  package var disabledPasses: Set<String> = []
   /// Whether the module is verified after every pass.
   package var verifiesEach = false
 
@@ -32,6 +34,7 @@ package struct ModelOptions: Hashable, Sendable {
   package var path: String?
   /// The arithmetic; nil for bf16 where the processor has it, else f32.
   package var precision: Precision?
+  package var adapters = AdapterOptions()
 
   package init(path: String? = nil, precision: Precision? = nil) {
     self.path = path
@@ -66,6 +69,9 @@ package struct SampleRequest: Hashable, Sendable {
   package var output = "output.png"
   package var randomSource = "cpu"
   package var writesMetadata = true
+  package var regions = RegionOptions()
+  /// Whether sampling ends and boxes round as in the Mix-of-Show code.
+  package var matchesMixOfShow = false
   /// A safetensors file whose `latents_init` replaces the random initial latents.
   package var latentsIn: String?
   /// A safetensors file that receives `latents_init`, `latents` and `timesteps`.
@@ -151,6 +157,10 @@ package struct CompileRequest: Hashable, Sendable {
   package var latentHeight = 64
   package var latentWidth = 64
   package var batch = 2
+  /// The regions of the U-Net, beside the picture's own prompt.
+  package var regions = 0
+  /// Whether every cross-attention layer has a prompt of its own.
+  package var isLayerwise = false
   package var emission = Emission.graph
   /// Only kernels whose names contain this.
   package var kernelFilter: String?

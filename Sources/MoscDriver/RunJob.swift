@@ -111,7 +111,7 @@ extension ComponentKind {
     switch self {
     case .textEncoder:
       let ids = shape("input_ids")
-      return .textEncoder(batch: ids[0], tokens: ids[1], skippedLayers: 0)
+      return .textEncoder(TextEncoder.Shape(batch: ids[0], tokens: ids[1]))
     case .unet:
       let sample = shape("sample")
       let states = shape("encoder_hidden_states")

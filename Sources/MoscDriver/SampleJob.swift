@@ -1,5 +1,6 @@
 import Foundation
 import MoscFormats
+import MoscModel
 import MoscRuntime
 import MoscSample
 
@@ -23,16 +24,20 @@ package struct SampleJob {
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance \(GenerationParameters.number(request.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     let sampler = try Sampler(plan, compiler)
-    var texts = Set(plan.batches.flatMap { $0.map(\.prompt) })
-    if plan.usesGuidance { texts.insert(request.negativePrompt) }
+    reporter.report(plan.model.adapters)
+    _ = try RegionSchedule(plan)
+    var texts = Set(plan.batches.flatMap { $0.map(\.prompt) } + plan.regions.map(\.prompt))
+    let negatives =
+      [request.negativePrompt] + plan.regions.map { $0.negative ?? request.negativePrompt }
+    if plan.usesGuidance { texts.formUnion(negatives) }
     let states = try sampler.encode(texts)
     for (index, batch) in plan.batches.enumerated() {
       try Interruption.check()
       var sources = batch.map { plan.randomSource.source(seed: $0.seed) }
-      guard let prompt = batch.first?.prompt, let conditional = states[prompt] else { continue }
+      guard let prompt = batch.first?.prompt else { continue }
       let run = try sampler.denoise(
-        conditional: conditional,
-        unconditional: plan.usesGuidance ? states[request.negativePrompt] : nil,
+        conditional: try sampler.context([prompt] + plan.regions.map(\.prompt), states),
+        unconditional: plan.usesGuidance ? try sampler.context(negatives, states) : nil,
         sources: &sources)
       if let file = plan.trajectory { try write(run, to: file) }
       if index == plan.batches.count - 1 { sampler.releaseUNet() }

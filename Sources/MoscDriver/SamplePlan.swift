@@ -27,12 +27,16 @@ package struct SamplePlan: Sendable {
   package let scalingFactor: Float
   /// Pictures that are drawn together; they share a prompt.
   package let batches: [[Picture]]
+  /// Parts of the picture with prompts of their own.
+  package let regions: [Region]
   /// The given initial latents, `[n,c,h,w]`.
   package let initialLatents: TensorValue?
   package let trajectory: OutputFile?
 
   /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
   package var usesGuidance: Bool { request.guidance > 1 }
+  /// Regions, the rounding of their boxes.
+  package var rounding: RegionCoverage.Rounding { request.matchesMixOfShow ? .inward : .centre }
   package var latentHeight: Int { height / factor }
   package var latentWidth: Int { width / factor }
 
@@ -44,7 +48,8 @@ package struct SamplePlan: Sendable {
     try Self.checkNumbers(request)
     randomSource = try Self.randomSource(request.randomSource)
     (sampler, schedule) = try Self.sampler(request)
-    model = try ModelComponents.open(request.model.path)
+    let (prompts, tags) = try Self.prompts(request)
+    model = try ModelComponents.open(request.model, tags: tags)
     let vae = try model.vae().config
     let unet = try model.unet().config
     let encoder = try model.textEncoder().config
@@ -61,10 +66,10 @@ package struct SamplePlan: Sendable {
         "--clip-skip \(request.clipSkip): the text encoder has \(encoder.layers) layers")
     }
     let given = try request.latentsIn.map { path in
-      let latents = try TensorFile.read(path, "latents_init")
+      let (name, latents) = try TensorFile.read(path, oneOf: ["latents_init", "latents_in"])
       guard latents.shape.count == 4, latents.shape[1] == vae.latentChannels else {
         throw DriverError.failure(
-          "'\(path)': 'latents_init' has shape \(latents.shape), expected "
+          "'\(path)': '\(name)' has shape \(latents.shape), expected "
             + "[n, \(vae.latentChannels), h, w]")
       }
       return latents
@@ -74,7 +79,8 @@ package struct SamplePlan: Sendable {
     width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? side
     height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? side
     try Self.checkSize(width, height, factor, given)
-    batches = try Self.batches(request)
+    batches = try Self.batches(request, prompts)
+    regions = try request.regions.regions(width: width, height: height)
     trajectory = try request.trajectory.map { try OutputFile($0) }
     if batches.count != 1, trajectory != nil || given != nil {
       throw DriverError.usage(
@@ -145,6 +151,7 @@ package struct SamplePlan: Sendable {
       }
       config.spacing = spacing
     }
+    config.endsAtTimestepZero = request.matchesMixOfShow
     guard request.steps <= config.trainSteps else {
       throw DriverError.usage(
         "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
@@ -176,8 +183,9 @@ package struct SamplePlan: Sendable {
     return found
   }
 
-  private static func batches(_ request: SampleRequest) throws -> [[Picture]] {
-    let prompts = try prompts(request)
+  private static func batches(
+    _ request: SampleRequest, _ prompts: [String]
+  ) throws -> [[Picture]] {
     let wanted = max(request.seeds.count, request.batchCount * request.batchSize)
     var seeds = request.seeds
     while seeds.count < wanted { seeds.append((seeds.last ?? 0) &+ 1) }
@@ -197,11 +205,25 @@ package struct SamplePlan: Sendable {
     return batches
   }
 
-  private static func prompts(_ request: SampleRequest) throws -> [String] {
-    guard let path = request.promptFile else { return [request.prompt] }
-    let lines = try TextFile.read(path).split(whereSeparator: \.isNewline)
-      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
-    if lines.isEmpty { throw DriverError.failure("'\(path)' holds no prompt") }
-    return lines
+  /// The prompts without their adapter tags, and the tags: those of all prompts must agree, since
+  /// all pictures are drawn by one model.
+  private static func prompts(
+    _ request: SampleRequest
+  ) throws -> (prompts: [String], tags: [LoraTag]) {
+    var texts = [request.prompt]
+    if let path = request.promptFile {
+      texts = try TextFile.read(path).split(whereSeparator: \.isNewline)
+        .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+      if texts.isEmpty { throw DriverError.failure("'\(path)' holds no prompt") }
+    }
+    do {
+      let parts = try texts.map { try LoraTag.take(from: $0) }
+      guard Set(parts.map(\.tags)).count <= 1 else {
+        throw DriverError.usage("the prompts ask for different <lora:…>; draw them one by one")
+      }
+      return (parts.map(\.prompt), parts.first?.tags ?? [])
+    } catch let error as PromptError {
+      throw DriverError.usage(error.description)
+    }
   }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import MoscFormats
 import MoscIR
 import MoscModel
 import MoscRuntime
@@ -22,7 +21,9 @@ package final class Sampler {
   package let plan: SamplePlan
   private let compiler: Compiler
   private let components: ModelComponents
-  private let tokenizer: CLIPTokenizer
+  private let encoder: PromptEncoder
+  /// Whether every cross-attention layer has states of its own.
+  private var isLayerwise = false
   private var unet: (batch: Int, program: Program)?
   private var decoder: Program?
 
@@ -30,38 +31,48 @@ package final class Sampler {
     self.plan = plan
     self.compiler = compiler
     components = ModelComponents(plan.model, compiler)
-    tokenizer = try CLIPTokenizer(folder: plan.model.tokenizerFolder)
+    encoder = try PromptEncoder(
+      components, skippedLayers: plan.request.clipSkip - 1, compiler.reporter)
   }
 
   private var reporter: Reporter { compiler.reporter }
 
   // MARK: Text
 
-  /// The states of texts, `[1,t,c]` each; equal texts are encoded once.
+  /// The states of prompts; equal prompts are encoded once.
   ///
   /// The encoder's weights are given back before the U-Net's are loaded.
   package func encode(_ texts: Set<String>) throws -> [String: TensorValue] {
-    var ids: [String: [Int32]] = [:]
-    for text in texts.sorted() {
-      let encoding = tokenizer.encode(text)
-      if encoding.isTruncated {
-        reporter.warn(
-          "the prompt has \(encoding.tokenCount) tokens, the model reads "
-            + "\(tokenizer.maximumLength); the rest is cut off: \"\(text.prefix(40))…\"")
-      }
-      ids[text] = encoding.ids
-    }
-    let program = try components.program(
-      .textEncoder(batch: 1, tokens: nil, skippedLayers: plan.request.clipSkip - 1))
+    isLayerwise = encoder.isLayerwise(texts)
     return try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
-      try ids.mapValues { ids in
-        let results = try program.run(["input_ids": TensorValue([1, ids.count], ids)])
-        guard let states = results["last_hidden_state"] else {
-          throw DriverError.failure("the text encoder gave no 'last_hidden_state'")
-        }
-        return states
+      try encoder.encode(texts)
+    }
+  }
+
+  /// What the U-Net reads for one half of guidance: the states of the prompt, then those of the
+  /// regions, `[1,(layers),(contexts),t,c]`.
+  package func context(_ prompts: [String], _ states: [String: TensorValue]) throws -> TensorValue {
+    let contexts = try prompts.map { prompt in
+      guard let found = states[prompt] else {
+        throw DriverError.failure("the prompt '\(prompt)' was not encoded")
+      }
+      return found
+    }
+    let (tokens, width) = (contexts[0].shape[1], contexts[0].shape[2])
+    let size = tokens * width
+    let layers = isLayerwise ? try plan.model.unet().config.crossAttentionLayers : 1
+    var values: [Float] = []
+    values.reserveCapacity(layers * contexts.count * size)
+    for layer in 0..<layers {
+      for state in contexts {
+        let floats = state.floats
+        let start = state.shape[0] == 1 ? 0 : layer * size
+        values += floats[start..<start + size]
       }
     }
+    return TensorValue(
+      [1] + (isLayerwise ? [layers] : []) + (contexts.count > 1 ? [contexts.count] : [])
+        + [tokens, width], values)
   }
 
   // MARK: Denoising
@@ -69,7 +80,8 @@ package final class Sampler {
   /// Denoises one batch.
   ///
   /// - Parameters:
-  ///   - states: the prompt's states, and the negative prompt's when guidance is in use.
+  ///   - conditional: the contexts of the prompt and the regions; `unconditional` those of their
+  ///     negative prompts when guidance is in use.
   ///   - sources: one random source per picture: initial latents first, then the noise of each
   ///     step, as diffusers draws from one generator per picture.
   package func denoise(
@@ -90,17 +102,21 @@ package final class Sampler {
       [unconditional, conditional].compactMap { $0 }
         .flatMap { [TensorValue](repeating: $0, count: count) })
     var run = Run(initial: initial, latents: [], timesteps: scheduler.timesteps)
+    let coverage = try RegionSchedule(plan)
+    for warning in coverage.warnings { reporter.warn(warning) }
     let what = "denoising"
     reporter.begin(.step, what)
     for (step, timestep) in scheduler.timesteps.enumerated() {
       try Interruption.check()
       let input = TensorValue(shape, scheduler.modelInput(sample, step: step)).channelsLast
-      let results = try program.run([
+      var inputs = [
         "sample": TensorValue.stacked([TensorValue](repeating: input, count: copies)),
         "timestep": TensorValue(
           [copies * count], [Float](repeating: Float(timestep), count: copies * count)),
         "encoder_hidden_states": states,
-      ])
+      ]
+      inputs.merge(coverage.inputs(step: step, of: scheduler.timesteps.count)) { $1 }
+      let results = try program.run(inputs)
       guard let output = results["noise_pred"]?.channelsFirst else {
         throw DriverError.failure("the U-Net gave no 'noise_pred'")
       }
@@ -133,7 +149,7 @@ package final class Sampler {
       .unet(
         UNet.Shape(
           batch: batch, height: plan.latentHeight, width: plan.latentWidth,
-          tokens: tokenizer.maximumLength)))
+          tokens: encoder.tokens, isLayerwise: isLayerwise, regions: plan.regions.count)))
     unet = (batch, program)
     return program
   }

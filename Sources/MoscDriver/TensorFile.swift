@@ -20,6 +20,17 @@ package enum TensorFile {
     TensorValue(try SafetensorsFile(URL(fileURLWithPath: path)).array(name))
   }
 
+  /// The first tensor of a file that has one of the names.
+  ///
+  /// - Throws: when it has none, naming the nearest name to the first.
+  package static func read(
+    _ path: String, oneOf names: [String]
+  ) throws -> (name: String, value: TensorValue) {
+    let file = try SafetensorsFile(URL(fileURLWithPath: path))
+    let name = names.first { file[$0] != nil } ?? names[0]
+    return (name, TensorValue(try file.array(name)))
+  }
+
   /// Writes tensors in the given order, all or nothing.
   package static func write(
     _ tensors: [(name: String, value: TensorValue)], metadata: [String: String] = [:],

@@ -3,56 +3,48 @@ import MoscFormats
 import MoscIR
 import MoscRuntime
 
-/// The mapped files behind the `weights` declarations of a module.
+/// What the `weights` declarations of a module stand for.
 package struct WeightFiles: Sendable {
-  private let files: [String: SafetensorsFile]
+  private let sources: [String: any WeightSource]
 
-  /// - Parameter files: the mapped files by declaration.
-  package init(_ files: [String: SafetensorsFile]) { self.files = files }
+  /// - Parameter sources: mapped files and stores by declaration.
+  package init(_ sources: [String: any WeightSource]) { self.sources = sources }
 
   /// Opens the files that a module declares.
   ///
   /// - Parameter folder: what relative paths start from.
   package init(_ module: Module, relativeTo folder: URL) throws {
-    var files: [String: SafetensorsFile] = [:]
+    var sources: [String: any WeightSource] = [:]
     for declaration in module.weights {
-      files[declaration.name] = try SafetensorsFile(
+      sources[declaration.name] = try SafetensorsFile(
         URL(fileURLWithPath: declaration.path, relativeTo: folder).absoluteURL)
     }
-    self.files = files
+    self.sources = sources
   }
 
   /// The memory of a weight as it lies in its file.
   ///
   /// - Throws: when the file has no such tensor, or one of another type.
   package func memory(of weight: Param) throws -> UnsafeRawBufferPointer {
-    let (file, entry) = try find(weight)
-    guard entry.shape == weight.type.shape, entry.dtype == ElementType(weight.type.dtype) else {
-      throw FormatError(
-        file.url.path, "tensor \"\(weight.name)\"",
-        "is \(entry.dtype.rawValue)\(entry.shape), the program expects \(weight.type)")
+    guard let source = sources[weight.source] else {
+      throw DriverError.failure("no file is declared for weights '@\(weight.source)'")
     }
-    return file.bytes(of: entry)
+    guard let tensor = source.tensor(weight.name) else {
+      let nearest = NearestName.suggest(weight.name, in: source.names)
+      throw FormatError(
+        source.place, "tensor \"\(weight.name)\"",
+        "not in the file" + (nearest.map { "; the nearest name is \"\($0)\"" } ?? ""))
+    }
+    guard tensor.shape == weight.type.shape, tensor.dtype == ElementType(weight.type.dtype) else {
+      throw FormatError(
+        source.place, "tensor \"\(weight.name)\"",
+        "is \(tensor.dtype.rawValue)\(tensor.shape), the program expects \(weight.type)")
+    }
+    return tensor.bytes
   }
 
   /// Lets the system take back the pages of a weight that will not be read again soon.
-  package func forget(_ weight: Param) {
-    guard let (file, entry) = try? find(weight) else { return }
-    file.dropPages(of: entry)
-  }
-
-  private func find(_ weight: Param) throws -> (SafetensorsFile, SafetensorsFile.Entry) {
-    guard let file = files[weight.source] else {
-      throw DriverError.failure("no file is declared for weights '@\(weight.source)'")
-    }
-    guard let entry = file[weight.name] else {
-      let nearest = NearestName.suggest(weight.name, in: file.entries.map(\.name))
-      throw FormatError(
-        file.url.path, "tensor \"\(weight.name)\"",
-        "not in the file" + (nearest.map { "; the nearest name is \"\($0)\"" } ?? ""))
-    }
-    return (file, entry)
-  }
+  package func forget(_ weight: Param) { sources[weight.source]?.dropPages(of: weight.name) }
 }
 
 extension ElementType {

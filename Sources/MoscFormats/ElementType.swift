@@ -20,6 +20,14 @@ package enum ElementType: String, CaseIterable, Hashable, Sendable {
     case .i8, .u8, .bool: 1
     }
   }
+
+  /// Whether elements are floating-point numbers.
+  package var isFloat: Bool {
+    switch self {
+    case .f64, .f32, .f16, .bf16: true
+    case .i64, .i32, .i16, .i8, .u8, .bool: false
+    }
+  }
 }
 
 /// A tensor in host memory, owned: name-free, row-major, little endian.

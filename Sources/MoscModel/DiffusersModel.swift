@@ -20,6 +20,8 @@ package struct DiffusersModel: Sendable {
   package let folder: URL
   /// The weights variant to use, such as `fp16`; nil takes what is there.
   package let variant: String?
+  /// What changes the model's layers and adds words to it.
+  package var adapters = AdapterSet()
 
   /// Opens a model folder.
   ///
@@ -77,16 +79,42 @@ package struct DiffusersModel: Sendable {
     _ component: Component, _ files: ComponentFiles
   ) throws -> Checkpoint {
     let tensors = try files.tensors()
+    var checkpoint: Checkpoint
     switch component {
     case .unet:
-      return Checkpoint(tensors, declarations: files.declarations)
+      checkpoint = Checkpoint(tensors, declarations: files.declarations)
     case .vae:
-      return Checkpoint(tensors, declarations: files.declarations, spellings: VAE.spellings)
+      checkpoint = Checkpoint(tensors, declarations: files.declarations, spellings: VAE.spellings)
     case .textEncoder:
-      return Checkpoint(
+      checkpoint = Checkpoint(
         tensors, declarations: files.declarations, spellings: TextEncoder.spellings,
         explained: TextEncoder.explained)
+      checkpoint.addedTokens = adapters.rows?.count ?? 0
     }
+    for adapter in adapters.adapters {
+      guard let ranks = adapter.ranks[component] else { continue }
+      checkpoint.adapters.append(
+        LayerAdapter(
+          source: adapter.declaration.name, prefix: component.rawValue, ranks: ranks))
+    }
+    return checkpoint
+  }
+
+  /// The words that prompts may use: those of the model, then those of the adapters.
+  package func words() throws -> [ConceptWord] { try conceptWords() + adapters.words }
+
+  /// The declarations and tensors that adapters add to a part.
+  func additions(
+    _ component: Component
+  ) -> [(declaration: WeightsDeclaration, source: any WeightSource)] {
+    var result: [(WeightsDeclaration, any WeightSource)] = []
+    for adapter in adapters.adapters where adapter.ranks[component] != nil {
+      result.append((adapter.declaration, adapter.store))
+    }
+    if component == .textEncoder, let rows = adapters.rows {
+      result.append((AdapterSet.rowsDeclaration, rows.store))
+    }
+    return result
   }
 
   private func reader(_ component: Component) throws -> ConfigReader {

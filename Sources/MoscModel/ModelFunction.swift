@@ -3,7 +3,7 @@ import MoscIR
 
 /// A function of a model, as `mosc run` and `mosc compile` name it, with its sizes.
 package enum ModelFunction: Hashable, Sendable {
-  case textEncoder(batch: Int, tokens: Int?, skippedLayers: Int)
+  case textEncoder(TextEncoder.Shape)
   case unet(UNet.Shape)
   /// Height and width in pixels.
   case vaeEncoder(batch: Int, height: Int, width: Int)
@@ -24,6 +24,8 @@ package enum ModelFunction: Hashable, Sendable {
 package struct ModelProgram: Sendable {
   package var module: Module
   package var files: ComponentFiles
+  /// What adapters add, by declaration.
+  package var additions: [String: any WeightSource] = [:]
 
   /// The function.
   package var function: Graph { module.graphs[0] }
@@ -44,9 +46,8 @@ extension DiffusersModel {
     try verify(function.component, &checkpoint)
     let graph: Graph
     switch function {
-    case .textEncoder(let batch, let tokens, let skipped):
-      graph = try textEncoder().graph(
-        batch: batch, tokens: tokens, skippedLayers: skipped, &checkpoint)
+    case .textEncoder(let shape):
+      graph = try textEncoder().graph(shape, &checkpoint)
     case .unet(let shape):
       graph = try unet().graph(shape, &checkpoint)
     case .vaeEncoder(let batch, let height, let width):
@@ -54,8 +55,13 @@ extension DiffusersModel {
     case .vaeDecoder(let batch, let height, let width):
       graph = try vae().decoder(batch: batch, height: height, width: width, &checkpoint)
     }
+    let additions = additions(function.component)
     return ModelProgram(
-      module: Module(weights: files.declarations, graphs: [graph]), files: files)
+      module: Module(
+        weights: files.declarations + additions.map(\.declaration), graphs: [graph]),
+      files: files,
+      additions: Dictionary(
+        uniqueKeysWithValues: additions.map { ($0.declaration.name, $0.source) }))
   }
 
   /// Checks that config and tensors of a part fit each other, all functions of it together.
@@ -73,7 +79,7 @@ extension DiffusersModel {
   func request(_ component: Component, _ checkpoint: inout Checkpoint) throws {
     switch component {
     case .textEncoder:
-      _ = try textEncoder().graph(tokens: 1, &checkpoint)
+      _ = try textEncoder().graph(TextEncoder.Shape(tokens: 1), &checkpoint)
     case .unet:
       _ = try unet().graph(UNet.Shape(height: 1, width: 1, tokens: 1), &checkpoint)
     case .vae:

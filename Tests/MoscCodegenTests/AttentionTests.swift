@@ -63,7 +63,7 @@ struct AttentionTrial {
     for b in 0..<s.batch {
       for h in 0..<s.heads {
         for i in 0..<s.queryCount where s.queryCount < 100 || i % 13 == 0 || i + 3 > s.queryCount {
-          let visible = s.isCausal ? min(i + 1, s.keyCount) : s.keyCount
+          let visible = s.isCausal ? i + 1 + s.keyCount - s.queryCount : s.keyCount
           let qi = index(s.queries, b, i, h)
           var scores = (0..<visible).map { j in
             let kj = index(s.keys, b, j, h)

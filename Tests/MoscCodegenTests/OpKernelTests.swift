@@ -331,6 +331,24 @@ import Testing
           return test
         }
       }
+    case "regional_attention":
+      return try [(1, 5, 3, 5, DType.f32), (2, 70, 4, 77, .f32), (2, 70, 4, 77, .bf16)].map {
+        (heads: Int, queries: Int, contexts: Int, keys: Int, dtype: DType) in
+        var test = try build(
+          [[2, queries, 20], [2, contexts, keys, 20], [2, contexts, keys, 20]], dtype
+        ) { g, x in
+          // A context that covers nothing, one that covers a few rows, and some that share.
+          let shares = (0..<contexts * queries).map { index in
+            let (context, row) = index.quotientAndRemainder(dividingBy: queries)
+            return context == 0 ? 0 : context == 1 ? (row < 3 ? 1 : 0) : 0.25 + Double(row % 2) / 4
+          }
+          let coverage = try g.constant(shares, .f32(contexts, queries))
+          return try g.regionalAttention(
+            x[0], keys: x[1], values: x[2], coverage: coverage, heads: heads)
+        }
+        if dtype == .bf16 { test.bounds = .init(absolute: 2e-2, relative: 1e-2) }
+        return test
+      }
     case "attention_statistics":
       return try [(1, 5, 5, true), (2, 9, 3, false), (4, 70, 77, false), (2, 6, 70, true)].flatMap {
         (heads: Int, queries: Int, keys: Int, isCausal: Bool) in

@@ -89,6 +89,17 @@ import Testing
         [ramp(.f32(2, 4, 8)), ramp(.f32(2, 4, 8), 0.9), ramp(.f32(2, 4, 8), 0.7)]
       ),
       (
+        .attention(Attention(heads: 2, isCausal: true)),
+        [ramp(.f32(2, 2, 8)), ramp(.f32(2, 4, 8), 0.9), ramp(.f32(2, 4, 8), 0.7)]
+      ),
+      (
+        .regionalAttention(RegionalAttention(heads: 2)),
+        [
+          ramp(.f32(2, 3, 8)), ramp(.f32(2, 2, 4, 8), 0.9), ramp(.f32(2, 2, 4, 8), 0.7),
+          HostTensor(.f32(2, 3), [1, 0, 0.25, 0, 1, 0.75]),
+        ]
+      ),
+      (
         .lora(Lora()),
         [
           ramp(.f32(2, 3, 4)), ramp(.f32(2, 3, 5), 0.9), ramp(.f32(2, 5), 0.7),

@@ -137,8 +137,14 @@ import Testing
         }
       }
     case "matmul": return [Case([[2, 3, 4], [2, 4, 5]]) { g, x in try g.matmul(x[0], x[1]) }]
+    case "regional_attention":
+      return [
+        Case([[2, 3, 4], [2, 2, 3, 4], [2, 2, 3, 4], [2, 3]]) { g, x in
+          try g.regionalAttention(x[0], keys: x[1], values: x[2], coverage: x[3], heads: 2)
+        }
+      ]
     case "attention":
-      return [(1, 4, 4, true), (2, 3, 5, false), (2, 4, 3, false), (2, 5, 5, true)].map {
+      return [(1, 4, 4, true), (2, 3, 5, false), (2, 4, 3, false), (2, 3, 5, true)].map {
         (heads: Int, t: Int, s: Int, isCausal: Bool) in
         Case([[2, t, 4], [2, s, 4], [2, s, 4]]) { g, x in
           try g.attention(x[0], keys: x[1], values: x[2], heads: heads, causal: isCausal)

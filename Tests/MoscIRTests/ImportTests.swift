@@ -13,7 +13,7 @@ import Testing
     ("Sources/MoscLLVM", ["CLLVM"]),
     ("Sources/MoscCodegen", ["MoscIR", "MoscLLVM", "Crypto"]),
     ("Sources/MoscRuntime", ["MoscIR", "CRelax"]),
-    ("Sources/MoscFormats", ["CPNG", "Crypto"]),
+    ("Sources/MoscFormats", ["CPNG", "CJPEG", "Crypto"]),
     ("Sources/MoscModel", ["MoscIR", "MoscFormats"]),
     ("Sources/MoscSample", ["MoscFormats"]),
     ("tools/mosc", ["MoscDriver", "ArgumentParser"]),

@@ -80,7 +80,7 @@ import Testing
         """))
     let spelling = Spelling("text_model.", stored: "clip_text.w.", isPrefix: true)
     var weights = checkpoint(file, [spelling])
-    let graph = try TextEncoder(config).graph(batch: 2, &weights)
+    let graph = try TextEncoder(config).graph(TextEncoder.Shape(batch: 2), &weights)
     let y = try evaluate(graph, [try file.tensor("clip_text.in.ids")], ["golden": file])[0]
     #expect(relativeError(y, try file.tensor("clip_text.y")) < 2e-6)
     #expect(graph.resultNames == ["last_hidden_state"])

@@ -7,7 +7,7 @@ import Testing
 /// Whole networks through the text format and the passes.
 @Suite struct CompilationTests {
   static let functions: [ModelFunction] = [
-    .textEncoder(batch: 2, tokens: nil, skippedLayers: 0),
+    .textEncoder(TextEncoder.Shape(batch: 2)),
     .unet(UNet.Shape(batch: 2, height: 12, width: 20)),
     .unet(UNet.Shape(height: 15, width: 9, isLayerwise: true)),
     .vaeEncoder(batch: 1, height: 64, width: 96), .vaeDecoder(batch: 1, height: 8, width: 12),

@@ -12,7 +12,7 @@ import Testing
     {"vocab_size": 10, "hidden_size": 4, "intermediate_size": 8, "num_hidden_layers": 1,
      "num_attention_heads": 2, "max_position_embeddings": 5}
     """
-  private let function = ModelFunction.textEncoder(batch: 1, tokens: nil, skippedLayers: 0)
+  private let function = ModelFunction.textEncoder(TextEncoder.Shape())
 
   init() throws {
     try write("text_encoder/config.json", config)
@@ -30,7 +30,7 @@ import Testing
   /// The text encoder's tensors, all zero.
   private func tensors() throws -> [(name: String, array: HostArray)] {
     var recording = Checkpoint(recording: "text_encoder")
-    _ = try TextEncoder(try TextEncoderConfig(reader(config))).graph(&recording)
+    _ = try TextEncoder(try TextEncoderConfig(reader(config))).graph(TextEncoder.Shape(), &recording)
     return recording.expected.sorted { $0.key < $1.key }.map { name, shape in
       (name, HostArray([Float](repeating: 0, count: shape.reduce(1, *)), shape: shape))
     }

@@ -115,7 +115,7 @@ import Testing
   @Test func embeddedModel() throws {
     let model = try DiffusersModel.embedded()
     let functions: [ModelFunction] = [
-      .textEncoder(batch: 2, tokens: nil, skippedLayers: 0),
+      .textEncoder(TextEncoder.Shape(batch: 2)),
       .unet(UNet.Shape(batch: 2, height: 16, width: 24)),
       .vaeEncoder(batch: 1, height: 64, width: 96), .vaeDecoder(batch: 1, height: 16, width: 24),
     ]
@@ -151,7 +151,7 @@ import Testing
     let small = message { _ = try model.program(.vaeEncoder(batch: 1, height: 7, width: 8)) }
     #expect(small.contains("images of 8×7 pixels, expected at least 8×8"))
     let long = message {
-      _ = try model.program(.textEncoder(batch: 1, tokens: 78, skippedLayers: 0))
+      _ = try model.program(.textEncoder(TextEncoder.Shape(tokens: 78)))
     }
     #expect(long.contains("78 tokens, but the text encoder has 77 positions"))
   }
@@ -159,13 +159,13 @@ import Testing
   /// Skipping layers stops earlier but still ends with the final norm.
   @Test func clipSkip() throws {
     let model = try goldenBase()
-    let full = try model.program(.textEncoder(batch: 1, tokens: nil, skippedLayers: 0)).function
-    let short = try model.program(.textEncoder(batch: 1, tokens: nil, skippedLayers: 1)).function
+    let full = try model.program(.textEncoder(TextEncoder.Shape())).function
+    let short = try model.program(.textEncoder(TextEncoder.Shape(skippedLayers: 1))).function
     #expect(full.value(named: "text_model.encoder.layers.1") != nil)
     #expect(short.value(named: "text_model.encoder.layers.1") == nil)
     #expect(short[short.results[0]].name == "text_model.final_layer_norm")
     let text = message {
-      _ = try model.program(.textEncoder(batch: 1, tokens: nil, skippedLayers: 3))
+      _ = try model.program(.textEncoder(TextEncoder.Shape(skippedLayers: 3)))
     }
     #expect(text.contains("cannot skip 3 of the text encoder's 2 layers"))
   }

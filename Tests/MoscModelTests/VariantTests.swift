@@ -144,7 +144,7 @@ import Testing
     try write(.textEncoder, config: config, .f16) { checkpoint in
       _ = try encoder.graph(&checkpoint)
     }
-    #expect(try difference(.textEncoder(batch: 2, tokens: 9, skippedLayers: 1)) < 1e-5)
+    #expect(try difference(.textEncoder(TextEncoder.Shape(batch: 2, tokens: 9, skippedLayers: 1))) < 1e-5)
   }
 
   /// The recorded clip skip of 2, in the web UI's counting, leaves out one layer.
@@ -154,7 +154,7 @@ import Testing
     options.usesCache = false
     let compiler = try Compiler(options, precision: .f32, .silent)
     let components = ModelComponents(try goldenBase(), compiler)
-    let program = try components.program(.textEncoder(batch: 8, tokens: nil, skippedLayers: 1))
+    let program = try components.program(.textEncoder(TextEncoder.Shape(batch: 8, skippedLayers: 1)))
     let ids = try record.array("ids")
     let results = try program.run(["input_ids": TensorValue(ids.shape, ids.ints.map(Int32.init))])
     let states = try #require(results["last_hidden_state"])

@@ -43,7 +43,7 @@ extension FusionGroup.Kind {
   init?(_ op: Op) {
     switch op {
     case .linear, .conv2d, .matmul: self = .contraction
-    case .attention: self = .attention
+    case .attention, .regionalAttention: self = .attention
     case .layerNorm, .softmax: self = .rows
     case .groupAffine, .reduceSum, .reduceMax, .groupNorm: self = .reduction
     case .geglu: self = .gated

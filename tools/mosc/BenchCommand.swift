@@ -32,7 +32,7 @@ struct BenchCommand: ParsableCommand {
     request.printsJSON = json
     request.profiles = profile
     request.model = try model.options()
-    request.compiler = try compiler.options()
+    request.compiler = try compiler.options(for: request.model)
     let job = BenchJob(request, reporter)
     try perform(reporter) { print(try job.run()) }
   }

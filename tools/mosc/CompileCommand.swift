@@ -23,6 +23,12 @@ struct CompileCommand: ParsableCommand {
     valueName: "file"))
   var output = "-"
 
+  @Option(help: "Regions of the U-Net, beside the picture's own prompt.")
+  var regions = 0
+
+  @Flag(help: "Give every cross-attention layer of the U-Net a prompt of its own.")
+  var layerwise = false
+
   @OptionGroup(title: "Shape") var latent: LatentArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -44,8 +50,13 @@ struct CompileCommand: ParsableCommand {
     request.emission = emission
     (request.latentHeight, request.latentWidth) = try latent.extent()
     request.batch = latent.batch
+    guard 0...64 ~= regions else {
+      throw ValidationError("--regions \(regions): expected a number from 0 to 64")
+    }
+    request.regions = regions
+    request.isLayerwise = layerwise
     request.model = try model.options()
-    request.compiler = try compiler.options()
+    request.compiler = try compiler.options(for: request.model)
     request.kernelFilter = filterKernel
     request.output = output
     let job = CompileJob(request, reporter)

@@ -49,7 +49,7 @@ struct RunCommand: ParsableCommand {
     let reporter = try log.reporter()
     var request = RunRequest(target, input: input, output: output)
     request.model = try model.options()
-    request.compiler = try compiler.options()
+    request.compiler = try compiler.options(for: request.model)
     request.function = function
     request.usesEvaluator = evaluate
     request.sampler = sampler

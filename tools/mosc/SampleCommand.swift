@@ -71,6 +71,26 @@ struct SampleCommand: ParsableCommand {
   @Flag(help: "Leave the generation parameters out of the picture.")
   var disableImageMetadata = false
 
+  @Option(
+    help: ArgumentHelp(
+      "A part of the picture with its own prompt (repeatable): box or mask, prompt, negative, "
+        + "weight, feather, steps, t2i, name.",
+      valueName: "'box=x0,y0,x1,y1; prompt=…'"))
+  var region: [String] = []
+
+  @Option(help: ArgumentHelp("A JSON file with regions of the same fields.", valueName: "file"))
+  var regions: String?
+
+  @Option(
+    name: [.long, .customLong("prompt_rewrite")], parsing: .unconditional,
+    help: ArgumentHelp("Regions as Mix-of-Show spells them, separated by '|'.",
+      valueName: "'[p]-*-[n]-*-[top,left,bottom,right]'"))
+  var promptRewrite: String?
+
+  @Option(
+    help: ArgumentHelp("Sample exactly as this program does.", valueName: "mix-of-show"))
+  var compat: String?
+
   @Option(help: ArgumentHelp("Initial latents instead of random ones ('latents_init').",
     valueName: "file"))
   var latentsIn: String?
@@ -89,6 +109,9 @@ struct SampleCommand: ParsableCommand {
     if prompt != nil && promptFile != nil {
       throw ValidationError("--prompt and --prompt-file exclude each other")
     }
+    if let compat, compat != "mix-of-show" {
+      throw ValidationError("--compat '\(compat)': expected 'mix-of-show'")
+    }
     if size != nil && (width != nil || height != nil) {
       throw ValidationError("--size and --width/--height exclude each other")
     }
@@ -97,7 +120,7 @@ struct SampleCommand: ParsableCommand {
   func request() throws -> SampleRequest {
     var request = SampleRequest()
     request.model = try model.options()
-    request.compiler = try compiler.options()
+    request.compiler = try compiler.options(for: request.model)
     request.prompt = prompt ?? ""
     request.negativePrompt = negativePrompt
     request.promptFile = promptFile
@@ -125,6 +148,10 @@ struct SampleCommand: ParsableCommand {
     request.randomSource = rng
     request.output = output
     request.writesMetadata = !disableImageMetadata
+    request.regions.texts = region
+    request.regions.scene = regions
+    request.regions.rewrite = promptRewrite
+    request.matchesMixOfShow = compat != nil
     request.latentsIn = latentsIn
     request.trajectory = trajectory
     return request

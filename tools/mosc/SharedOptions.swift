@@ -35,8 +35,39 @@ struct ModelArguments: ParsableArguments {
       valueName: "f32|bf16"))
   var type: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "An adapter or concept file, with strengths for text encoder and U-Net (repeatable).",
+      valueName: "file[:te[:unet]]"))
+  var lora: [String] = []
+
+  @Option(name: [.long, .customLong("lora-dir")],
+    help: ArgumentHelp("Where <lora:name:strength> in a prompt looks.", valueName: "folder"))
+  var loraModelDir: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Merge adapters into the weights, or compute them beside the layers.",
+      valueName: "fold|runtime"))
+  var loraMode = "fold"
+
+  @Flag(help: "Leave out tensors of an adapter that fit no layer, rather than refuse it.")
+  var allowUnmatched = false
+
   func options() throws -> ModelOptions {
     var options = ModelOptions(path: model)
+    options.adapters.files = try lora.map { text in
+      guard let request = AdapterRequest(text) else {
+        throw ValidationError("--lora '\(text)': expected FILE, FILE:strength or FILE:te:unet")
+      }
+      return request
+    }
+    options.adapters.folder = loraModelDir
+    guard let mode = AdapterOptions.Mode(rawValue: loraMode) else {
+      throw ValidationError("--lora-mode '\(loraMode)': expected 'fold' or 'runtime'")
+    }
+    options.adapters.mode = mode
+    options.adapters.allowsUnmatched = allowUnmatched
     if let type {
       guard let precision = Precision(spelling: type) else {
         let known = Precision.allCases.map { "'\($0.rawValue)'" }.joined(separator: " or ")
@@ -78,6 +109,16 @@ struct CompilerArguments: ParsableArguments {
   @Flag(help: "Verify the module after every pass.")
   var verifyEach = false
 
+  @Option(help: ArgumentHelp("Leave this pass out (repeatable).", valueName: "pass"))
+  var disablePass: [String] = []
+
+  /// The options for programs of a model.
+  func options(for model: ModelOptions) throws -> CompilationOptions {
+    var options = try options()
+    if model.adapters.mode == .runtime { options.disabledPasses.insert(AdapterOptions.foldingPass) }
+    return options
+  }
+
   func options() throws -> CompilationOptions {
     if let threads, threads < 1 {
       throw ValidationError("--threads \(threads): expected at least 1")
@@ -92,6 +133,7 @@ struct CompilerArguments: ParsableArguments {
     options.dumpFolder = dumpDir
     options.timesPasses = timePasses
     options.verifiesEach = verifyEach
+    options.disabledPasses = try PassPipeline.removable(disablePass)
     return options
   }
 }

@@ -80,7 +80,7 @@ struct AttentionWriter {
     var end = e.int(spec.keyCount)
     if spec.isCausal {
       let lastQuery = e.add(firstQuery, e.mul(blocks, plan.queryBlock))
-      end = e.min(lastQuery, spec.keyCount)
+      end = e.min(e.add(lastQuery, spec.causalLead), spec.keyCount)
     }
     e.loop(from: e.int(0), to: end, step: plan.blockKeys) { key, _ in
       let count = e.min(e.sub(e.int(spec.keyCount), key), plan.blockKeys)
@@ -94,7 +94,8 @@ struct AttentionWriter {
           return [LLVMValue]()
         }
         if spec.isCausal {
-          let sees = e.builder.compare(.less, key, e.add(query, plan.queryBlock))
+          let sees = e.builder.compare(
+            .less, key, e.add(query, plan.queryBlock + spec.causalLead))
           e.branch(if: sees, update)
         } else {
           _ = update()

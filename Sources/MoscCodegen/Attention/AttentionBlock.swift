@@ -90,7 +90,8 @@ struct AttentionBlock {
       let lane = e.add(e.splat(base, lanes), e.laneNumbers(lanes))
       let queries = e.min(lane, e.splat(last, lanes))
       let limit = e.splat(e.builder.cast(.trunc, key, e.intType(1)), lanes)
-      let sees = e.builder.compare(.greaterOrEqual, queries, limit)
+      let lead = e.splat(e.int32(plan.spec.causalLead), lanes)
+      let sees = e.builder.compare(.greaterOrEqual, e.add(queries, lead), limit)
       score = e.builder.select(sees, score, hidden)
     }
     return score

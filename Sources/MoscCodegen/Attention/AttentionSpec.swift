@@ -34,7 +34,8 @@ package struct AttentionOperand: Hashable, Sendable {
 }
 
 /// Scaled dot-product attention with every number static: per image and head
-/// `y[i] = Σ_j softmax_j(scale · q[i]·k[j]) · v[j]`, over `j ≤ i` only when causal.
+/// `y[i] = Σ_j softmax_j(scale · q[i]·k[j]) · v[j]`, over `j ≤ i + keyCount − queryCount` only
+/// when causal.
 package struct AttentionSpec: Hashable, Sendable {
   /// Images.
   package var batch: Int
@@ -46,7 +47,7 @@ package struct AttentionSpec: Hashable, Sendable {
   package var queryCount: Int
   /// Keys and values of a head.
   package var keyCount: Int
-  /// Whether query i sees keys 0…i only.
+  /// Whether query i sees keys up to its own only; queries are the last of the tokens.
   package var isCausal: Bool
   /// What scores are multiplied by before the softmax.
   package var scale: Float
@@ -95,6 +96,9 @@ package struct AttentionSpec: Hashable, Sendable {
 
   /// Floating-point operations of both products, two per multiplication.
   package var flops: Int { 4 * batch * heads * queryCount * keyCount * depth }
+
+  /// Keys before the first query: query i sees key j when `j ≤ i + causalLead`.
+  var causalLead: Int { keyCount - queryCount }
 
   /// Throws when the numbers make no attention.
   func check() throws(EmitError) {

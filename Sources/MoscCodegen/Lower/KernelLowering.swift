@@ -102,6 +102,10 @@ package struct KernelLowering {
         return try repackPart(pull, op, node, result.pointer)
       case .attention(let op):
         if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part() }
+      case .regionalAttention(let op):
+        if let lowering = RegionalAttentionLowering(pull, op, node, result) {
+          return lowering.part()
+        }
       case .groupAffine(let op) where node.results == [result.id]:
         let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }

@@ -68,7 +68,8 @@ extension PullEmitter {
     case .timestepEmbedding(let op):
       return inexact(try timestepEmbedding(op, node, id, at: index))
 
-    case .attention, .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .repack:
+    case .attention, .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd,
+      .pack, .repack:
       throw failure("'\(node.op.mnemonic)' must be the kernel's result")
     case .groupNorm, .lora, .geglu:
       throw failure("composite '\(node.op.mnemonic)' was not expanded")
@@ -107,8 +108,8 @@ extension PullEmitter {
     case .timestepEmbedding: return [(node.operands[0], [index[0]])]
     case .loraMerge: return [(node.operands[0], index), (node.operands[3], [.zero])]
     case .constant, .reduceSum, .reduceMax, .groupAffine, .linear, .conv2d, .matmul, .attention,
-      .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .repack, .groupNorm, .lora,
-      .geglu, .param, .gradient, .call, .arena, .subview, .launch:
+      .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .repack,
+      .groupNorm, .lora, .geglu, .param, .gradient, .call, .arena, .subview, .launch:
       return []
     }
   }

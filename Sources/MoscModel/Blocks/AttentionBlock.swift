@@ -13,17 +13,25 @@ package struct AttentionBlock {
     self.hasBias = hasBias
   }
 
-  /// Appends the block; self-attention when no source is given.
+  /// Appends the block; self-attention when no source is given, several sources `[n,r,m,c']` mixed
+  /// by the coverage `[r,t]` when there is one.
   package func callAsFunction(
-    _ x: ValueID, source: ValueID? = nil, _ path: String, in b: inout ModelBuilder
+    _ x: ValueID, source: ValueID? = nil, coverage: ValueID? = nil, _ path: String,
+    in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let width = b.type(x).lastExtent
     let source = source ?? x
     let q = try b.linear(x, "\(path).to_q", out: width, bias: hasBias)
     let k = try b.linear(source, "\(path).to_k", out: width, bias: hasBias)
     let v = try b.linear(source, "\(path).to_v", out: width, bias: hasBias)
-    let mixed = try b.graph.attention(
-      q, keys: k, values: v, heads: heads, name: "\(path).attend")
+    let name = "\(path).attend"
+    let mixed =
+      if let coverage {
+        try b.graph.regionalAttention(
+          q, keys: k, values: v, coverage: coverage, heads: heads, name: name)
+      } else {
+        try b.graph.attention(q, keys: k, values: v, heads: heads, name: name)
+      }
     return try b.linear(mixed, "\(path).to_out.0", out: width)
   }
 }

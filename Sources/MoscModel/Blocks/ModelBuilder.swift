@@ -25,7 +25,8 @@ package struct ModelBuilder {
   ) throws(Diagnostic) -> ValueID {
     let w = try weight("\(path).weight", out, type(x).lastExtent)
     let b = bias ? try weight("\(path).bias", out) : nil
-    return try graph.linear(x, weight: w, bias: b, name: path)
+    let y = try graph.linear(x, weight: w, bias: b, name: path)
+    return try checkpoint.adapted(y, input: x, path, in: &graph)
   }
 
   /// A square convolution, `[n,h,w,i]` → `[n,h/stride,w/stride,out]`, padded by half the kernel
@@ -35,8 +36,9 @@ package struct ModelBuilder {
   ) throws(Diagnostic) -> ValueID {
     let w = try weight("\(path).weight", out, type(x).lastExtent, kernel, kernel)
     let b = try weight("\(path).bias", out)
-    return try graph.conv2d(
-      x, weight: w, bias: b, stride: stride, pad: pad ?? (kernel - 1) / 2, name: path)
+    let pad = pad ?? (kernel - 1) / 2
+    let y = try graph.conv2d(x, weight: w, bias: b, stride: stride, pad: pad, name: path)
+    return try checkpoint.adapted(y, input: x, path, stride: stride, pad: pad, in: &graph)
   }
 
   /// Group normalisation with learnt scale and shift.

@@ -7,9 +7,11 @@ package struct TransformerBlock {
 
   package init(heads: Int) { self.heads = heads }
 
-  /// Appends the block: x `[n,t,c]`, context `[n,m,c']` → `[n,t,c]`.
+  /// Appends the block: x `[n,t,c]`, context `[n,m,c']` → `[n,t,c]`; with a coverage `[r,t]` the
+  /// context is `[n,r,m,c']`.
   package func callAsFunction(
-    _ x: ValueID, context: ValueID, _ path: String, in b: inout ModelBuilder
+    _ x: ValueID, context: ValueID, coverage: ValueID? = nil, _ path: String,
+    in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let attention = AttentionBlock(heads: heads)
     var h = x
@@ -17,7 +19,8 @@ package struct TransformerBlock {
     let own = try attention(normed1, "\(path).attn1", in: &b)
     h = try b.graph.add(h, own, name: "\(path).after_attn1")
     let normed2 = try b.layerNorm(h, "\(path).norm2")
-    let cross = try attention(normed2, source: context, "\(path).attn2", in: &b)
+    let cross = try attention(
+      normed2, source: context, coverage: coverage, "\(path).attn2", in: &b)
     h = try b.graph.add(h, cross, name: "\(path).after_attn2")
     let normed3 = try b.layerNorm(h, "\(path).norm3")
     let mapped = try feedForward(normed3, "\(path).ff", in: &b)
@@ -52,7 +55,8 @@ package struct SpatialTransformer {
 
   /// Appends one transformer block per context: x `[n,h,w,c]` → `[n,h,w,c]`.
   package func callAsFunction(
-    _ x: ValueID, contexts: [ValueID], _ path: String, in b: inout ModelBuilder
+    _ x: ValueID, contexts: [ValueID], coverage: ValueID? = nil, _ path: String,
+    in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let shape = b.type(x).shape
     let block = TransformerBlock(heads: heads)
@@ -60,7 +64,8 @@ package struct SpatialTransformer {
     h = try project(h, "\(path).proj_in", in: &b)
     h = try b.tokens(h)
     for (i, context) in contexts.enumerated() {
-      h = try block(h, context: context, "\(path).transformer_blocks.\(i)", in: &b)
+      h = try block(
+        h, context: context, coverage: coverage, "\(path).transformer_blocks.\(i)", in: &b)
     }
     h = try b.graph.reshape(h, to: shape)
     h = try project(h, "\(path).proj_out", in: &b)

@@ -131,6 +131,20 @@ package struct UNetConfig: Hashable, Sendable {
   /// The width of the text states.
   package var contextWidth: Int { contextWidths.first ?? 0 }
 
+  /// The heights and widths at which there is cross-attention, largest first.
+  package func attentionResolutions(height: Int, width: Int) -> [(height: Int, width: Int)] {
+    var result: [(height: Int, width: Int)] = []
+    var (h, w) = (height, width)
+    for level in widths.indices {
+      let isUsed =
+        downBlocks[level] == .attention || upBlocks[widths.count - 1 - level] == .attention
+        || (hasMidBlock && level == widths.count - 1)
+      if isUsed { result.append((h, w)) }
+      if level < widths.count - 1 { (h, w) = ((h + 1) / 2, (w + 1) / 2) }
+    }
+    return result
+  }
+
   /// The number of cross-attention layers: the number of layer-wise prompts.
   package var crossAttentionLayers: Int {
     var count = hasMidBlock ? transformerLayers.last ?? 0 : 0

@@ -3,64 +3,113 @@ import MoscIR
 /// The CLIP text encoder: token ids to text states.
 ///
 /// Function `@text_encoder(%input_ids i32[n,t]) -> last_hidden_state f32[n,t,c]`: causal
-/// attention, no padding mask, final layer norm. Source: Radford et al. 2021; transformers
+/// attention, no padding mask, final layer norm. With p shared tokens, `%prefix_ids i32[1,p]` begins
+/// every prompt and `%input_ids i32[n,t−p]` goes on: attention is causal, so the states of the
+/// prefix are those of every prompt. Source: Radford et al. 2021; transformers
 /// `CLIPTextModel`.
 package struct TextEncoder {
   package var config: TextEncoderConfig
 
   package init(_ config: TextEncoderConfig) { self.config = config }
 
+  /// The sizes a function is built for.
+  package struct Shape: Hashable, Sendable {
+    package var batch: Int
+    /// Tokens per prompt; all positions when nil.
+    package var tokens: Int?
+    /// Tokens that all prompts begin with: they are encoded once.
+    package var sharedTokens: Int
+    /// How many of the last layers are left out before the final norm. The web UI's clip skip k is
+    /// `k − 1`, diffusers' `clip_skip` k is k.
+    package var skippedLayers: Int
+
+    package init(
+      batch: Int = 1, tokens: Int? = nil, sharedTokens: Int = 0, skippedLayers: Int = 0
+    ) {
+      self.batch = batch
+      self.tokens = tokens
+      self.sharedTokens = sharedTokens
+      self.skippedLayers = skippedLayers
+    }
+  }
+
   /// The IR of the encoder.
   ///
-  /// - Parameters:
-  ///   - tokens: tokens per prompt; all positions when nil.
-  ///   - skippedLayers: how many of the last layers are left out before the final norm. The web
-  ///     UI's clip skip k is `k − 1`, diffusers' `clip_skip` k is k.
   /// - Errors: those of `Checkpoint.weight`; `model.size`, `model.clip-skip`.
   package func graph(
-    batch: Int = 1, tokens: Int? = nil, skippedLayers: Int = 0, _ checkpoint: inout Checkpoint
+    _ shape: Shape, _ checkpoint: inout Checkpoint
   ) throws(Diagnostic) -> Graph {
-    let tokens = tokens ?? config.positions
-    try expectPositive(("batch", batch), ("tokens", tokens))
+    let tokens = shape.tokens ?? config.positions
+    try expectPositive(("batch", shape.batch), ("tokens", tokens))
     guard tokens <= config.positions else {
       throw Diagnostic(
         "model.size", "\(tokens) tokens, but the text encoder has \(config.positions) positions")
     }
-    guard 0...config.layers ~= skippedLayers else {
+    guard 0..<tokens ~= shape.sharedTokens else {
+      throw Diagnostic(
+        "model.size", "\(shape.sharedTokens) shared tokens, expected 0 to \(tokens - 1)")
+    }
+    guard 0...config.layers ~= shape.skippedLayers else {
       throw Diagnostic(
         "model.clip-skip",
-        "cannot skip \(skippedLayers) of the text encoder's \(config.layers) layers")
+        "cannot skip \(shape.skippedLayers) of the text encoder's \(config.layers) layers")
     }
     var b = ModelBuilder("text_encoder", checkpoint)
-    let ids = b.graph.parameter("input_ids", .i32(batch, tokens))
-    var x = try embed(ids, in: &b)
-    for layer in 0..<config.layers - skippedLayers {
-      x = try encoderLayer(x, "text_model.encoder.layers.\(layer)", in: &b)
+    let prompts = SharedPrefix(batch: shape.batch, tokens: tokens, shared: shape.sharedTokens)
+    let own = b.graph.parameter("input_ids", .i32(shape.batch, tokens - prompts.shared))
+    var x = try embed(own, prompts, in: &b)
+    for layer in 0..<config.layers - shape.skippedLayers {
+      x = try encoderLayer(x, prompts, "text_model.encoder.layers.\(layer)", in: &b)
     }
     x = try b.layerNorm(x, "text_model.final_layer_norm", eps: config.eps)
+    x = try prompts.separated(x, in: &b.graph)
     return b.finish(["last_hidden_state": x], &checkpoint)
   }
 
   /// Token rows plus position rows.
-  private func embed(_ ids: ValueID, in b: inout ModelBuilder) throws(Diagnostic) -> ValueID {
+  private func embed(
+    _ own: ValueID, _ prompts: SharedPrefix, in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
     let path = "text_model.embeddings"
     let table = try b.weight("\(path).token_embedding.weight", config.vocabulary, config.width)
     let rows = try b.weight("\(path).position_embedding.weight", config.positions, config.width)
-    let tokens = b.type(ids).shape[1]
-    let looked = try b.graph.gather(table, ids: ids, name: "\(path).token_embedding")
-    let used =
-      tokens == config.positions ? rows : try b.graph.slice(rows, axis: 0, from: 0, to: tokens)
-    let positions = try b.graph.reshape(
-      used, to: [1, tokens, config.width], name: "\(path).position_embedding")
+    var ids = own
+    if prompts.shared > 0 {
+      let prefix = b.graph.parameter("prefix_ids", .i32(1, prompts.shared))
+      ids = try prompts.joined(prefix, own, in: &b.graph)
+    }
+    let looked = try look(up: ids, in: table, "\(path).token_embedding", &b)
+    let positions = try prompts.positions(rows, in: &b.graph)
     return try b.graph.add(looked, positions, name: path)
+  }
+
+  /// The rows of tokens; tokens past the vocabulary are the added ones.
+  private func look(
+    up ids: ValueID, in table: ValueID, _ path: String, _ b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let count = b.checkpoint.addedTokens
+    guard count > 0 else { return try b.graph.gather(table, ids: ids, name: path) }
+    let added = try b.graph.param(
+      "token_rows", in: AdapterSet.rowsDeclaration.name, .f32(count, config.width),
+      name: "token_rows")
+    let shape = b.type(ids).shape
+    let first = try b.graph.constant(
+      Double(config.vocabulary), TensorType(.i32, [1, 1]), name: "first_added_token")
+    // Ids outside of a table read its nearest row, so both tables can be read for every token.
+    let known = try b.graph.gather(table, ids: ids)
+    let place = try b.graph.sub(ids, first)
+    let new = try b.graph.gather(added, ids: place)
+    let isNew = try b.graph.compare(ids, first, is: .greaterOrEqual)
+    let mask = try b.graph.reshape(isNew, to: shape + [1])
+    return try b.graph.select(mask, new, known, name: path)
   }
 
   /// Causal self-attention and a feed-forward net, each added to its input after a layer norm.
   private func encoderLayer(
-    _ x: ValueID, _ path: String, in b: inout ModelBuilder
+    _ x: ValueID, _ prompts: SharedPrefix, _ path: String, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let normed1 = try b.layerNorm(x, "\(path).layer_norm1", eps: config.eps)
-    let mixed = try selfAttention(normed1, "\(path).self_attn", in: &b)
+    let mixed = try selfAttention(normed1, prompts, "\(path).self_attn", in: &b)
     let h = try b.graph.add(x, mixed, name: "\(path).after_attn")
     let normed2 = try b.layerNorm(h, "\(path).layer_norm2", eps: config.eps)
     let inner = try b.linear(normed2, "\(path).mlp.fc1", out: config.innerWidth)
@@ -74,13 +123,13 @@ package struct TextEncoder {
   }
 
   private func selfAttention(
-    _ x: ValueID, _ path: String, in b: inout ModelBuilder
+    _ x: ValueID, _ prompts: SharedPrefix, _ path: String, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let q = try b.linear(x, "\(path).q_proj", out: config.width)
     let k = try b.linear(x, "\(path).k_proj", out: config.width)
     let v = try b.linear(x, "\(path).v_proj", out: config.width)
-    let mixed = try b.graph.attention(
-      q, keys: k, values: v, heads: config.heads, causal: true, name: "\(path).attend")
+    let mixed = try prompts.attend(
+      q, k, v, heads: config.heads, name: "\(path).attend", in: &b.graph)
     return try b.linear(mixed, "\(path).out_proj", out: config.width)
   }
 

@@ -6,7 +6,12 @@ import MoscIR
 /// f32[n,h,w,c]`; the text states are `f32[n,m,e]`, or `f32[n,l,m,e]` with one prompt per
 /// cross-attention layer, counted through the down blocks, the mid block and the up blocks. Any
 /// height, width, batch and number of text tokens. With an adapter, `%adapter.k f32[n,hₖ,wₖ,cₖ]` is
-/// added to the output of the last layer of down block k, before it becomes a skip. Source: diffusers `UNet2DConditionModel`.
+/// added to the output of the last layer of down block k, before it becomes a skip.
+///
+/// With regions there is an axis of contexts before the tokens, `[n,r,m,e]` or `[n,l,r,m,e]`, the
+/// prompt of the whole picture first; and `%coverage.HxW f32[r,h·w]` for every resolution with
+/// cross-attention says which context a pixel listens to (`RegionalAttention`). Source: diffusers
+/// `UNet2DConditionModel`.
 package struct UNet {
   package var config: UNetConfig
 
@@ -24,15 +29,19 @@ package struct UNet {
     package var isLayerwise: Bool
     /// Whether the maps of a T2I-Adapter are added on the way down.
     package var hasAdapter = false
+    /// The number of regions with a prompt of their own, beside the prompt of the whole picture.
+    package var regions: Int
 
     package init(
-      batch: Int = 1, height: Int, width: Int, tokens: Int = 77, isLayerwise: Bool = false
+      batch: Int = 1, height: Int, width: Int, tokens: Int = 77, isLayerwise: Bool = false,
+      regions: Int = 0
     ) {
       self.batch = batch
       self.height = height
       self.width = width
       self.tokens = tokens
       self.isLayerwise = isLayerwise
+      self.regions = regions
     }
   }
 
@@ -48,13 +57,20 @@ package struct UNet {
       "sample", .f32(shape.batch, shape.height, shape.width, config.inChannels))
     let timestep = b.graph.parameter("timestep", .f32(shape.batch))
     let layered = shape.isLayerwise ? [config.crossAttentionLayers] : []
+    let regional = shape.regions > 0 ? [shape.regions + 1] : []
     let states = b.graph.parameter(
       "encoder_hidden_states",
-      TensorType(.f32, [shape.batch] + layered + [shape.tokens, config.contextWidth]),
+      TensorType(.f32, [shape.batch] + layered + regional + [shape.tokens, config.contextWidth]),
       rate: .prompt)
 
     let embedding = try timeEmbedding(timestep, in: &b)
     var contexts = LayerContexts(states, isLayerwise: shape.isLayerwise)
+    if shape.regions > 0 {
+      for (height, width) in config.attentionResolutions(height: shape.height, width: shape.width) {
+        contexts.coverage[height * width] = b.graph.parameter(
+          Self.coverageName(height, width), .f32(shape.regions + 1, height * width))
+      }
+    }
     var x = try b.conv(
       sample, "conv_in", out: config.widths.first ?? 0, kernel: config.convInKernel)
     var skips = [x]
@@ -70,6 +86,11 @@ package struct UNet {
     x = try b.graph.silu(x, name: "conv_act")
     x = try b.conv(x, "conv_out", out: config.outChannels, kernel: config.convOutKernel)
     return b.finish(["noise_pred": x], &checkpoint)
+  }
+
+  /// The name of the coverage of a resolution.
+  package static func coverageName(_ height: Int, _ width: Int) -> String {
+    "coverage.\(height)x\(width)"
   }
 
   /// `silu(W₂·silu(W₁·sinusoids(t)))` `[n,e]`: every residual block activates it before its own
@@ -157,7 +178,9 @@ package struct UNet {
       heads: config.heads[level], groups: config.groups,
       usesLinearProjection: config.usesLinearProjection)
     let own = try contexts.next(config.transformerLayers[level], in: &b)
-    return try transformer(x, contexts: own, path, in: &b)
+    let shape = b.type(x).shape
+    return try transformer(
+      x, contexts: own, coverage: contexts.coverage[shape[1] * shape[2]], path, in: &b)
   }
 
   private func unbalanced() -> Diagnostic {
@@ -167,6 +190,8 @@ package struct UNet {
 
 /// Hands each cross-attention layer its text states, in traversal order.
 struct LayerContexts {
+  /// The coverage of contexts by number of pixels; empty without regions.
+  var coverage: [Int: ValueID] = [:]
   private let states: ValueID
   private let isLayerwise: Bool
   private var layer = 0
@@ -176,7 +201,7 @@ struct LayerContexts {
     self.isLayerwise = isLayerwise
   }
 
-  /// The states `[n,m,e]` of the next few layers.
+  /// The states `[n,m,e]`, or `[n,r,m,e]`, of the next few layers.
   mutating func next(_ count: Int, in b: inout ModelBuilder) throws(Diagnostic) -> [ValueID] {
     defer { layer += count }
     guard isLayerwise else { return [ValueID](repeating: states, count: count) }
@@ -186,7 +211,7 @@ struct LayerContexts {
       let slice = try b.graph.slice(states, axis: 1, from: l, to: l + 1)
       let name = "encoder_hidden_states.layer\(l)"
       result.append(
-        try b.graph.reshape(slice, to: [shape[0], shape[2], shape[3]], name: name))
+        try b.graph.reshape(slice, to: [shape[0]] + shape.dropFirst(2), name: name))
     }
     return result
   }

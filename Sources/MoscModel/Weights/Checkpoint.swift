@@ -1,6 +1,16 @@
 import MoscFormats
 import MoscIR
 
+/// Low-rank changes of a component's layers.
+package struct LayerAdapter: Sendable {
+  /// The declaration that their factors come from.
+  package var source: String
+  /// What the factors' names begin with.
+  package var prefix: String
+  /// The ranks by path of the layer.
+  package var ranks: [String: Int]
+}
+
 /// The tensors of one component's weights files, and which of them the networks have read.
 ///
 /// Every tensor must be read or explained: `weight` fails for a missing or mis-shaped tensor,
@@ -14,6 +24,10 @@ package struct Checkpoint: Sendable {
   package let spellings: [Spelling]
   /// Tensors that may stay unread.
   package let explained: [ExplainedTensor]
+  /// What the layers are changed by.
+  package var adapters: [LayerAdapter] = []
+  /// The number of token rows that follow the vocabulary's.
+  package var addedTokens = 0
   /// The canonical names and shapes asked for so far.
   package private(set) var expected: [String: [Int]] = [:]
   /// The names in the file that were read.
@@ -38,6 +52,37 @@ package struct Checkpoint: Sendable {
     declarations = [WeightsDeclaration(name: source, path: "")]
     spellings = []
     explained = []
+  }
+
+  /// Appends the branches of all adapters that change a layer, after its own output.
+  ///
+  /// - Parameters:
+  ///   - base: the layer's output.
+  ///   - input: its input.
+  package func adapted(
+    _ base: ValueID, input: ValueID, _ path: String, stride: Int = 1, pad: Int = 0,
+    in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    guard let shape = expected["\(path).weight"] else { return base }
+    var result = base
+    for adapter in adapters {
+      guard let rank = adapter.ranks[path] else { continue }
+      let ones = [Int](repeating: 1, count: shape.count - 2)
+      let prefix = "\(adapter.prefix).\(path)"
+      let down = try graph.param(
+        "\(prefix).lora_down", in: adapter.source, TensorType(.f32, [rank] + shape.dropFirst()),
+        name: "\(path).\(adapter.source).down")
+      let up = try graph.param(
+        "\(prefix).lora_up", in: adapter.source, TensorType(.f32, [shape[0], rank] + ones),
+        name: "\(path).\(adapter.source).up")
+      let scale = try graph.param(
+        "\(prefix).scale", in: adapter.source, .f32(1),
+        name: "\(path).\(adapter.source).scale")
+      result = try graph.lora(
+        result, input: input, down: down, up: up, scale: scale, stride: stride, pad: pad,
+        name: "\(path).\(adapter.source)")
+    }
+    return result
   }
 
   /// The files' paths as error messages name them.

@@ -1,0 +1,107 @@
+import Foundation
+import MoscFormats
+import MoscIR
+import MoscModel
+import MoscSample
+
+/// Turns prompts into text states: layer-wise where concepts ask for it, nothing encoded twice.
+struct PromptEncoder {
+  private let components: ModelComponents
+  private let binder: PromptBinder
+  private let tokenizer: CLIPTokenizer
+  private let skippedLayers: Int
+  private let reporter: Reporter
+
+  /// Shared beginnings are cut to multiples of this many tokens: each length is a compilation.
+  private static let prefixUnit = 16
+
+  init(_ components: ModelComponents, skippedLayers: Int, _ reporter: Reporter) throws {
+    self.components = components
+    self.skippedLayers = skippedLayers
+    self.reporter = reporter
+    let words = try components.model.words()
+    binder = PromptBinder(
+      words: words, layers: try components.model.unet().config.crossAttentionLayers)
+    var tokenizer = try CLIPTokenizer(folder: components.model.tokenizerFolder)
+    for word in words {
+      for (name, id) in zip(word.tokenNames, word.tokenIDs) { tokenizer.add(name, id: id) }
+    }
+    self.tokenizer = tokenizer
+  }
+
+  /// The tokens of a prompt.
+  var tokens: Int { tokenizer.maximumLength }
+
+  /// Whether any of the prompts needs states for each layer.
+  func isLayerwise(_ texts: some Sequence<String>) -> Bool {
+    texts.contains { binder.isLayerwise($0) }
+  }
+
+  /// The states of prompts, `[1,t,c]`, or `[layers,t,c]` for a prompt whose layers differ.
+  func encode(_ texts: Set<String>) throws -> [String: TensorValue] {
+    var ids: [String: [[Int32]]] = [:]
+    var groups: Set<[[Int32]]> = []
+    for text in texts.sorted() {
+      let prompts: [String]
+      do {
+        prompts = try binder.bind(text)
+      } catch {
+        throw DriverError.failure(error.description)
+      }
+      let encodings = prompts.map { tokenizer.encode($0) }
+      if let cut = encodings.first, cut.isTruncated {
+        reporter.warn(
+          "the prompt has \(cut.tokenCount) tokens, the model reads \(tokens); "
+            + "the rest is cut off: \"\(text.prefix(40))…\"")
+      }
+      let rows = encodings.map(\.ids)
+      let distinct = Set(rows).count == 1 ? [rows[0]] : rows
+      ids[text] = distinct
+      groups.insert(distinct)
+    }
+    var states: [[[Int32]]: TensorValue] = [:]
+    var programs: [TextEncoder.Shape: Program] = [:]
+    let ordered = groups.sorted { ($0.count, $0.joined().lexicographic) < ($1.count, $1.joined().lexicographic) }
+    for (index, group) in ordered.enumerated() {
+      let shared = Self.sharedTokens(group)
+      let shape = TextEncoder.Shape(
+        batch: group.count, tokens: tokens, sharedTokens: shared, skippedLayers: skippedLayers)
+      if programs[shape] == nil {
+        // Another shape is another copy of the packed weights.
+        programs = [shape: try components.program(.textEncoder(shape))]
+      }
+      guard let program = programs[shape] else { continue }
+      states[group] = try run(program, group, shared)
+      reporter.progress(.encode, "prompts", done: index + 1, of: ordered.count)
+    }
+    return ids.compactMapValues { states[$0] }
+  }
+
+  private func run(
+    _ program: Program, _ group: [[Int32]], _ shared: Int
+  ) throws -> TensorValue {
+    var inputs = [
+      "input_ids": TensorValue(
+        [group.count, tokens - shared], group.flatMap { Array($0[shared...]) })
+    ]
+    if shared > 0 {
+      inputs["prefix_ids"] = TensorValue([1, shared], Array(group[0][..<shared]))
+    }
+    guard let states = try program.run(inputs)["last_hidden_state"] else {
+      throw DriverError.failure("the text encoder gave no 'last_hidden_state'")
+    }
+    return states
+  }
+
+  /// The length of the common beginning that is encoded once.
+  private static func sharedTokens(_ rows: [[Int32]]) -> Int {
+    guard rows.count > 1, let first = rows.first else { return 0 }
+    let common = first.indices.first { index in rows.contains { $0[index] != first[index] } }
+    return (common ?? 0) / prefixUnit * prefixUnit
+  }
+}
+
+extension Sequence where Element == Int32 {
+  /// The numbers as a string that sorts as they do.
+  fileprivate var lexicographic: String { map { String($0, radix: 36) }.joined(separator: " ") }
+}

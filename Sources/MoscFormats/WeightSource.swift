@@ -1,0 +1,77 @@
+import Foundation
+
+/// Named tensors in memory that stays where it is: a mapped file, or numbers made by the program.
+package protocol WeightSource: Sendable {
+  /// Where the tensors come from, as error messages say it.
+  var place: String { get }
+  /// The names of the tensors.
+  var names: [String] { get }
+  /// The tensor of a name.
+  func tensor(_ name: String) -> WeightTensor?
+  /// Lets the system take back the pages of a tensor that will not be read again soon.
+  func dropPages(of name: String)
+}
+
+/// A tensor of a weight source; the source owns the bytes.
+package struct WeightTensor {
+  package var dtype: ElementType
+  package var shape: [Int]
+  package var bytes: UnsafeRawBufferPointer
+}
+
+extension SafetensorsFile: WeightSource {
+  package var place: String { url.path }
+  package var names: [String] { entries.map(\.name) }
+
+  package func tensor(_ name: String) -> WeightTensor? {
+    self[name].map { WeightTensor(dtype: $0.dtype, shape: $0.shape, bytes: bytes(of: $0)) }
+  }
+
+  package func dropPages(of name: String) {
+    if let entry = self[name] { dropPages(of: entry) }
+  }
+}
+
+/// Tensors that the program made, at fixed addresses.
+package final class TensorStore: WeightSource {
+  package let place: String
+  package let names: [String]
+  private let table: [String: (dtype: ElementType, shape: [Int], range: Range<Int>)]
+  private let memory: UnsafeMutableRawBufferPointer
+
+  /// Copies the tensors; of equal names the last counts.
+  package init(_ place: String, _ tensors: [(name: String, array: HostArray)]) {
+    var table: [String: (ElementType, [Int], Range<Int>)] = [:]
+    var size = 0
+    for (name, array) in tensors {
+      table[name] = (array.dtype, array.shape, size..<size + array.bytes.count)
+      size += (array.bytes.count + 63) / 64 * 64
+    }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, 64), alignment: 64)
+    for (name, array) in tensors {
+      guard let range = table[name]?.2 else { continue }
+      array.bytes.withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(rebasing: memory[range]).copyMemory(from: $0)
+      }
+    }
+    self.place = place
+    self.table = table
+    self.memory = memory
+    names = tensors.map(\.name)
+  }
+
+  deinit { memory.deallocate() }
+
+  package func tensor(_ name: String) -> WeightTensor? {
+    table[name].map {
+      WeightTensor(
+        dtype: $0.dtype, shape: $0.shape,
+        bytes: UnsafeRawBufferPointer(rebasing: memory[$0.range]))
+    }
+  }
+
+  package func dropPages(of name: String) {}
+}
+
+// The memory is written before anybody else can see it, and never again.
+extension TensorStore: @unchecked Sendable {}
