@@ -65,6 +65,9 @@ package struct PictureWriter {
       fields.append(("adapters", .array(request.model.adapters.files.map(adapter))))
     }
     if !plan.regions.isEmpty { fields.append(("regions", .array(plan.regions.map(region)))) }
+    if !request.conditions.isEmpty {
+      fields.append(("t2i", .array(request.conditions.map(condition))))
+    }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
     return .fields(fields)
   }
@@ -75,6 +78,16 @@ package struct PictureWriter {
       ("name", .string(url.deletingPathExtension().lastPathComponent)),
       ("text_encoder", .double(Double(request.textEncoder))),
       ("unet", .double(Double(request.unet))),
+    ])
+  }
+
+  private func condition(_ condition: SpatialCondition) -> JSONValue {
+    func name(_ path: String) -> JSONValue {
+      .string(URL(fileURLWithPath: path).lastPathComponent)
+    }
+    return .fields([
+      ("adapter", name(condition.adapter)), ("image", name(condition.image)),
+      ("strength", .double(condition.strength)),
     ])
   }
 

@@ -50,14 +50,8 @@ package struct RegionOptions: Hashable, Sendable {
 
   /// The brightness of a picture as a mask.
   private static func mask(_ url: URL) throws -> RegionMask {
-    let image = try PNG.read(url).image
-    let channels = image.channels
-    var values = [Float](repeating: 0, count: image.width * image.height)
-    for index in values.indices {
-      let colours = min(channels, 3)
-      let sum = (0..<colours).reduce(0) { $0 + Int(image.pixels[index * channels + $1]) }
-      values[index] = Float(sum) / Float(colours * 255)
-    }
-    return RegionMask(width: image.width, height: image.height, values: values)
+    let image = try ImageFile.read(url).gray
+    return RegionMask(
+      width: image.width, height: image.height, values: image.pixels.map { Float($0) / 255 })
   }
 }

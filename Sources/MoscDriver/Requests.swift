@@ -70,6 +70,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var randomSource = "cpu"
   package var writesMetadata = true
   package var regions = RegionOptions()
+  /// Condition images, each with its T2I-Adapter.
+  package var conditions: [SpatialCondition] = []
   /// Whether sampling ends and boxes round as in the Mix-of-Show code.
   package var matchesMixOfShow = false
   /// A safetensors file whose `latents_init` replaces the random initial latents.

@@ -29,6 +29,8 @@ package struct SamplePlan: Sendable {
   package let batches: [[Picture]]
   /// Parts of the picture with prompts of their own.
   package let regions: [Region]
+  /// Images that say where things are.
+  let conditions: SpatialConditions
   /// The given initial latents, `[n,c,h,w]`.
   package let initialLatents: TensorValue?
   package let trajectory: OutputFile?
@@ -75,12 +77,19 @@ package struct SamplePlan: Sendable {
       return latents
     }
     initialLatents = given
+    conditions = try SpatialConditions(request.conditions, unet: unet)
     let side = (unet.sampleSize ?? 64) * factor
-    width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? side
-    height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? side
+    let drawn = conditions.size
+    width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
+    height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
     try Self.checkSize(width, height, factor, given)
     batches = try Self.batches(request, prompts)
     regions = try request.regions.regions(width: width, height: height)
+    for region in regions where region.adapterStrengths.count > conditions.count {
+      throw DriverError.usage(
+        "\(region.name) has \(region.adapterStrengths.count) t2i strengths for "
+          + "\(conditions.count) --t2i-adapter")
+    }
     trajectory = try request.trajectory.map { try OutputFile($0) }
     if batches.count != 1, trajectory != nil || given != nil {
       throw DriverError.usage(

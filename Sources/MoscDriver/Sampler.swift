@@ -103,6 +103,7 @@ package final class Sampler {
         .flatMap { [TensorValue](repeating: $0, count: count) })
     var run = Run(initial: initial, latents: [], timesteps: scheduler.timesteps)
     let coverage = try RegionSchedule(plan)
+    let maps = try plan.conditions.inputs(plan, samples: copies * count, compiler)
     for warning in coverage.warnings { reporter.warn(warning) }
     let what = "denoising"
     reporter.begin(.step, what)
@@ -115,6 +116,7 @@ package final class Sampler {
           [copies * count], [Float](repeating: Float(timestep), count: copies * count)),
         "encoder_hidden_states": states,
       ]
+      inputs.merge(maps) { $1 }
       inputs.merge(coverage.inputs(step: step, of: scheduler.timesteps.count)) { $1 }
       let results = try program.run(inputs)
       guard let output = results["noise_pred"]?.channelsFirst else {
@@ -145,11 +147,11 @@ package final class Sampler {
     if let unet, unet.batch == batch { return unet.program }
     // Two copies of the packed weights would not fit where one does.
     unet = nil
-    let program = try components.program(
-      .unet(
-        UNet.Shape(
-          batch: batch, height: plan.latentHeight, width: plan.latentWidth,
-          tokens: encoder.tokens, isLayerwise: isLayerwise, regions: plan.regions.count)))
+    var shape = UNet.Shape(
+      batch: batch, height: plan.latentHeight, width: plan.latentWidth, tokens: encoder.tokens,
+      isLayerwise: isLayerwise, regions: plan.regions.count)
+    shape.hasAdapter = !plan.conditions.isEmpty
+    let program = try components.program(.unet(shape))
     unet = (batch, program)
     return program
   }

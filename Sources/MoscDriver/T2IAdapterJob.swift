@@ -41,7 +41,7 @@ package struct T2IAdapterJob {
     guard image.shape.count == 4, image.shape[3] == model.config.imageChannels else {
       throw DriverError.failure(
         "the condition image has shape \(image.shape), expected [n, height, width, "
-          + "\(model.config.imageChannels)] for '\(model.file.url.path)'")
+          + "\(model.config.imageChannels)] for '\(model.url.path)'")
     }
     let module = try model.module(
       batch: image.shape[0], height: image.shape[1], width: image.shape[2])

@@ -29,7 +29,7 @@ package struct WeightFiles: Sendable {
     guard let source = sources[weight.source] else {
       throw DriverError.failure("no file is declared for weights '@\(weight.source)'")
     }
-    guard let tensor = source.tensor(weight.name) else {
+    guard let tensor = source.weight(weight.name) else {
       let nearest = NearestName.suggest(weight.name, in: source.names)
       throw FormatError(
         source.place, "tensor \"\(weight.name)\"",

@@ -7,7 +7,7 @@ package protocol WeightSource: Sendable {
   /// The names of the tensors.
   var names: [String] { get }
   /// The tensor of a name.
-  func tensor(_ name: String) -> WeightTensor?
+  func weight(_ name: String) -> WeightTensor?
   /// Lets the system take back the pages of a tensor that will not be read again soon.
   func dropPages(of name: String)
 }
@@ -23,7 +23,7 @@ extension SafetensorsFile: WeightSource {
   package var place: String { url.path }
   package var names: [String] { entries.map(\.name) }
 
-  package func tensor(_ name: String) -> WeightTensor? {
+  package func weight(_ name: String) -> WeightTensor? {
     self[name].map { WeightTensor(dtype: $0.dtype, shape: $0.shape, bytes: bytes(of: $0)) }
   }
 
@@ -62,7 +62,7 @@ package final class TensorStore: WeightSource {
 
   deinit { memory.deallocate() }
 
-  package func tensor(_ name: String) -> WeightTensor? {
+  package func weight(_ name: String) -> WeightTensor? {
     table[name].map {
       WeightTensor(
         dtype: $0.dtype, shape: $0.shape,

@@ -4,17 +4,20 @@ import MoscIR
 
 /// A T2I-Adapter in a file of its own: its sizes are read off its tensors.
 package struct T2IAdapterModel: Sendable {
-  /// The mapped file.
-  package let file: SafetensorsFile
+  package let url: URL
+  /// The weights.
+  package let file: any WeightSource
   package let config: T2IAdapterConfig
 
   /// Opens an adapter in diffusers' or the original naming, and checks all its tensors.
   ///
   /// - Throws: `FormatError` for the file, `Diagnostic` for tensors that do not make an adapter.
   package init(_ url: URL) throws {
-    file = try SafetensorsFile(url)
-    config = try T2IAdapterConfig(
-      Dictionary(uniqueKeysWithValues: file.entries.map { ($0.name, $0.shape) }), path: url.path)
+    self.url = url
+    let file = try Self.open(url)
+    self.file = file
+    let shapes = file.names.compactMap { name in file.weight(name).map { (name, $0.shape) } }
+    config = try T2IAdapterConfig(Dictionary(uniqueKeysWithValues: shapes), path: url.path)
     var recording = Checkpoint(recording: Self.source)
     let side = T2IAdapterConfig.unshuffle
     _ = try network.graph(height: side, width: side, &recording)
@@ -37,13 +40,24 @@ package struct T2IAdapterModel: Sendable {
     return Module(weights: checkpoint.declarations, graphs: [graph])
   }
 
+  /// Safetensors files are mapped; torch files (`.pth`, as first released) are copied.
+  private static func open(_ url: URL) throws -> any WeightSource {
+    guard ["pth", "pt", "bin", "ckpt"].contains(url.pathExtension.lowercased()) else {
+      return try SafetensorsFile(url)
+    }
+    let file = try TorchFile(url)
+    return TensorStore(url.path, file.tensors.map { ($0.name, $0.tensor.array()) })
+  }
+
   private var checkpoint: Checkpoint {
-    let tensors = file.entries.map { entry in
-      (entry.name, StoredTensor(dtype: entry.dtype, shape: entry.shape, source: Self.source))
+    let tensors = file.names.compactMap { name in
+      file.weight(name).map {
+        (name, StoredTensor(dtype: $0.dtype, shape: $0.shape, source: Self.source))
+      }
     }
     return Checkpoint(
       Dictionary(uniqueKeysWithValues: tensors),
-      declarations: [WeightsDeclaration(name: Self.source, path: file.url.path)],
+      declarations: [WeightsDeclaration(name: Self.source, path: url.path)],
       spellings: network.spellings)
   }
 }

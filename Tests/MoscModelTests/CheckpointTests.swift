@@ -19,7 +19,7 @@ import Testing
            "num_attention_heads": 2, "max_position_embeddings": 5}
           """)))
     var recording = Checkpoint(recording: "text_encoder")
-    _ = try encoder.graph(&recording)
+    _ = try encoder.graph(TextEncoder.Shape(), &recording)
     complete = recording.expected.mapValues {
       StoredTensor(dtype: .f32, shape: $0, source: "text_encoder")
     }
@@ -32,7 +32,7 @@ import Testing
       declarations: [WeightsDeclaration(name: "text_encoder", path: "dir/model.safetensors")],
       spellings: TextEncoder.spellings, explained: TextEncoder.explained)
     checkpoint.anticipate(complete.keys)
-    let graph = try encoder.graph(&checkpoint)
+    let graph = try encoder.graph(TextEncoder.Shape(), &checkpoint)
     try checkpoint.finish()
     return graph
   }

@@ -167,7 +167,7 @@ import Testing
         """))
     let spelling = Spelling("text_model.", stored: "clip_text.w.", isPrefix: true)
     var weights = checkpoint(file, [spelling])
-    var graph = try TextEncoder(config).graph(batch: 2, &weights)
+    var graph = try TextEncoder(config).graph(TextEncoder.Shape(batch: 2), &weights)
     let y = graph.results[0]
     let inputs = ["input_ids": try file.tensor("clip_text.in.ids")]
     try compare(&graph, y, wanted: [], inputs, "clip_text", file, images: false, cpu: "native")

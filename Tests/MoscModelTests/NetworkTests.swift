@@ -66,7 +66,7 @@ import Testing
   @Test func fullTextEncoderTensors() throws {
     let encoder = TextEncoder(try TextEncoderConfig(reader(Self.sd15Text)))
     var recording = Checkpoint(recording: "text_encoder")
-    let graph = try encoder.graph(&recording)
+    let graph = try encoder.graph(TextEncoder.Shape(), &recording)
     #expect(recording.expected.count == 196)
     #expect(recording.expectedParameters == 123_060_480)
     #expect(graph.results.map { graph.type($0) } == [.f32(1, 77, 768)])

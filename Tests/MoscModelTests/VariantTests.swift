@@ -142,7 +142,7 @@ import Testing
       """
     let encoder = TextEncoder(try TextEncoderConfig(reader(config)))
     try write(.textEncoder, config: config, .f16) { checkpoint in
-      _ = try encoder.graph(&checkpoint)
+      _ = try encoder.graph(TextEncoder.Shape(), &checkpoint)
     }
     #expect(try difference(.textEncoder(TextEncoder.Shape(batch: 2, tokens: 9, skippedLayers: 1))) < 1e-5)
   }

@@ -88,6 +88,23 @@ struct SampleCommand: ParsableCommand {
   var promptRewrite: String?
 
   @Option(
+    help: ArgumentHelp("A T2I-Adapter for sketches or poses (repeatable).", valueName: "file"))
+  var t2iAdapter: [String] = []
+
+  @Option(help: ArgumentHelp("The condition image of each adapter, in order.", valueName: "file"))
+  var t2iImage: [String] = []
+
+  @Option(help: ArgumentHelp("The strength of each adapter, in order.", valueName: "number"))
+  var t2iStrength: [Double] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Strengths of each adapter inside of boxes.",
+      valueName: "'[top,left,bottom,right]-0.8|…'"))
+  var t2iRegion: [String] = []
+
+  @Option(
     help: ArgumentHelp("Sample exactly as this program does.", valueName: "mix-of-show"))
   var compat: String?
 
@@ -151,6 +168,8 @@ struct SampleCommand: ParsableCommand {
     request.regions.texts = region
     request.regions.scene = regions
     request.regions.rewrite = promptRewrite
+    request.conditions = try SpatialCondition.paired(
+      adapters: t2iAdapter, images: t2iImage, strengths: t2iStrength, boxes: t2iRegion)
     request.matchesMixOfShow = compat != nil
     request.latentsIn = latentsIn
     request.trajectory = trajectory

@@ -54,7 +54,7 @@ package struct RegionCoverage: Hashable, Sendable {
   }
 
   /// How much each cell belongs to a region, 0 to 1.
-  static func membership(
+  package static func membership(
     _ region: Region, _ height: Int, _ width: Int, _ pictureWidth: Int, _ rounding: Rounding
   ) -> [Float] {
     var result = [Float](repeating: 1, count: height * width)
