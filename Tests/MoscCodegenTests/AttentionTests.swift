@@ -104,7 +104,7 @@ struct AttentionTrial {
     }
   }
 
-  @Test(arguments: [[1, 2, 64, 77, 77], [2, 1, 16, 130, 130], [1, 1, 8, 5, 9], [1, 1, 8, 90, 70]])
+  @Test(arguments: [[1, 2, 64, 77, 77], [2, 1, 16, 130, 130], [1, 1, 8, 5, 9], [1, 1, 8, 70, 90]])
   func masksCausally(_ n: [Int]) throws {
     for facts in testTargets {
       for dtype in [DType.f32, .bf16] {

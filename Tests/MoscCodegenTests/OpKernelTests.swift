@@ -337,12 +337,7 @@ import Testing
         var test = try build(
           [[2, queries, 20], [2, contexts, keys, 20], [2, contexts, keys, 20]], dtype
         ) { g, x in
-          // A context that covers nothing, one that covers a few rows, and some that share.
-          let shares = (0..<contexts * queries).map { index in
-            let (context, row) = index.quotientAndRemainder(dividingBy: queries)
-            return context == 0 ? 0 : context == 1 ? (row < 3 ? 1 : 0) : 0.25 + Double(row % 2) / 4
-          }
-          let coverage = try g.constant(shares, .f32(contexts, queries))
+          let coverage = g.parameter("coverage", .f32(contexts, queries))
           return try g.regionalAttention(
             x[0], keys: x[1], values: x[2], coverage: coverage, heads: heads)
         }

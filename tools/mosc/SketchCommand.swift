@@ -1,6 +1,5 @@
 import ArgumentParser
 import MoscDriver
-import MoscFormats
 
 struct SketchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,24 +17,25 @@ struct SketchCommand: ParsableCommand {
   var output = "sketch.png"
 
   @Option(help: "The contrast from which an edge is drawn, 0…1.")
-  var high = SketchExtractor().high
+  var high = SketchRequest().high
 
   @Option(help: "The contrast down to which a drawn edge continues, 0…1.")
-  var low = SketchExtractor().low
+  var low = SketchRequest().low
 
   @Option(help: ArgumentHelp("Blur before looking for edges: more leaves out detail.",
     valueName: "pixels"))
-  var blur = SketchExtractor().blur
+  var blur = SketchRequest().blur
 
   @Option(help: ArgumentHelp("Standard deviation of a line's profile.", valueName: "pixels"))
-  var lineWidth = SketchExtractor().lineWidth
+  var lineWidth = SketchRequest().lineWidth
 
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func run() throws {
     let reporter = try log.reporter()
-    let extractor = SketchExtractor(blur: blur, low: low, high: high, lineWidth: lineWidth)
-    let job = SketchJob(image, output: output, extractor)
+    var request = SketchRequest(image, output: output)
+    (request.blur, request.low, request.high, request.lineWidth) = (blur, low, high, lineWidth)
+    let job = SketchJob(request)
     try perform(reporter) { try job.run() }
   }
 }

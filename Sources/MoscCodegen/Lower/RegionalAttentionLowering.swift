@@ -94,7 +94,7 @@ struct RegionalAttentionLowering {
         from: e.int(0), to: count, step: 1, carrying: [e.float(0, lanes: 1)]
       ) { row, most in
         let share = e.load(.f32, e.element(shares, row, .f32), lanes: 1)
-        return [e.fmax(most[0], share)]
+        return [e.fmax(most[0], e.fabs(share))]
       }
       let isCovered = e.builder.compareFloats(.greater, covered[0], e.float(0, lanes: 1))
       try e.branch(if: isCovered) {
