@@ -4,6 +4,7 @@ import MoscIR
 import MoscLLVM
 import MoscModel
 import MoscRuntime
+import MoscSample
 
 /// `mosc bench`: times a component on made-up inputs.
 package struct BenchJob {
@@ -85,13 +86,15 @@ package struct BenchJob {
     switch kind {
     case .unet:
       let config = try model.unet().config
+      let contexts = request.regions > 0 ? [request.regions + 1] : []
+      var inputs = [
+        "sample": noise([n, h, w, config.inChannels]),
+        "timestep": TensorValue([n], [Float](repeating: 500, count: n)),
+        "encoder_hidden_states": noise([n] + contexts + [77, config.contextWidth]),
+      ]
+      inputs.merge(columns(config)) { $1 }
       return (
-        .unet(UNet.Shape(batch: n, height: h, width: w)),
-        [
-          "sample": noise([n, h, w, config.inChannels]),
-          "timestep": TensorValue([n], [Float](repeating: 500, count: n)),
-          "encoder_hidden_states": noise([n, 77, config.contextWidth]),
-        ]
+        .unet(UNet.Shape(batch: n, height: h, width: w, regions: request.regions)), inputs
       )
     case .vaeDecoder:
       let config = try model.vae().config
@@ -113,6 +116,31 @@ package struct BenchJob {
         ["input_ids": TensorValue([n, config.positions], ids)]
       )
     }
+  }
+
+  /// The coverage of regions that stand side by side, from edge to edge.
+  private func columns(_ config: UNetConfig) -> [String: TensorValue] {
+    let count = request.regions
+    if count == 0 { return [:] }
+    let regions = (0..<count).map { index in
+      var region = Region(name: "region \(index + 1)", prompt: "")
+      region.box = RegionBox(
+        left: Double(index) / Double(count), top: 0, right: Double(index + 1) / Double(count),
+        bottom: 1)
+      return region
+    }
+    let sizes = config.attentionResolutions(
+      height: request.latentHeight, width: request.latentWidth)
+    return Dictionary(
+      uniqueKeysWithValues: sizes.map { height, width in
+        let coverage = RegionCoverage(
+          regions, active: [Bool](repeating: true, count: count), height: height, width: width,
+          pictureWidth: width, rounding: .centre)
+        return (
+          UNet.coverageName(height, width),
+          TensorValue([count + 1, height * width], coverage.shares)
+        )
+      })
   }
 
   private func printProfile(_ program: Program) {

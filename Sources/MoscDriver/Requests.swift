@@ -123,6 +123,8 @@ package struct BenchRequest: Hashable, Sendable {
   package var latentWidth = 64
   package var batch = 2
   package var runs = 5
+  /// Regions of the U-Net, side by side.
+  package var regions = 0
   package var printsJSON = false
   /// Whether the time of each kernel is shown.
   package var profiles = false

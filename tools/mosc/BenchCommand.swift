@@ -11,6 +11,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Timed runs, after one that is not counted.")
   var runs = 5
 
+  @Option(help: "Regions of the U-Net, side by side.")
+  var regions = 0
+
   @Flag(help: "Print one JSON line.")
   var json = false
 
@@ -29,6 +32,10 @@ struct BenchCommand: ParsableCommand {
     (request.latentHeight, request.latentWidth) = try latent.extent()
     request.batch = latent.batch
     request.runs = runs
+    guard 0...64 ~= regions else {
+      throw ValidationError("--regions \(regions): expected a number from 0 to 64")
+    }
+    request.regions = regions
     request.printsJSON = json
     request.profiles = profile
     request.model = try model.options()
