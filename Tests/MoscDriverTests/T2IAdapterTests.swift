@@ -74,6 +74,23 @@ import Testing
     try check(try T2IAdapterJob.maps(of: image, model, compiler(.bf16)), 2e-2)
   }
 
+  /// Three channels and odd halvings, from the torch file of the original release.
+  @Test func readsTorchFiles() throws {
+    let model = try T2IAdapterModel(Goldens.url("torch/adapter.pth"))
+    #expect(model.config == T2IAdapterConfig(imageChannels: 3, widths: [4, 6, 6, 8]))
+    let expected = Goldens.url("torch/adapter.safetensors").path
+    let image = try TensorFile.read(expected, "image").channelsLast
+    for (level, map) in try T2IAdapterJob.maps(of: image, model, compiler()).enumerated() {
+      let wanted = try TensorFile.read(expected, "map\(level)")
+      #expect(map.channelsFirst.shape == wanted.shape)
+      #expect(Comparison.relative(map.channelsFirst.floats, wanted.floats) < 2e-6)
+    }
+    let wrong = #expect(throws: FormatError.self) {
+      try T2IAdapterModel(Goldens.url("torch/kinds.pth"))
+    }
+    #expect(wrong?.message.contains("is not a T2I-Adapter") == true)
+  }
+
   /// 72×40 pixels are 9×5 squares: two odd halvings. Compiled code against the evaluator, and the
   /// evaluator's average against pixels counted by hand.
   @Test func oddSizes() throws {
