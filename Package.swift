@@ -53,7 +53,9 @@ let package = Package(
     .target(name: "MoscSample", dependencies: ["MoscFormats"], swiftSettings: settings),
     .target(
       name: "MoscTrain",
-      dependencies: ["MoscFormats", "MoscRuntime", .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        "MoscIR", "MoscFormats", "MoscRuntime", .product(name: "Yams", package: "Yams"),
+      ],
       swiftSettings: settings),
 
     // The program.
@@ -61,7 +63,7 @@ let package = Package(
       name: "MoscDriver",
       dependencies: [
         "MoscIR", "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscRuntime", "MoscFormats",
-        "MoscModel", "MoscSample", "COpenBLAS",
+        "MoscModel", "MoscSample", "MoscTrain", "COpenBLAS",
         .product(name: "Crypto", package: "swift-crypto"),
       ], swiftSettings: settings),
     .executableTarget(

@@ -12,10 +12,12 @@ package struct BoundFunction {
 
   /// Binds inputs to given buffers, weights to their files, and allocates the results.
   ///
-  /// - Parameter arena: the memory of intermediate values.
+  /// - Parameters:
+  ///   - results: the memory of results that are not to be allocated.
+  ///   - arena: the memory of intermediate values.
   package init(
     _ function: LinkedFunction, inputs: [String: AlignedBuffer], weights: WeightFiles,
-    arena: AlignedBuffer?
+    results: [String: AlignedBuffer] = [:], arena: AlignedBuffer?
   ) throws {
     self.function = function
     var owners: [AlignedBuffer] = []
@@ -34,7 +36,8 @@ package struct BoundFunction {
         own(buffer)
       case .output(let index):
         let output = function.outputs[index]
-        let buffer = try AlignedBuffer(byteCount: output.type.byteCount())
+        let buffer =
+          try results[output.name] ?? AlignedBuffer(byteCount: output.type.byteCount())
         outputs[output.name] = buffer
         own(buffer)
       case .weight(let weight):
@@ -126,7 +129,9 @@ extension AlignedBuffer {
       return (0..<count).map { convert(source[$0]) }
     }
     switch type.dtype {
-    case .f32: return TensorValue(type.shape, elements(Float.self) { $0 })
+    case .f32:
+      let source = UnsafeRawBufferPointer(start: address, count: count * 4)
+      return TensorValue(type.shape, [Float](source.bindMemory(to: Float.self)))
     case .f16: return TensorValue(type.shape, elements(Float16.self) { Float($0) })
     case .bf16:
       return TensorValue(

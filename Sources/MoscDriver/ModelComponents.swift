@@ -2,6 +2,7 @@ import Foundation
 import MoscFormats
 import MoscIR
 import MoscModel
+import MoscSample
 
 /// Opens models and makes programs of their networks.
 package struct ModelComponents {
@@ -51,5 +52,16 @@ extension WeightFiles {
       sources[declaration.name] = file
     }
     self.init(sources)
+  }
+}
+
+extension SchedulerConfig {
+  /// The configuration in a model's folder; the defaults of diffusers when it has none.
+  init(of model: DiffusersModel) throws {
+    guard FileManager.default.fileExists(atPath: model.schedulerConfig.path) else {
+      self.init()
+      return
+    }
+    try self.init(JSONObject(contentsOf: model.schedulerConfig))
   }
 }

@@ -18,6 +18,8 @@ package final class Program {
   private let weights: WeightFiles
   private let pool: ThreadPool
   private var inputs: [String: (buffer: AlignedBuffer, type: TensorType, rate: Rate)] = [:]
+  /// The memory of inputs and results that the caller keeps.
+  private let memory: [String: AlignedBuffer]
   /// What the load function left; its scratch memory and its view of the files are gone.
   private let loaded: [(name: String, type: TensorType, buffer: AlignedBuffer?)]
   private let prompt: BoundFunction?
@@ -36,9 +38,14 @@ package final class Program {
   ///
   /// The pages of each weight are dropped after the launch that reads it last, so that the peak is
   /// the packed weights and little more.
+  ///
+  /// - Parameter memory: where inputs and results of these names lie; a run neither asks for the
+  ///   inputs nor copies the results.
   package init(
-    _ compiled: CompiledFunction, weights: WeightFiles, pool: ThreadPool, reporter: Reporter
+    _ compiled: CompiledFunction, weights: WeightFiles, pool: ThreadPool, reporter: Reporter,
+    memory: [String: AlignedBuffer] = [:]
   ) throws {
+    self.memory = memory
     self.compiled = compiled
     self.weights = weights
     self.pool = pool
@@ -46,14 +53,20 @@ package final class Program {
     let parts = [compiled.prompt, compiled.step]
     arenaBytes = parts.map { $0?.executable.arenaBytes ?? 0 }.max() ?? 0
     let arena = try Self.arena(arenaBytes)
+    for (name, type) in compiled.parameters.map({ ($0.name, $0.type) }) {
+      guard let given = memory[name], given.byteCount < type.byteCount() else { continue }
+      throw DriverError.failure(
+        "'%\(name)' \(type) needs \(type.byteCount()) bytes, \(given.byteCount) are given")
+    }
     for parameter in compiled.parameters {
-      let buffer = try AlignedBuffer(byteCount: parameter.type.byteCount())
+      let buffer =
+        try memory[parameter.name] ?? AlignedBuffer(byteCount: parameter.type.byteCount())
       inputs[parameter.name] = (buffer, parameter.type, parameter.rate)
     }
     var known = inputs.mapValues(\.buffer)
     func bind(_ function: LinkedFunction?, _ arena: AlignedBuffer?) throws -> BoundFunction? {
       guard let function else { return nil }
-      let bound = try BoundFunction(function, inputs: known, weights: weights, arena: arena)
+      let bound = try BoundFunction(function, inputs: known, weights: weights, results: memory, arena: arena)
       known.merge(bound.outputs) { _, new in new }
       return bound
     }
@@ -82,18 +95,20 @@ package final class Program {
   }
 
   /// The inputs the program takes.
-  package var inputTypes: [String: TensorType] { inputs.mapValues(\.type) }
+  package var inputTypes: [String: TensorType] {
+    inputs.filter { memory[$0.key] == nil }.mapValues(\.type)
+  }
 
   /// Runs the function.
   ///
   /// - Throws: `DriverError.failure` for a missing or extra input, or one of another shape.
   package func run(_ tensors: [String: TensorValue]) throws -> [String: TensorValue] {
-    for name in tensors.keys.sorted() where inputs[name] == nil {
-      let known = inputs.keys.sorted().joined(separator: ", ")
+    for name in tensors.keys.sorted() where inputs[name] == nil || memory[name] != nil {
+      let known = inputTypes.keys.sorted().joined(separator: ", ")
       throw DriverError.failure("there is no input '\(name)'; the inputs are \(known)")
     }
     var promptInputs: [String: TensorValue] = [:]
-    for (name, input) in inputs.sorted(by: { $0.key < $1.key }) {
+    for (name, input) in inputs.sorted(by: { $0.key < $1.key }) where memory[name] == nil {
       guard let tensor = tensors[name] else {
         throw DriverError.failure("input '\(name)' \(input.type) is missing")
       }
@@ -114,7 +129,7 @@ package final class Program {
       results[name] = buffer?.load(type)
     }
     for part in [prompt, step].compactMap({ $0 }) {
-      for output in part.function.outputs where resultNames.contains(output.name) {
+      for output in part.function.outputs where resultNames.contains(output.name) && memory[output.name] == nil {
         results[output.name] = part.outputs[output.name]?.load(output.type)
       }
     }

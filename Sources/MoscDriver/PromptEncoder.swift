@@ -7,8 +7,7 @@ import MoscSample
 /// Turns prompts into text states: layer-wise where concepts ask for it, nothing encoded twice.
 struct PromptEncoder {
   private let components: ModelComponents
-  private let binder: PromptBinder
-  private let tokenizer: CLIPTokenizer
+  private let tokenizer: PromptTokenizer
   private let skippedLayers: Int
   private let reporter: Reporter
 
@@ -19,22 +18,15 @@ struct PromptEncoder {
     self.components = components
     self.skippedLayers = skippedLayers
     self.reporter = reporter
-    let words = try components.model.words()
-    binder = PromptBinder(
-      words: words, layers: try components.model.unet().config.crossAttentionLayers)
-    var tokenizer = try CLIPTokenizer(folder: components.model.tokenizerFolder)
-    for word in words {
-      for (name, id) in zip(word.tokenNames, word.tokenIDs) { tokenizer.add(name, id: id) }
-    }
-    self.tokenizer = tokenizer
+    tokenizer = try PromptTokenizer(components.model)
   }
 
   /// The tokens of a prompt.
-  var tokens: Int { tokenizer.maximumLength }
+  var tokens: Int { tokenizer.length }
 
   /// Whether any of the prompts needs states for each layer.
   func isLayerwise(_ texts: some Sequence<String>) -> Bool {
-    texts.contains { binder.isLayerwise($0) }
+    texts.contains { tokenizer.binder.isLayerwise($0) }
   }
 
   /// The states of prompts, `[1,t,c]`, or `[layers,t,c]` for a prompt whose layers differ.
@@ -42,20 +34,13 @@ struct PromptEncoder {
     var ids: [String: [[Int32]]] = [:]
     var groups: Set<[[Int32]]> = []
     for text in texts.sorted() {
-      let prompts: [String]
-      do {
-        prompts = try binder.bind(text)
-      } catch {
-        throw DriverError.failure(error.description)
-      }
-      let encodings = prompts.map { tokenizer.encode($0) }
-      if let cut = encodings.first, cut.isTruncated {
+      let rows = try tokenizer.rows(text)
+      if let cut = rows.first, cut.isTruncated {
         reporter.warn(
           "the prompt has \(cut.tokenCount) tokens, the model reads \(tokens); "
             + "the rest is cut off: \"\(text.prefix(40))…\"")
       }
-      let rows = encodings.map(\.ids)
-      let distinct = Set(rows).count == 1 ? [rows[0]] : rows
+      let distinct = rows.map(\.ids)
       ids[text] = distinct
       groups.insert(distinct)
     }

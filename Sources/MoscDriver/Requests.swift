@@ -92,7 +92,8 @@ extension SampleRequest {
 
 /// What `mosc run` is asked for.
 package struct RunRequest: Hashable, Sendable {
-  /// `text_encoder`, `unet`, `vae_encoder`, `vae_decoder`, `t2i_adapter`, `scheduler`, or a `.mos` file.
+  /// `text_encoder`, `unet`, `vae_encoder`, `vae_decoder`, `t2i_adapter`, `train_step`, `scheduler`, or a
+  /// `.mos` file.
   package var target: String
   package var model = ModelOptions()
   package var compiler = CompilationOptions()

@@ -146,11 +146,7 @@ package struct SamplePlan: Sendable {
 
   private static func sampler(_ request: SampleRequest) throws -> (SamplerName, SchedulerConfig) {
     let choice = try samplerName(request.sampler)
-    let file = try ModelComponents.open(request.model.path).schedulerConfig
-    var config = SchedulerConfig()
-    if FileManager.default.fileExists(atPath: file.path) {
-      config = try SchedulerConfig(JSONObject(contentsOf: file))
-    }
+    var config = try SchedulerConfig(of: try ModelComponents.open(request.model.path))
     choice.apply(to: &config)
     try apply(request.schedule, to: &config)
     if let text = request.timestepSpacing {

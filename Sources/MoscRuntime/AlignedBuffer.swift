@@ -8,6 +8,8 @@ package final class AlignedBuffer: @unchecked Sendable {
   package let address: UnsafeMutableRawPointer
   package let byteCount: Int
   private let isMapped: Bool
+  /// The owner of the memory, when this is a part of another buffer.
+  private let whole: AlignedBuffer?
 
   private static let mapThreshold = 1 << 20
 
@@ -17,6 +19,7 @@ package final class AlignedBuffer: @unchecked Sendable {
   package init(byteCount: Int) throws(RuntimeError) {
     guard byteCount >= 0 else { throw RuntimeError("cannot allocate \(byteCount) bytes") }
     self.byteCount = byteCount
+    whole = nil
     let size = max(byteCount, 64)
     if size >= Self.mapThreshold {
       guard
@@ -36,7 +39,31 @@ package final class AlignedBuffer: @unchecked Sendable {
     }
   }
 
+  /// A part of another buffer, which stays allocated as long as this one.
+  ///
+  /// - Throws: `RuntimeError` when the part is not inside, or not aligned to 64 bytes.
+  package init(
+    partOf whole: AlignedBuffer, offset: Int, byteCount: Int
+  ) throws(RuntimeError) {
+    guard offset >= 0, offset % 64 == 0, byteCount >= 0, offset + byteCount <= whole.byteCount
+    else {
+      throw RuntimeError(
+        "no part of \(byteCount) bytes at \(offset) in a buffer of \(whole.byteCount)")
+    }
+    self.whole = whole
+    self.byteCount = byteCount
+    address = whole.address + offset
+    isMapped = false
+  }
+
+  /// The numbers of a buffer of f32.
+  package var floats: UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(
+      start: address.assumingMemoryBound(to: Float.self), count: byteCount / 4)
+  }
+
   deinit {
+    if whole != nil { return }
     if isMapped {
       munmap(address, max(byteCount, 64))
     } else {

@@ -9,20 +9,20 @@ package struct NoiseSchedule: Hashable, Sendable {
   package init(_ config: SchedulerConfig) { alphas = config.alphasCumprod }
 
   /// `√ᾱ_t` and `√(1 − ᾱ_t)` in f32.
-  private func roots(_ t: Int) -> (signal: Float, noise: Float) {
+  package func coefficients(_ t: Int) -> (signal: Float, noise: Float) {
     let alpha = alphas[min(max(t, 0), alphas.count - 1)]
     return (alpha.squareRoot(), (1 - alpha).squareRoot())
   }
 
   /// `√ᾱ_t · x + √(1 − ᾱ_t) · ε`.
   package func noisy(_ data: [Float], noise: [Float], timestep: Int) -> [Float] {
-    let (a, b) = roots(timestep)
+    let (a, b) = coefficients(timestep)
     return zip(data, noise).map { a * $0 + b * $1 }
   }
 
   /// `√ᾱ_t · ε − √(1 − ᾱ_t) · x`, what velocity prediction is trained on.
   package func velocity(_ data: [Float], noise: [Float], timestep: Int) -> [Float] {
-    let (a, b) = roots(timestep)
+    let (a, b) = coefficients(timestep)
     return zip(data, noise).map { a * $1 - b * $0 }
   }
 }

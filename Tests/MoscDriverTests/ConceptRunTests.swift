@@ -41,6 +41,40 @@ import Testing
     #expect(plain.shape == [1, 77, 64], "a prompt without concepts is encoded once")
   }
 
+  /// The concept as this program's own file says it: kohya names with alpha for its meaning there,
+  /// rows for each layer, and the mean that other programs read.
+  @Test func ownConceptFile() throws {
+    let source = try TorchFile(RecordedRun.url("edlora_hina.pth"))
+    var tensors: [(String, HostArray)] = []
+    for (name, tensor) in source.tensors {
+      let array = tensor.array()
+      if let word = name.split(separator: ".").last, name.contains("new_concept_embedding") {
+        tensors.append(("mosc.edlora.\(word)", array))
+        let mean = HostArray([Float](repeating: 9, count: 64), shape: [1, 64])
+        tensors.append(("bundle_emb.\(word).string_to_param.*", mean))
+        continue
+      }
+      for (prefix, short) in [("params.unet.", "lora_unet_"), ("params.text_encoder.", "lora_te_")]
+      where name.hasPrefix(prefix) {
+        let suffix = name.contains(".lora_down.") ? ".lora_down.weight" : ".lora_up.weight"
+        let stem = short
+          + name.dropFirst(prefix.count).dropLast(suffix.count).replacing(".", with: "_")
+        tensors.append((stem + suffix, array))
+        if suffix == ".lora_down.weight" {
+          let rank = Float(array.shape[0])
+          tensors.append(("\(stem).alpha", HostArray([rank], shape: [])))
+        }
+      }
+    }
+    let file = scratch.path("hina.safetensors")
+    try SafetensorsFile.write(tensors, metadata: [:], to: URL(fileURLWithPath: file))
+    let run = try RecordedRun("sample_alpha0.7")
+    var request = try run.request(scratch, model: GoldenFile.model)
+    request.model.adapters.files = [AdapterRequest(path: file, textEncoder: 0.7, unet: 0.7)]
+    try SampleJob(request, .silent).run()
+    #expect(try run.worst(scratch.path("trajectory.safetensors")) < tolerance)
+  }
+
   @Test func fusedModel() throws {
     let run = try RecordedRun("fused_sample")
     try SampleJob(try run.request(scratch, model: FusedModel.make(in: scratch)), .silent).run()

@@ -26,6 +26,18 @@ package struct AdapterFile: Sendable {
     /// The multiplier at strength 1: alpha / rank, or alpha where the family means it so.
     package var scale: Float
 
+    package init(
+      network: Network, key: String, names: [String] = [], down: HostArray, up: HostArray,
+      scale: Float
+    ) {
+      self.network = network
+      self.key = key
+      self.names = names
+      self.down = down
+      self.up = up
+      self.scale = scale
+    }
+
     /// The rank k.
     package var rank: Int { down.shape.first ?? 0 }
   }
@@ -35,6 +47,11 @@ package struct AdapterFile: Sendable {
     package var text: String
     /// `[rows, c]`.
     package var rows: HostArray
+
+    package init(text: String, rows: HostArray) {
+      self.text = text
+      self.rows = rows
+    }
   }
 
   package let path: String
@@ -59,6 +76,16 @@ package struct AdapterFile: Sendable {
       for (name, tensor) in file.tensors { tensors.append((name, tensor.array())) }
     }
     try read(tensors)
+  }
+
+  /// Layers and words that are in no file yet.
+  ///
+  /// - Parameter path: what error messages name.
+  package init(path: String, layers: [Layer], words: [Word], metadata: [String: String] = [:]) {
+    self.path = path
+    self.layers = layers
+    self.words = words
+    self.metadata = metadata
   }
 
   /// The name people use for the file: its own without the extension.

@@ -20,10 +20,15 @@ package struct AttentionBlock {
     in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let width = b.type(x).lastExtent
+    let isCross = source != nil
     let source = source ?? x
     let q = try b.linear(x, "\(path).to_q", out: width, bias: hasBias)
     let k = try b.linear(source, "\(path).to_k", out: width, bias: hasBias)
     let v = try b.linear(source, "\(path).to_v", out: width, bias: hasBias)
+    if isCross, var maps = b.attentionMaps {
+      try maps.record(queries: q, keys: k, heads: heads, in: &b.graph)
+      b.attentionMaps = maps
+    }
     let name = "\(path).attend"
     let mixed =
       if let coverage {

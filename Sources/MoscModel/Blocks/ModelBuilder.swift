@@ -5,6 +5,8 @@ import MoscIR
 package struct ModelBuilder {
   package var graph: Graph
   package var checkpoint: Checkpoint
+  /// The attention of image to text that cross-attention layers leave here; nil to leave none.
+  package var attentionMaps: AttentionMaps?
 
   package init(_ name: String, _ checkpoint: Checkpoint) {
     graph = Graph(name)

@@ -139,7 +139,7 @@ package struct UNetConfig: Hashable, Sendable {
       let isUsed =
         downBlocks[level] == .attention || upBlocks[widths.count - 1 - level] == .attention
         || (hasMidBlock && level == widths.count - 1)
-      if isUsed { result.append((h, w)) }
+      if isUsed, result.last.map({ $0 != (h, w) }) ?? true { result.append((h, w)) }
       if level < widths.count - 1 { (h, w) = ((h + 1) / 2, (w + 1) / 2) }
     }
     return result

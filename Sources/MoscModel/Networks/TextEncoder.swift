@@ -39,6 +39,13 @@ package struct TextEncoder {
   package func graph(
     _ shape: Shape, _ checkpoint: inout Checkpoint
   ) throws(Diagnostic) -> Graph {
+    var b = ModelBuilder("text_encoder", checkpoint)
+    let states = try encode(shape, in: &b)
+    return b.finish(["last_hidden_state": states], &checkpoint)
+  }
+
+  /// Appends the encoder with its parameters: the states `[n,t,c]`.
+  package func encode(_ shape: Shape, in b: inout ModelBuilder) throws(Diagnostic) -> ValueID {
     let tokens = shape.tokens ?? config.positions
     try expectPositive(("batch", shape.batch), ("tokens", tokens))
     guard tokens <= config.positions else {
@@ -54,7 +61,6 @@ package struct TextEncoder {
         "model.clip-skip",
         "cannot skip \(shape.skippedLayers) of the text encoder's \(config.layers) layers")
     }
-    var b = ModelBuilder("text_encoder", checkpoint)
     let prompts = SharedPrefix(batch: shape.batch, tokens: tokens, shared: shape.sharedTokens)
     let own = b.graph.parameter("input_ids", .i32(shape.batch, tokens - prompts.shared))
     var x = try embed(own, prompts, in: &b)
@@ -62,8 +68,7 @@ package struct TextEncoder {
       x = try encoderLayer(x, prompts, "text_model.encoder.layers.\(layer)", in: &b)
     }
     x = try b.layerNorm(x, "text_model.final_layer_norm", eps: config.eps)
-    x = try prompts.separated(x, in: &b.graph)
-    return b.finish(["last_hidden_state": x], &checkpoint)
+    return try prompts.separated(x, in: &b.graph)
   }
 
   /// Token rows plus position rows.
@@ -87,11 +92,8 @@ package struct TextEncoder {
   private func look(
     up ids: ValueID, in table: ValueID, _ path: String, _ b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
-    let count = b.checkpoint.addedTokens
-    guard count > 0 else { return try b.graph.gather(table, ids: ids, name: path) }
-    let added = try b.graph.param(
-      "token_rows", in: AdapterSet.rowsDeclaration.name, .f32(count, config.width),
-      name: "token_rows")
+    guard b.checkpoint.addedTokens > 0 else { return try b.graph.gather(table, ids: ids, name: path) }
+    let added = try b.checkpoint.tokenRows(width: config.width, in: &b.graph)
     let shape = b.type(ids).shape
     let first = try b.graph.constant(
       Double(config.vocabulary), TensorType(.i32, [1, 1]), name: "first_added_token")

@@ -63,6 +63,15 @@ package struct UNet {
       TensorType(.f32, [shape.batch] + layered + regional + [shape.tokens, config.contextWidth]),
       rate: .prompt)
 
+    let x = try denoise(sample, timestep: timestep, states: states, shape, in: &b)
+    return b.finish(["noise_pred": x], &checkpoint)
+  }
+
+  /// Appends the network over given inputs: the prediction `[n,h,w,c]`.
+  package func denoise(
+    _ sample: ValueID, timestep: ValueID, states: ValueID, _ shape: Shape,
+    in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
     let embedding = try timeEmbedding(timestep, in: &b)
     var contexts = LayerContexts(states, isLayerwise: shape.isLayerwise)
     if shape.regions > 0 {
@@ -84,8 +93,7 @@ package struct UNet {
     }
     x = try b.groupNorm(x, "conv_norm_out", groups: config.groups, eps: config.eps)
     x = try b.graph.silu(x, name: "conv_act")
-    x = try b.conv(x, "conv_out", out: config.outChannels, kernel: config.convOutKernel)
-    return b.finish(["noise_pred": x], &checkpoint)
+    return try b.conv(x, "conv_out", out: config.outChannels, kernel: config.convOutKernel)
   }
 
   /// The name of the coverage of a resolution.

@@ -24,8 +24,10 @@ package struct AdapterSet: Sendable {
     package let name: String
     package let store: TensorStore
     package let declaration: WeightsDeclaration
-    /// The ranks of the layers by path, per part of the model.
+    /// The ranks of the layers by path, per part of the model, rounded up as the tensors are.
     package let ranks: [DiffusersModel.Component: [String: Int]]
+    /// The ranks in the file by name of the tensors, such as `unet.conv_in`.
+    package let fileRanks: [String: Int]
     /// Layers in the file.
     package let total: Int
     /// Tensors and layers that found no place, with the reason.
@@ -46,9 +48,11 @@ package struct AdapterSet: Sendable {
   package private(set) var adapters: [Adapter] = []
   /// The words of the adapters; their tokens follow those of the model.
   package private(set) var words: [ConceptWord] = []
-  /// The embeddings of the words' tokens in order, `[tokens, c]`, under the name `token_rows`.
+  /// The embeddings of the words' tokens in order, `[tokens, c]`, under the name `rowsName`.
   package private(set) var rows: (store: TensorStore, count: Int)?
 
+  /// The name of the tensor of the rows.
+  package static let rowsName = "token_rows"
   /// The declaration of the rows.
   package static let rowsDeclaration = WeightsDeclaration(name: "concepts", path: "concepts")
 
@@ -77,6 +81,7 @@ package struct AdapterSet: Sendable {
   ) throws -> Adapter {
     var tensors: [(String, HostArray)] = []
     var ranks: [DiffusersModel.Component: [String: Int]] = [:]
+    var fileRanks: [String: Int] = [:]
     var unmatched = file.leftovers
     for layer in file.layers {
       let component: DiffusersModel.Component =
@@ -99,11 +104,12 @@ package struct AdapterSet: Sendable {
         ("\(component.rawValue).\(target.path).scale", HostArray([layer.scale * factor], shape: [1])),
       ]
       ranks[component, default: [:]][target.path] = fitted.rank
+      fileRanks["\(component.rawValue).\(target.path)"] = layer.rank
     }
     return Adapter(
       name: file.name, store: TensorStore(file.path, tensors),
       declaration: WeightsDeclaration(name: "adapter_\(number)", path: file.path),
-      ranks: ranks, total: file.layers.count + file.leftovers.count, unmatched: unmatched)
+      ranks: ranks, fileRanks: fileRanks, total: file.layers.count + file.leftovers.count, unmatched: unmatched)
   }
 
   private mutating func addWords(_ files: [AdapterFile], _ model: DiffusersModel) throws {
@@ -145,7 +151,7 @@ package struct AdapterSet: Sendable {
     if !values.isEmpty {
       let count = values.count / width
       let array = HostArray(values, shape: [count, width])
-      rows = (TensorStore(Self.rowsDeclaration.path, [("token_rows", array)]), count)
+      rows = (TensorStore(Self.rowsDeclaration.path, [(Self.rowsName, array)]), count)
     }
   }
 }

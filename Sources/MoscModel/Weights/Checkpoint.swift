@@ -11,6 +11,15 @@ package struct LayerAdapter: Sendable {
   package var ranks: [String: Int]
 }
 
+/// What training changes: these tensors are inputs of a function, not weights of a file.
+package enum TrainedTensors: Hashable, Sendable {
+  case none
+  /// The low-rank factors of adapters, and the rows of added tokens.
+  case adapters
+  /// All weights of the files.
+  case weights
+}
+
 /// The tensors of one component's weights files, and which of them the networks have read.
 ///
 /// Every tensor must be read or explained: `weight` fails for a missing or mis-shaped tensor,
@@ -28,6 +37,10 @@ package struct Checkpoint: Sendable {
   package var adapters: [LayerAdapter] = []
   /// The number of token rows that follow the vocabulary's.
   package var addedTokens = 0
+  /// What is read from inputs, because training changes it in every step.
+  package var trained = TrainedTensors.none
+  /// The inputs that stand for trained tensors, in the order in which networks asked for them.
+  package private(set) var trainedInputs: [ValueID] = []
   /// The canonical names and shapes asked for so far.
   package private(set) var expected: [String: [Int]] = [:]
   /// The names in the file that were read.
@@ -59,7 +72,7 @@ package struct Checkpoint: Sendable {
   /// - Parameters:
   ///   - base: the layer's output.
   ///   - input: its input.
-  package func adapted(
+  package mutating func adapted(
     _ base: ValueID, input: ValueID, _ path: String, stride: Int = 1, pad: Int = 0,
     in graph: inout Graph
   ) throws(Diagnostic) -> ValueID {
@@ -69,12 +82,12 @@ package struct Checkpoint: Sendable {
       guard let rank = adapter.ranks[path] else { continue }
       let ones = [Int](repeating: 1, count: shape.count - 2)
       let prefix = "\(adapter.prefix).\(path)"
-      let down = try graph.param(
-        "\(prefix).lora_down", in: adapter.source, TensorType(.f32, [rank] + shape.dropFirst()),
-        name: "\(path).\(adapter.source).down")
-      let up = try graph.param(
-        "\(prefix).lora_up", in: adapter.source, TensorType(.f32, [shape[0], rank] + ones),
-        name: "\(path).\(adapter.source).up")
+      let down = try factor(
+        "\(prefix).lora_down", adapter, TensorType(.f32, [rank] + shape.dropFirst()),
+        name: "\(path).\(adapter.source).down", in: &graph)
+      let up = try factor(
+        "\(prefix).lora_up", adapter, TensorType(.f32, [shape[0], rank] + ones),
+        name: "\(path).\(adapter.source).up", in: &graph)
       let scale = try graph.param(
         "\(prefix).scale", in: adapter.source, .f32(1),
         name: "\(path).\(adapter.source).scale")
@@ -83,6 +96,35 @@ package struct Checkpoint: Sendable {
         name: "\(path).\(adapter.source)")
     }
     return result
+  }
+
+  private mutating func factor(
+    _ stored: String, _ adapter: LayerAdapter, _ type: TensorType, name: String,
+    in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    guard trained == .adapters else {
+      return try graph.param(stored, in: adapter.source, type, name: name)
+    }
+    return input(stored, type, in: &graph)
+  }
+
+  /// The rows of the added tokens, `[n, width]`.
+  package mutating func tokenRows(
+    width: Int, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    let (name, type) = (AdapterSet.rowsName, TensorType.f32(addedTokens, width))
+    guard trained == .adapters else {
+      return try graph.param(name, in: AdapterSet.rowsDeclaration.name, type, name: name)
+    }
+    return input(name, type, in: &graph)
+  }
+
+  private mutating func input(
+    _ name: String, _ type: TensorType, in graph: inout Graph
+  ) -> ValueID {
+    let id = graph.parameter(name, type)
+    trainedInputs.append(id)
+    return id
   }
 
   /// The files' paths as error messages name them.
@@ -128,6 +170,7 @@ package struct Checkpoint: Sendable {
         "\(path(of: tensor)): tensor '\(stored)' is \(tensor.dtype.rawValue), expected F32, F16 or BF16"
       )
     }
+    if trained == .weights { return input(name, TensorType(.f32, shape), in: &graph) }
     let isPlain = dtype == .f32 && !isPointwise
     var value = try graph.param(
       stored, in: tensor.source, TensorType(dtype, tensor.shape),

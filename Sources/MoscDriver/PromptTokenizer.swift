@@ -1,0 +1,42 @@
+import MoscFormats
+import MoscModel
+import MoscSample
+
+/// Turns prompts with the concept words of a model into token ids for the text encoder.
+struct PromptTokenizer {
+  let binder: PromptBinder
+  private let tokenizer: CLIPTokenizer
+
+  init(_ model: DiffusersModel) throws {
+    let words = try model.words()
+    binder = PromptBinder(words: words, layers: try model.unet().config.crossAttentionLayers)
+    var tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+    for word in words {
+      for (name, id) in zip(word.tokenNames, word.tokenIDs) { tokenizer.add(name, id: id) }
+    }
+    self.tokenizer = tokenizer
+  }
+
+  /// Tokens per prompt.
+  var length: Int { tokenizer.maximumLength }
+
+  /// The prompt of each cross-attention layer, one if all are equal.
+  ///
+  /// - Throws: `DriverError.failure` for a concept that is not loaded.
+  func rows(_ text: String) throws -> [CLIPTokenizer.Encoding] {
+    let prompts: [String]
+    do {
+      prompts = try binder.bind(text)
+    } catch {
+      throw DriverError.failure(error.description)
+    }
+    let rows = prompts.map { tokenizer.encode($0) }
+    return Set(rows.map(\.ids)).count == 1 ? [rows[0]] : rows
+  }
+
+  /// Where the concept's tokens are in a prompt, in order.
+  func conceptPositions(_ ids: [Int32]) -> [Int] {
+    let concept = Set(binder.words.flatMap(\.tokenIDs))
+    return ids.indices.filter { concept.contains(ids[$0]) }
+  }
+}
