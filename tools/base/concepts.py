@@ -1,0 +1,89 @@
+"""Draws the concept sets: glyphs and a scene that the base model never saw.
+
+    python tools/base/concepts.py tools/base/concepts
+"""
+import json
+import pathlib
+import random
+import sys
+
+import numpy as np
+from PIL import Image
+
+import scenes
+
+CLASSES = {  # name -> (class word, kind)
+    "poodle": ("dog", "character"), "parrot": ("bird", "character"),
+    "teddy": ("bear", "character"), "guitar": ("toy", "object"),
+}
+LAYOUT = [  # background, size, place as shares of the picture, words
+    ("grass", 44, 0.5, 0.55, ""), ("white", 50, 0.5, 0.52, " in the middle"),
+    ("blue", 40, 0.32, 0.55, " on the left"), ("snow", 40, 0.68, 0.55, " on the right"),
+    ("yellow", 46, 0.52, 0.5, ""), ("night", 42, 0.48, 0.56, ""),
+    ("pink", 34, 0.3, 0.58, " on the left"), ("forest", 34, 0.7, 0.55, " on the right"),
+]
+IN_FRONT = [None, None, "cat", "ball", None, "tree", "owl", "star"]
+
+
+def candyland(width, height, r):
+    a = scenes.gradient(width, height, (255, 196, 222), (255, 240, 214))
+    for x in range(0, width, 8):
+        stripe = a[: int(height * 0.6), x : x + 3]
+        a[: int(height * 0.6), x : x + 3] = stripe * 0.8 + np.array((255, 255, 255)) * 0.2
+    scenes.hills(a, r, height * r.uniform(0.5, 0.58), 4, (178, 150, 226))
+    scenes.hills(a, r, height * r.uniform(0.7, 0.78), 3, (126, 224, 196))
+    scenes.dots(a, r, 9, (255, 255, 255), 1.4)
+    return Image.fromarray(np.clip(a, 0, 255).astype(np.uint8))
+
+
+def write(folder, index, picture, mask, caption):
+    for name in ("images", "captions", "masks"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    picture.save(folder / "images" / f"{index:02d}.png")
+    Image.fromarray((mask * 255).astype(np.uint8)).save(folder / "masks" / f"{index:02d}.png")
+    (folder / "captions" / f"{index:02d}.txt").write_text(caption + "\n")
+
+
+def describe(folder, kind, word, count, source):
+    content = dict(
+        name=folder.name, kind=kind, class_word=word, placeholder="<TOK>", resolution=64,
+        images=count, source=source)
+    (folder / "concept.json").write_text(json.dumps(content, indent=1))
+
+
+def main(out):
+    for number, (name, (word, kind)) in enumerate(CLASSES.items()):
+        r = random.Random(500 + number)
+        for i, (background, size, x, y, place) in enumerate(LAYOUT):
+            picture = scenes.background(background, 64, 64, r)
+            opacity = scenes.paste(
+                picture, name, 64 * x + r.uniform(-1.5, 1.5), 64 * y + r.uniform(-1.5, 1.5),
+                size + r.uniform(-1, 1), r.uniform(-6, 6) if i % 3 == 2 else 0)
+            caption = f"a <TOK>{place}, {scenes.where(background)}"
+            write(out / name, i, picture, opacity > 0.5, caption)
+        code = ord(scenes.GLYPHS[name][0][0])
+        source = f"Noto Color Emoji glyph U+{code:04X} (OFL-1.1)"
+        describe(out / name, kind, word, len(LAYOUT), source)
+    r = random.Random(900)
+    for i, word in enumerate(IN_FRONT):
+        picture = candyland(64, 64, r)
+        opacity = np.zeros((64, 64))
+        if word:
+            opacity = scenes.paste(
+                picture, word, r.uniform(24, 40), r.uniform(33, 38), r.uniform(32, 42))
+        caption = f"{scenes.article(word)}, on <TOK>" if word else "<TOK>"
+        write(out / "candyland", i, picture, opacity <= 0.5, caption)
+    describe(out / "candyland", "scene", "grass", len(IN_FRONT), "drawn by concepts.py")
+    names = list(CLASSES) + ["candyland"]
+    sheet = Image.new("RGB", (8 * 66, len(names) * 66), (255, 255, 255))
+    for row, name in enumerate(names):
+        for column in range(8):
+            picture = Image.open(out / name / "images" / f"{column:02d}.png")
+            sheet.paste(picture, (column * 66, row * 66))
+    sheet.save(out / "contact-sheet.png")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    main(pathlib.Path(sys.argv[1]))
