@@ -4,7 +4,7 @@ import Synchronization
 
 /// What a long command is doing.
 package enum Phase: String, CaseIterable, Hashable, Sendable {
-  case load, compile, encode, step, decode, run
+  case load, compile, encode, step, decode, run, train
 }
 
 /// Messages and progress on standard error: plain lines, one rewritten line on a terminal, or

@@ -11,8 +11,9 @@ struct Mosc: ParsableCommand {
       + "networks it runs.",
     version: Doctor.versionText,
     subcommands: [
-      SampleCommand.self, RunCommand.self, CompileCommand.self, OptCommand.self,
-      InspectCommand.self, SketchCommand.self, BenchCommand.self, DoctorCommand.self,
+      SampleCommand.self, PretrainCommand.self, RunCommand.self, CompileCommand.self,
+      OptCommand.self, InspectCommand.self, SketchCommand.self, BenchCommand.self,
+      DoctorCommand.self,
     ])
 
   static func main() {

@@ -26,6 +26,14 @@ package struct VAE {
     }
     var b = ModelBuilder("vae_encoder", checkpoint)
     let image = b.graph.parameter("image", .f32(batch, height, width, config.inChannels))
+    let moments = try encode(image, in: &b)
+    return b.finish(["moments": moments], &checkpoint)
+  }
+
+  /// Appends the encoder: the moments `[n,h,w,2·c]` of images `[n,H,W,3]`.
+  package func encode(
+    _ image: ValueID, in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
     var x = try b.conv(image, "encoder.conv_in", out: config.widths.first ?? 0)
     for (level, out) in config.widths.enumerated() {
       let path = "encoder.down_blocks.\(level)"
@@ -41,7 +49,7 @@ package struct VAE {
     if config.hasQuantConv {
       x = try b.conv(x, "quant_conv", out: 2 * config.latentChannels, kernel: 1)
     }
-    return b.finish(["moments": x], &checkpoint)
+    return x
   }
 
   /// The IR of the decoder for a batch of latents of a size in latent pixels.
@@ -52,7 +60,16 @@ package struct VAE {
   ) throws(Diagnostic) -> Graph {
     try expectPositive(("batch", batch), ("height", height), ("width", width))
     var b = ModelBuilder("vae_decoder", checkpoint)
-    var x = b.graph.parameter("latents", .f32(batch, height, width, config.latentChannels))
+    let latents = b.graph.parameter("latents", .f32(batch, height, width, config.latentChannels))
+    let image = try decode(latents, in: &b)
+    return b.finish(["image": image], &checkpoint)
+  }
+
+  /// Appends the decoder: images `[n,H,W,3]` of latents `[n,h,w,c]`.
+  package func decode(
+    _ latents: ValueID, in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
+    var x = latents
     if config.hasPostQuantConv {
       x = try b.conv(x, "post_quant_conv", out: config.latentChannels, kernel: 1)
     }
@@ -69,8 +86,7 @@ package struct VAE {
           x, height: 2 * size[1], width: 2 * size[2], "\(path).upsamplers.0")
       }
     }
-    x = try out(x, "decoder", channels: config.outChannels, in: &b)
-    return b.finish(["image": x], &checkpoint)
+    return try out(x, "decoder", channels: config.outChannels, in: &b)
   }
 
   private func resnet(_ out: Int) -> ResnetBlock {

@@ -207,6 +207,11 @@ package struct Checkpoint: Sendable {
     explained.filter { entry in names(entry.name).contains { tensors?[$0] != nil } }
   }
 
+  /// The name under which the files hold a tensor; nil when they do not.
+  package func storedName(_ canonical: String) -> String? {
+    tensors.flatMap { find(canonical, in: $0)?.0 }
+  }
+
   private func names(_ name: String) -> [String] {
     [name] + spellings.compactMap { $0.applied(to: name) }
   }

@@ -1,0 +1,127 @@
+import MoscFormats
+import MoscIR
+
+/// One training step of the whole denoiser as a function: text encoder and U-Net together.
+///
+/// Function `@denoising_step`, with b pictures of h×w latent pixels and c channels:
+///
+///     x_t    = signal·latents + level·noise
+///     errors = mean over h, w, c of (prediction − target)²
+///     loss   = Σ loss_weight·errors
+///
+/// with target = noise, or the velocity `signal·noise − level·latents`.
+///
+/// - Parameters of the function: `latents`, `noise` `f32[b,h,w,c]`; `signal`, `level`
+///   `f32[b,1,1,1]`; `timestep`, `loss_weight` `f32[b]`; `input_ids` `i32[b,t]`; every weight of both
+///   networks.
+/// - Results: `loss` `f32[1]`, `errors` `f32[b]`, and `grad.NAME` for every weight.
+/// - Source: Ho et al. 2020, eq. 14; Rombach et al. 2022, eq. 3.
+package struct DenoisingStep: Hashable, Sendable {
+  package var batch: Int
+  /// Height and width of the latents.
+  package var height: Int
+  package var width: Int
+  /// Whether the network predicts the velocity rather than the noise.
+  package var predictsVelocity: Bool
+
+  package init(batch: Int, height: Int, width: Int, predictsVelocity: Bool = false) {
+    self.batch = batch
+    self.height = height
+    self.width = width
+    self.predictsVelocity = predictsVelocity
+  }
+
+  /// The name of the function.
+  package static let name = "denoising_step"
+
+  /// The IR of the step, its gradients requested.
+  ///
+  /// - Parameters:
+  ///   - text: the text encoder's checkpoint, its weights trained.
+  ///   - image: the U-Net's.
+  /// - Errors: those of the networks.
+  package func graph(
+    _ encoder: TextEncoder, _ unet: UNet, text: inout Checkpoint, image: inout Checkpoint
+  ) throws(Diagnostic) -> Graph {
+    var b = ModelBuilder(Self.name, text)
+    let states = try encoder.encode(TextEncoder.Shape(batch: batch), in: &b)
+    text = b.checkpoint
+    b.checkpoint = image
+    let type = TensorType.f32(batch, height, width, unet.config.inChannels)
+    let latents = b.graph.parameter("latents", type)
+    let noise = b.graph.parameter("noise", type)
+    let signal = b.graph.parameter("signal", .f32(batch, 1, 1, 1))
+    let level = b.graph.parameter("level", .f32(batch, 1, 1, 1))
+    let timestep = b.graph.parameter("timestep", .f32(batch))
+    let weight = b.graph.parameter("loss_weight", .f32(batch))
+    let noisy = try b.graph.add(
+      try b.graph.mul(latents, signal), try b.graph.mul(noise, level), name: "noisy")
+    let shape = UNet.Shape(
+      batch: batch, height: height, width: width, tokens: encoder.config.positions)
+    let prediction = try unet.denoise(noisy, timestep: timestep, states: states, shape, in: &b)
+    image = b.checkpoint
+    var target = noise
+    if predictsVelocity {
+      target = try b.graph.sub(
+        try b.graph.mul(noise, signal), try b.graph.mul(latents, level), name: "velocity")
+    }
+    let error = try b.graph.sub(prediction, target)
+    let squares = try b.graph.reduceSum(try b.graph.mul(error, error), axes: [1, 2, 3])
+    let share = 1 / Double(height * width * unet.config.inChannels)
+    let errors = try b.graph.mul(
+      try b.graph.reshape(squares, to: [batch]), try b.graph.constant(share, .f32(1)))
+    let loss = try b.graph.reduceSum(try b.graph.mul(errors, weight), axes: [0])
+    return try b.graph.withGradients(
+      of: loss, text.trainedInputs + image.trainedInputs,
+      results: [("loss", loss), ("errors", errors)])
+  }
+}
+
+extension Graph {
+  /// The graph with its results and the gradients of a loss with respect to trained inputs.
+  ///
+  /// - Errors: `training.nothing` when no tensor is trained.
+  func withGradients(
+    of loss: ValueID, _ trained: [ValueID], results: [(name: String, value: ValueID)]
+  ) throws(Diagnostic) -> Graph {
+    if trained.isEmpty {
+      throw Diagnostic("training.nothing", "no tensor is trained: there is no gradient to take")
+    }
+    var graph = self
+    let gradients = try graph.gradient(loss, trained)
+    graph.results = results.map(\.value) + gradients
+    graph.resultNames =
+      results.map(\.name) + trained.map { ConceptStep.gradientPrefix + self[$0].name }
+    return graph
+  }
+}
+
+extension DiffusersModel {
+  /// The step that trains the text encoder and the U-Net.
+  ///
+  /// - Throws: `FormatError` for files, `Diagnostic` for configs and tensors that do not fit.
+  package func trainingModule(_ step: DenoisingStep) throws -> TrainingModule {
+    var text = try trainedCheckpoint(.textEncoder)
+    var image = try trainedCheckpoint(.unet)
+    let graph = try step.graph(try textEncoder(), try unet(), text: &text, image: &image)
+    return TrainingModule(graph, text.trainedInputs + image.trainedInputs)
+  }
+
+  /// The checkpoint of a part whose weights are inputs, after checking its files.
+  func trainedCheckpoint(_ component: Component) throws -> Checkpoint {
+    let files = try self.files(component)
+    var checkpoint = try self.checkpoint(component, files)
+    try verify(component, &checkpoint)
+    checkpoint.trained = .weights
+    return checkpoint
+  }
+}
+
+extension TrainingModule {
+  /// A step all of whose weights are inputs.
+  init(_ graph: Graph, _ trained: [ValueID]) {
+    self.init(
+      module: Module(weights: [], graphs: [graph]), sources: [:],
+      trained: trained.map { (graph[$0].name, graph.type($0).shape) })
+  }
+}

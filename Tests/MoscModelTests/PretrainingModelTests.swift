@@ -1,0 +1,61 @@
+import MoscIR
+import MoscModel
+import Testing
+
+/// The functions and starts of pretraining.
+@Suite struct PretrainingModelTests {
+  @Test func everyWeightHasAStart() throws {
+    let model = try DiffusersModel.embedded()
+    for component in DiffusersModel.Component.allCases {
+      let start = try WeightInitialisation(model, component)
+      let checkpoint = try model.checkpoint(component, try model.files(component))
+      #expect(Set(start.names).isSubset(of: Set((checkpoint.tensors ?? [:]).keys)))
+      #expect(start.names.count > 30)
+    }
+    let unet = try WeightInitialisation(model, .unet)
+    #expect(unet.filling("conv_out.weight") == .constant(0))
+    #expect(unet.filling("mid_block.resnets.0.conv2.bias") == .constant(0))
+    #expect(unet.filling("mid_block.resnets.0.norm1.weight") == .constant(1))
+    #expect(unet.filling("mid_block.resnets.0.norm1.bias") == .constant(0))
+    // 64 channels of 3×3 pixels.
+    #expect(unet.filling("mid_block.resnets.0.conv1.weight") == .uniform(limit: 1.0 / 24))
+    #expect(unet.filling("mid_block.resnets.0.conv1.bias") == .uniform(limit: 1.0 / 24))
+    let text = try WeightInitialisation(model, .textEncoder)
+    let layer = "text_model.encoder.layers.0"
+    #expect(
+      text.filling("text_model.embeddings.token_embedding.weight") == .normal(deviation: 0.02))
+    #expect(text.filling("\(layer).mlp.fc1.weight") == .normal(deviation: 1.0 / 16))
+    #expect(text.filling("\(layer).mlp.fc1.bias") == .constant(0))
+    #expect(text.filling("\(layer).layer_norm1.weight") == .constant(1))
+  }
+
+  @Test func theDenoisingStepTrainsEveryWeight() throws {
+    let model = try DiffusersModel.embedded()
+    let training = try model.trainingModule(DenoisingStep(batch: 2, height: 4, width: 4))
+    let names = try [DiffusersModel.Component.unet, .textEncoder]
+      .flatMap { try WeightInitialisation(model, $0).names }
+    #expect(training.trained.map(\.name).sorted() == names.sorted())
+    #expect(Array(training.function.resultNames.prefix(2)) == ["loss", "errors"])
+    #expect(training.module.weights.isEmpty)
+  }
+
+  @Test func theAutoencoderStepTrainsWhatItIsAskedTo() throws {
+    let model = try DiffusersModel.embedded()
+    func trained(_ trainsEncoder: Bool) throws -> [String] {
+      try model.trainingModule(
+        AutoencoderStep(batch: 1, height: 8, width: 8, trainsEncoder: trainsEncoder)
+      ).trained.map(\.name)
+    }
+    #expect(try trained(true).sorted() == WeightInitialisation(model, .vae).names)
+    #expect(
+      try trained(false).allSatisfy {
+        $0.hasPrefix("decoder.") || $0.hasPrefix("post_quant_conv.")
+      })
+    #expect {
+      try model.trainingModule(
+        AutoencoderStep(batch: 1, height: 10, width: 8, trainsEncoder: true))
+    } throws: {
+      String(describing: $0).contains("height is 10, expected a multiple of 4")
+    }
+  }
+}
