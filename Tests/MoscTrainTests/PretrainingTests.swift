@@ -65,6 +65,31 @@ import Testing
     }
   }
 
+  @Test func lossWeightsFollowTheNoiseRatio() {
+    // snr 9, 1 and 1/9.
+    let alphas = [0.9, 0.5, 0.1]
+    func equal(_ weight: NoiseRatioWeight, _ expected: [Double], velocity: Bool = false) -> Bool {
+      zip(alphas, expected).allSatisfy {
+        abs(weight($0, predictsVelocity: velocity) - $1) < 1e-12
+      }
+    }
+    #expect(equal(NoiseRatioWeight(limit: 5), [5.0 / 9, 1, 1]))
+    #expect(equal(NoiseRatioWeight(limit: 5), [0.5, 0.5, 0.1], velocity: true))
+    #expect(equal(NoiseRatioWeight(limit: 5, floor: 2), [5.0 / 9, 2, 18]))
+  }
+
+  @Test func timestepsCoverTheScheduleInTheAskedShares() {
+    func timesteps(_ spread: TimestepSpread, _ count: Int) -> [Int] {
+      (0..<count).map { spread.timestep(place: $0, of: count, random: 0.5, steps: 1000) }
+    }
+    #expect(timesteps(TimestepSpread(), 4) == [125, 375, 625, 875])
+    #expect(timesteps(TimestepSpread(noisyShare: 0.5), 4) == [212, 637, 887, 962])
+    #expect(timesteps(TimestepSpread(noisyShare: 0), 2) == [212, 637])
+    #expect(timesteps(TimestepSpread(noisyShare: 1), 2) == [887, 962])
+    let last = TimestepSpread().timestep(place: 0, of: 1, random: 1 - 1e-17, steps: 1000)
+    #expect(last == 999)
+  }
+
   @Test func measuredBatchesAreWhole() {
     let plan = plan()
     func batches(_ pictures: [Int]) -> [[Int]] {

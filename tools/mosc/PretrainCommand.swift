@@ -66,6 +66,16 @@ struct PretrainCommand: ParsableCommand {
   @Option(name: .customLong("min-snr"), help: "The limit of signal to noise in loss weights.")
   var minSnr = 5.0
 
+  @Option(
+    help: "The floor of signal to noise in loss weights; more makes it learn where things are.")
+  var snrFloor = 0.0
+
+  @Option(
+    help: ArgumentHelp(
+      "The share of pictures that get timesteps of the noisiest 15 % of the schedule.",
+      valueName: "share"))
+  var noisyShare = 0.15
+
   @Option(help: "Pictures to measure the loss on instead of training.")
   var validation = 0
 
@@ -102,6 +112,10 @@ struct PretrainCommand: ParsableCommand {
     ] where value < 0 {
       throw ValidationError("--\(name) \(value): expected at least 0")
     }
+    for (name, value) in [("noisy-share", noisyShare), ("caption-dropout", captionDropout)]
+    where !(0...1).contains(value) {
+      throw ValidationError("--\(name) \(value): expected a share from 0 to 1")
+    }
     for (name, value) in [
       ("batch", batch), ("vae-batch", vaeBatch), ("save-every", saveEvery), ("log-every", logEvery),
     ] where value < 1 {
@@ -120,7 +134,9 @@ struct PretrainCommand: ParsableCommand {
     request.denoiser = recipe(steps, batch, lr)
     request.autoencoder = recipe(vaeSteps, vaeBatch, vaeLr)
     request.captionDropout = captionDropout
+    request.noisyShare = noisyShare
     request.noiseRatioLimit = minSnr
+    request.noiseRatioFloor = snrFloor
     request.validation = validation
     request.seed = seed
     request.saveEvery = saveEvery

@@ -1,18 +1,62 @@
 import Foundation
+import MoscFormats
 import MoscModel
 
 /// The encoder's view of every picture: mean and log-variance, kept as f16.
 struct LatentSet {
   /// Numbers per picture: h·w·2c.
-  private var moments: [[Float16]]
+  private let moments: [[Float16]]
   /// Channels of the latents.
   let channels: Int
 
-  /// Encodes all pictures, in batches of one size.
-  init(_ set: PictureSet, _ components: ModelComponents, batch: Int, _ reporter: Reporter) throws {
-    let vae = try components.model.vae().config
-    channels = vae.latentChannels
-    moments = [[Float16]](repeating: [], count: set.files.count)
+  /// Encodes all pictures, or reads what an earlier sitting of the run encoded.
+  ///
+  /// - Parameter cache: a file that is used if it fits pictures, autoencoder and arithmetic, and
+  ///   written otherwise.
+  init(
+    _ set: PictureSet, _ components: ModelComponents, cache: URL, batch: Int = 16
+  ) throws {
+    channels = try components.model.vae().config.latentChannels
+    let weights = try components.model.files(.vae).files.map { try FileHash.sha256(of: $0.url) }
+    let key = [
+      "pictures": set.hash, "autoencoder": weights.joined(separator: " "),
+      "type": components.compiler.target.precision.rawValue,
+    ]
+    if let known = Self.read(cache, key, count: set.files.count) {
+      moments = known
+      return
+    }
+    moments = try Self.encode(set, components, batch)
+    var tensors: [(name: String, array: HostArray)] = []
+    for (index, numbers) in moments.enumerated() {
+      let bytes = numbers.withUnsafeBytes { [UInt8]($0) }
+      tensors.append(
+        ("\(index)", HostArray(dtype: .f16, shape: [numbers.count], bytes: bytes)))
+    }
+    try SafetensorsFile.write(tensors, metadata: key, to: cache)
+  }
+
+  private static func read(_ file: URL, _ key: [String: String], count: Int) -> [[Float16]]? {
+    guard FileManager.default.fileExists(atPath: file.path),
+      let stored = try? SafetensorsFile(file), stored.metadata == key
+    else { return nil }
+    var moments: [[Float16]] = []
+    for index in 0..<count {
+      guard let entry = stored["\(index)"] else { return nil }
+      let bytes = stored.bytes(of: entry)
+      moments.append(
+        (0..<bytes.count / 2).map {
+          Float16(bitPattern: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
+        })
+    }
+    return withExtendedLifetime(stored) { moments }
+  }
+
+  private static func encode(
+    _ set: PictureSet, _ components: ModelComponents, _ batch: Int
+  ) throws -> [[Float16]] {
+    let reporter = components.compiler.reporter
+    var moments = [[Float16]](repeating: [], count: set.files.count)
     let bySize = Dictionary(grouping: set.sizes.indices) {
       [set.sizes[$0].height, set.sizes[$0].width]
     }
@@ -25,8 +69,7 @@ struct LatentSet {
         let part = Array(pictures[first..<min(first + batch, pictures.count)])
         // The last batch is filled up with its last picture.
         let full = part + [Int](repeating: part[part.count - 1], count: batch - part.count)
-        let result = try program.run(["image": try set.images(full)])["moments"]
-        let floats = result?.floats ?? []
+        let floats = try program.run(["image": try set.images(full)])["moments"]?.floats ?? []
         let stride = floats.count / batch
         for (place, picture) in part.enumerated() {
           moments[picture] = floats[place * stride..<(place + 1) * stride].map { Float16($0) }
@@ -36,6 +79,7 @@ struct LatentSet {
       }
     }
     reporter.end(.encode, "pictures")
+    return moments
   }
 
   /// The latents of a picture with noise drawn by the encoder's distribution, times a factor.

@@ -8,6 +8,8 @@ struct PictureSet {
   let captions: [String]
   /// In pixels.
   let sizes: [(height: Int, width: Int)]
+  /// The hash of names and contents of all pictures.
+  let hash: String
 
   /// Lists a folder and reads every picture once.
   ///
@@ -17,10 +19,13 @@ struct PictureSet {
     var problems: [FormatError] = []
     let images = ImageFolder(images: folder, fallback: "").list(&problems)
     var sizes: [(height: Int, width: Int)] = []
+    var hashes = ""
     for image in images {
       try Interruption.check()
       do throws(FormatError) {
-        let picture = try ImageFile.read(image.image)
+        let data = try readFile(image.image)
+        hashes += "\(image.image.lastPathComponent) \(FileHash.sha256(data))\n"
+        let picture = try ImageFile.decode(data, path: image.image.path)
         sizes.append((picture.height, picture.width))
         if picture.height % factor != 0 || picture.width % factor != 0 {
           problems.append(
@@ -36,6 +41,7 @@ struct PictureSet {
     files = images.map(\.image)
     captions = images.map(\.caption)
     self.sizes = sizes
+    hash = FileHash.sha256(Data(hashes.utf8))
   }
 
   /// Pictures as `[b,H,W,3]` in −1…1; all must have one size.

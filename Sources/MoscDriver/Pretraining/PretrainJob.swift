@@ -36,8 +36,9 @@ package struct PretrainJob {
     for stage in request.stages {
       let model = try folder.model()
       func latents() throws -> LatentSet {
-        let components = ModelComponents(model, compiler)
-        return try LatentSet(set, components, batch: 16, reporter)
+        try LatentSet(
+          set, ModelComponents(try folder.model(), compiler),
+          cache: folder.training.appending(path: "latents.safetensors"))
       }
       let task: any TrainedStage
       switch stage {
@@ -48,9 +49,7 @@ package struct PretrainJob {
       var loop = try PretrainingLoop(stage, task, request, folder, set, compiler)
       guard try loop.run(atMost: request.stopAfter) else { return }
       if stage == .vae {
-        let trained = try LatentSet(
-          set, ModelComponents(try folder.model(), compiler), batch: 16, reporter)
-        try folder.setScalingFactor(trained.scalingFactor(Array(set.files.indices)))
+        try folder.setScalingFactor(try latents().scalingFactor(Array(set.files.indices)))
       }
     }
   }

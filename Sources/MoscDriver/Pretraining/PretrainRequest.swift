@@ -58,8 +58,12 @@ package struct PretrainRequest: Hashable, Sendable {
   package var denoiser = PretrainingRecipe(steps: 6000, batch: 20, learningRate: 1e-3)
   /// The share of captions that are left out, for guidance.
   package var captionDropout = 0.1
+  /// The share of pictures that get timesteps of the noisiest 15 % of the schedule.
+  package var noisyShare = 0.15
   /// γ of the loss weights.
   package var noiseRatioLimit = 5.0
+  /// φ of the loss weights.
+  package var noiseRatioFloor = 0.0
   /// Pictures that are left out of training to measure the loss on.
   package var validation = 0
   package var seed: UInt64 = 0
@@ -95,7 +99,7 @@ package struct PretrainRequest: Hashable, Sendable {
       "warmup": "\(recipe.warmUp)", "weight-decay": "\(recipe.weightDecay)",
       "ema": "\(recipe.averageDecay)", "clip": "\(recipe.gradientNorm)",
       "caption-dropout": "\(captionDropout)", "min-snr": "\(noiseRatioLimit)",
-      "validation": "\(validation)", "seed": "\(seed)",
+      "noisy-share": "\(noisyShare)", "snr-floor": "\(noiseRatioFloor)", "validation": "\(validation)", "seed": "\(seed)",
     ]
   }
 }

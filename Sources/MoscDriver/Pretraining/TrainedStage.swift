@@ -39,7 +39,8 @@ struct DenoiserStage: TrainedStage {
   let factor: Int
   let scalingFactor: Double
   let captionDropout: Double
-  let noiseRatioLimit: Double
+  let lossWeight: NoiseRatioWeight
+  let spread: TimestepSpread
 
   let components: [DiffusersModel.Component] = [.textEncoder, .unet]
   let measure = "errors"
@@ -61,7 +62,9 @@ struct DenoiserStage: TrainedStage {
     factor = vae.downsampling
     scalingFactor = vae.scalingFactor
     captionDropout = request.captionDropout
-    noiseRatioLimit = request.noiseRatioLimit
+    spread = TimestepSpread(noisyShare: request.noisyShare)
+    lossWeight = NoiseRatioWeight(
+      limit: request.noiseRatioLimit, floor: request.noiseRatioFloor)
   }
 
   func module(_ group: BatchPlan.Group) throws -> TrainingModule {
@@ -78,25 +81,27 @@ struct DenoiserStage: TrainedStage {
     let (height, width) = (group.height / factor, group.width / factor)
     let count = batch.pictures.count
     let size = height * width * latents.channels
-    let spread = random.normals(.latent, step, count * size, salt: salt)
+    let jitter = random.normals(.latent, step, count * size, salt: salt)
     var start: [Float] = []
     var ids: [Int32] = []
     var (signal, level): ([Float], [Float]) = ([], [])
     var (timesteps, weights): ([Float], [Float]) = ([], [])
     for (place, picture) in batch.pictures.enumerated() {
       start += latents.latents(
-        picture, noise: spread[place * size..<(place + 1) * size], factor: Float(scalingFactor))
+        picture, noise: jitter[place * size..<(place + 1) * size], factor: Float(scalingFactor))
       let isEmpty =
         !isMeasured && random.uniform(.dropout, step, place, salt: salt) < captionDropout
       ids += isEmpty ? empty : tokens[picture]
-      // One timestep from each of as many equal parts of the schedule as there are pictures.
-      let share = (Double(place) + random.uniform(.timestep, step, place, salt: salt))
-      let timestep = Int(share / Double(count) * Double(schedule.alphas.count))
+      let timestep = (isMeasured ? TimestepSpread() : spread).timestep(
+        place: place, of: count, random: random.uniform(.timestep, step, place, salt: salt),
+        steps: schedule.alphas.count)
       let (a, b) = schedule.coefficients(timestep)
       signal.append(a)
       level.append(b)
       timesteps.append(Float(timestep))
-      weights.append(Float(weight(timestep) / Double(count)))
+      let weight = lossWeight(
+        Double(schedule.alphas[timestep]), predictsVelocity: predictsVelocity)
+      weights.append(Float(weight / Double(count)))
     }
     let shape = [count, height, width, latents.channels]
     return [
@@ -108,14 +113,6 @@ struct DenoiserStage: TrainedStage {
       "loss_weight": TensorValue([count], weights),
       "input_ids": TensorValue([count, empty.count], ids),
     ]
-  }
-
-  /// The loss weight `min(snr, γ)/snr`, or over `snr + 1` for velocity, with snr = ᾱ/(1 − ᾱ).
-  /// Source: Hang et al. 2023 (min-SNR).
-  private func weight(_ timestep: Int) -> Double {
-    let alpha = Double(schedule.alphas[timestep])
-    let ratio = alpha / max(1 - alpha, 1e-8)
-    return min(ratio, noiseRatioLimit) / (predictsVelocity ? ratio + 1 : ratio)
   }
 }
 
