@@ -76,6 +76,44 @@ package struct BoundFunction {
   }
 }
 
+extension BoundFunction {
+  /// Runs every launch and looks at what it writes.
+  ///
+  /// - Returns: the name of the first value that holds an infinity or no number.
+  package func firstNonFinite(pool: ThreadPool) throws -> String? {
+    var found: String?
+    try run(pool: pool) { launch, _ in
+      guard found == nil else { return }
+      for result in self.function.written[launch] {
+        guard let address = self.launches.address(launch: launch, argument: result.argument),
+          !Self.isFinite(address, result.type)
+        else { continue }
+        found = "'%\(result.name)' \(result.type), written by "
+          + "'@\(self.function.executable.launches[launch].kernel.name)'"
+        return
+      }
+    }
+    return found
+  }
+
+  /// Whether all numbers of a buffer are finite; the exponent of bf16 is that of f32.
+  private static func isFinite(_ address: UnsafeMutableRawPointer, _ type: TensorType) -> Bool {
+    let count = type.byteCount() / type.dtype.byteSize
+    switch type.dtype {
+    case .f32:
+      let numbers = address.assumingMemoryBound(to: Float.self)
+      return (0..<count).allSatisfy { numbers[$0].isFinite }
+    case .bf16:
+      let numbers = address.assumingMemoryBound(to: UInt16.self)
+      return (0..<count).allSatisfy { numbers[$0] & 0x7F80 != 0x7F80 }
+    case .f16:
+      let numbers = address.assumingMemoryBound(to: UInt16.self)
+      return (0..<count).allSatisfy { numbers[$0] & 0x7C00 != 0x7C00 }
+    case .i32, .u8, .i8: return true
+    }
+  }
+}
+
 extension BoundFunction: @unchecked Sendable {}
 
 extension AlignedBuffer {

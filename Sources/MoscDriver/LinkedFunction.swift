@@ -26,6 +26,9 @@ package struct LinkedFunction: Sendable {
   /// The weights of a megabyte or more that the launch of that index reads.
   package let largeReads: [Int: [Param]]
 
+  /// What each launch writes: name, type, and the place among its arguments.
+  package let written: [[(name: String, type: TensorType, argument: Int)]]
+
   /// Binds the launches of a function to kernels.
   ///
   /// - Parameter resultNames: the results' names, which bufferising may have had to change.
@@ -48,6 +51,7 @@ package struct LinkedFunction: Sendable {
     }
     var arenaBytes = 0
     var launches: [LaunchRecord] = []
+    var written: [[(name: String, type: TensorType, argument: Int)]] = []
     var lastReads: [Param: Int] = [:]
     var largeReads: [Int: [Param]] = [:]
     for id in graph.order {
@@ -75,6 +79,11 @@ package struct LinkedFunction: Sendable {
             }
           }
         }
+        let first = node.operands.count - launch.outputCount
+        written.append(
+          node.operands[first...].enumerated().map { index, id in
+            (graph[id].name, graph.type(id), first + index)
+          })
         launches.append(
           LaunchRecord(kernel: kernel, arguments: node.operands.compactMap { references[$0] }))
       default:
@@ -83,6 +92,7 @@ package struct LinkedFunction: Sendable {
       }
     }
     self.externals = externals
+    self.written = written
     self.inputs = inputs
     self.outputs = outputs.enumerated().map { index, id in
       (index < resultNames.count ? resultNames[index] : graph[id].name, graph.type(id))

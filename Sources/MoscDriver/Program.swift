@@ -156,6 +156,12 @@ package final class Program {
     }
   }
 
+  /// Runs the step function again on the inputs it was last given, and names the first value that is
+  /// not finite.
+  package func firstNonFinite() throws -> String? {
+    try step?.firstNonFinite(pool: pool)
+  }
+
   /// Runs the step function again on the inputs it was last given, for timing.
   package func rerun() throws {
     if let step { try run(step) }

@@ -40,6 +40,9 @@ package final class Reporter: Sendable {
   /// A reporter that says nothing.
   package static let silent = Reporter(verbosity: .quiet, sink: { _ in })
 
+  /// A reporter to the same place that says only what users must know.
+  package var quieter: Reporter { Reporter(verbosity: .quiet, format: format, sink: sink) }
+
   // MARK: Messages
 
   /// Says something worth knowing once.

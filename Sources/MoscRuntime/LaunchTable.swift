@@ -22,6 +22,11 @@ package struct LaunchTable: @unchecked Sendable {
   /// The number of launches.
   package var count: Int { kernels.count }
 
+  /// The address of an argument of a launch.
+  package func address(launch: Int, argument: Int) -> UnsafeMutableRawPointer? {
+    pointers[starts[launch] + argument]
+  }
+
   /// Runs all launches in order.
   ///
   /// - Parameters:

@@ -99,3 +99,34 @@ struct TrainedConcept {
     return HostArray(kept, shape: [values.shape[0], rank] + values.shape.dropFirst(2))
   }
 }
+
+extension TrainedConcept {
+  /// Which groups a run changes.
+  func isTrained(_ settings: ModelSettings) -> [(Group, Bool)] {
+    [
+      (.embedding, settings.embedding != nil), (.textEncoder, settings.textEncoder != nil),
+      (.unet, settings.unet != nil),
+    ]
+  }
+
+  /// The mean Euclidean norm of the words' embeddings.
+  func meanRowNorm(_ groups: [ParameterGroup]) -> Double {
+    guard let group = groups.first(where: { $0.name == Group.embedding.rawValue }),
+      let rows = group.tensors(.parameters).first?.values
+    else { return 0 }
+    let (count, width) = (rows.shape[0], rows.shape[1])
+    let floats = rows.floats
+    let norms = (0..<count).map { row in
+      floats[row * width..<(row + 1) * width].reduce(0.0) { $0 + Double($1) * Double($1) }
+        .squareRoot()
+    }
+    return norms.reduce(0, +) / Double(max(1, count))
+  }
+}
+
+extension TrainedConcept {
+  /// The multiplier of a layer, such as `unet.conv_in`.
+  func scale(_ layer: String) -> Float {
+    model.adapterTensor("\(layer).scale")?.floats.first ?? 1
+  }
+}

@@ -61,6 +61,18 @@ package final class TrainingProgram {
     return results
   }
 
+  /// Whether the step's time is counted by kernel.
+  package var isProfiling: Bool {
+    get { step.isProfiling }
+    set { step.isProfiling = newValue }
+  }
+
+  /// The time of the step's kernels so far, the slowest first.
+  package var profile: [Program.KernelTime] { step.profile }
+
+  /// The first value of the step, in the order of computation, that is not finite.
+  package func firstNonFinite() throws -> String? { try step.firstNonFinite() }
+
   /// Updates the parameters of groups from their gradients.
   ///
   /// - Parameters:
@@ -73,16 +85,19 @@ package final class TrainingProgram {
     _ number: Int, rate: Double, scale: Double = 1, blend: Double? = nil,
     frozen: Set<String> = []
   ) throws {
-    for (group, program) in zip(groups, updates) {
-      defer { group.clearSum() }
-      if frozen.contains(group.name) { continue }
+    // New values replace the old ones together: an interruption leaves either.
+    var next: [(group: ParameterGroup, values: [String: TensorValue])] = []
+    for (group, program) in zip(groups, updates) where !frozen.contains(group.name) {
       let scalars = optimiser.scalars(
         step: number, learningRate: group.learningRate * rate, weightDecay: group.weightDecay,
         gradientScale: scale, blend: group.keepsAverage ? blend ?? 0 : nil)
-      let results = try program.run(scalars.mapValues { TensorValue([1], [Float($0)]) })
+      let values = try program.run(scalars.mapValues { TensorValue([1], [Float($0)]) })
+      next.append((group, values))
+    }
+    for (group, values) in next {
       for array in ParameterGroup.Role.lasting {
-        guard let next = results[AdamW.nextPrefix + array.rawValue] else { continue }
-        group.replace(array, with: next.floats)
+        guard let value = values[AdamW.nextPrefix + array.rawValue] else { continue }
+        group.replace(array, with: value.floats)
       }
     }
   }

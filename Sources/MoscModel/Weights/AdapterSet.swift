@@ -199,7 +199,7 @@ private struct LowRankFactors {
 
 extension DiffusersModel {
   /// The layers of a part by path with `_` for `.`.
-  func layers(_ component: Component) throws -> [String: ModelLayer] {
+  package func layers(_ component: Component) throws -> [String: ModelLayer] {
     var recording = Checkpoint(recording: component.rawValue)
     try request(component, &recording)
     var result: [String: ModelLayer] = [:]
@@ -215,6 +215,31 @@ extension DiffusersModel {
     let file = folder.appending(path: "new_concept_cfg.json")
     guard FileManager.default.fileExists(atPath: file.path) else { return [] }
     return try ConceptWord.read(try JSONObject(contentsOf: file))
+  }
+
+  /// The embedding of a token.
+  ///
+  /// - Throws: `FormatError` when the text encoder's files hold no table of that size.
+  package func tokenRow(_ id: Int) throws -> [Float] {
+    let name = "text_model.embeddings.token_embedding.weight"
+    let names = [name] + TextEncoder.spellings.compactMap { $0.applied(to: name) }
+    let files = try files(.textEncoder).files
+    for file in files {
+      for name in names where file[name] != nil {
+        guard let tensor = file.weight(name), tensor.shape.count == 2, id < tensor.shape[0] else {
+          throw FormatError(
+            file.url.path, "tensor \"\(name)\"", "has no row \(id), which the tokenizer names")
+        }
+        let size = tensor.shape[1] * tensor.dtype.byteSize
+        return withExtendedLifetime(file) {
+          ElementType.floats(
+            UnsafeRawBufferPointer(rebasing: tensor.bytes[id * size..<(id + 1) * size]),
+            tensor.dtype)
+        }
+      }
+    }
+    throw FormatError(
+      files.first?.url.path ?? folder.path, nil, "holds no tensor \"\(name)\"")
   }
 
   /// The first token id that neither tokenizer nor text encoder uses.

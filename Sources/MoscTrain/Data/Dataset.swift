@@ -28,6 +28,8 @@ package struct Dataset: Hashable, Sendable {
   package var enlargeRatio: Int
   package var batchSize: Int
   package var maskReduction: MaskReduction
+  /// Pixels per latent pixel.
+  package var latentFactor = 8
 
   package init(
     images: [TrainingImage], transforms: [[DataTransform]], enlargeRatio: Int = 1,
@@ -55,13 +57,24 @@ package struct Dataset: Hashable, Sendable {
     let entry = images[index % images.count]
     var state = TransformState(
       image: try ImageFile.read(entry.image).rgb,
-      mask: try Self.mask(entry), caption: entry.caption, maskReduction: maskReduction)
+      mask: try Self.mask(entry), caption: entry.caption, maskReduction: maskReduction, latentFactor: latentFactor)
     do {
       for transform in transforms[entry.transforms] { try transform.apply(to: &state, &random) }
     } catch {
       throw FormatError(entry.image.path, nil, error.message)
     }
     return state.finished()
+  }
+
+  /// Whether a picture may come out otherwise the next time.
+  package func drawsPicture(_ index: Int) -> Bool {
+    transforms[images[index % images.count].transforms].contains(where: \.drawsPicture)
+  }
+
+  /// A caption as the transforms leave it, without its picture.
+  package func caption(_ index: Int, _ random: inout PythonRandom) -> String {
+    let entry = images[index % images.count]
+    return transforms[entry.transforms].reduce(entry.caption) { $1.caption($0, &random) }
   }
 
   private static func mask(_ entry: TrainingImage) throws(FormatError) -> PixelImage? {

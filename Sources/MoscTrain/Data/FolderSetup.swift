@@ -26,14 +26,15 @@ package struct FolderSetup: Hashable, Sendable {
   /// Lists the pictures and reads the words.
   ///
   /// A caption is used where there is one; `<TOK>` in it stands for the concept, and where it names
-  /// none of the words, they come first. A single start belongs to the last word, the others are
+  /// none of the words, they come first. Pictures without caption get random sentences. A single start belongs to the last word, the others are
   /// random.
   /// - Throws: `DatasetError` with all problems.
   package func read() throws(DatasetError) -> TrainingSetup {
     var setup = TrainingSetup()
     var problems: [FormatError] = []
     setup.dataset.maskReduction = maskReduction
-    setup.dataset.transforms = [DataTransform.standard(size: size, templates: templates)]
+    let standard = DataTransform.standard(size: size, templates: templates)
+    setup.dataset.transforms = [standard, standard.filter { $0 != .enhanceText(templates) }]
     setup.model.noiseOffset = 0.01
     setup.model.attentionWeight = 0.01
     setup.model.usesMaskLoss = masks != nil
@@ -69,6 +70,9 @@ package struct FolderSetup: Hashable, Sendable {
     if repeated.isEmpty {
       let images = ImageFolder(images: folder, captions: captions, masks: masks, fallback: "")
       setup.dataset.images = images.list(&problems, process: process)
+    }
+    for index in setup.dataset.images.indices where setup.dataset.images[index].caption != spelled {
+      setup.dataset.images[index].transforms = 1
     }
     guard problems.isEmpty else { throw DatasetError(problems) }
     return setup

@@ -4,15 +4,12 @@ package struct TrainingSample: Hashable, Sendable {
   package var image: [Float]
   package var height: Int
   package var width: Int
-  /// The share of each latent pixel that shows the concept, 0…1, `[⌊h/8⌋, ⌊w/8⌋]`; nil without
-  /// mask.
+  /// The share of each latent pixel that shows the concept, 0…1; nil without mask.
   package var mask: [Double]?
   /// The share of each latent pixel that the picture covers, as large as `mask`.
   package var imageMask: [Double]
   package var caption: String
 
-  /// Height and width of the masks.
-  package var latentSize: (height: Int, width: Int) { (height / 8, width / 8) }
 
   package init(
     image: [Float], height: Int, width: Int, mask: [Double]?, imageMask: [Double], caption: String
@@ -28,7 +25,7 @@ package struct TrainingSample: Hashable, Sendable {
 
 /// How a mask of the size of the picture becomes one of the size of the latents.
 package enum MaskReduction: String, CaseIterable, Hashable, Sendable {
-  /// The mean of the four pixels around the centre of each 8×8 square, which gives soft edges: what
+  /// The mean of the four pixels around the centre of each square, which gives soft edges: what
   /// Mix-of-Show does, though it asks for nearest (its interpolation flag lands in another slot).
   case bilinear
   /// The first pixel of each square.
@@ -47,11 +44,11 @@ package struct MaskPlane: Hashable, Sendable {
     self.values = values
   }
 
-  /// The plane an eighth as large, as OpenCV's `resize` computes it without antialiasing.
+  /// The plane a whole factor smaller, as OpenCV's `resize` computes it without antialiasing.
   ///
-  /// Bilinear: source coordinate `(i + ½)·s − ½` with `s = size / ⌊size/8⌋`; nearest: `⌊i·s⌋`.
-  package func reduced(_ reduction: MaskReduction) -> MaskPlane {
-    let (rows, columns) = (height / 8, width / 8)
+  /// Bilinear: source coordinate `(i + ½)·s − ½` with `s = size / ⌊size/factor⌋`; nearest: `⌊i·s⌋`.
+  package func reduced(_ reduction: MaskReduction, by factor: Int = 8) -> MaskPlane {
+    let (rows, columns) = (height / factor, width / factor)
     func taps(_ count: Int, _ size: Int) -> [(first: Int, second: Int, share: Double)] {
       let scale = Double(size) / Double(max(count, 1))
       return (0..<count).map { i in

@@ -1,19 +1,23 @@
 import Foundation
 
-extension TransformState {
+extension DataTransform {
   /// `ShuffleCaption`: parts between commas change places, but for the first few.
-  mutating func shuffleCaption(keeping count: Int, _ random: inout PythonRandom) {
+  static func shuffled(
+    _ caption: String, keeping count: Int, _ random: inout PythonRandom
+  ) -> String {
     let parts = caption.split(separator: ",", omittingEmptySubsequences: false)
       .map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
     var rest = Array(parts.dropFirst(max(0, count)))
     random.shuffle(&rest)
-    caption = (parts.prefix(max(0, count)) + rest).joined(separator: ", ")
+    return (parts.prefix(max(0, count)) + rest).joined(separator: ", ")
   }
 
   /// `EnhanceText`: puts the caption into a random sentence.
-  mutating func enhanceCaption(_ templates: CaptionTemplates, _ random: inout PythonRandom) {
+  static func enhanced(
+    _ caption: String, _ templates: CaptionTemplates, _ random: inout PythonRandom
+  ) -> String {
     let words = caption.trimmingCharacters(in: .whitespacesAndNewlines)
-    caption = templates.applied(random.below(templates.count), to: words)
+    return templates.applied(random.below(templates.count), to: words)
   }
 }
 

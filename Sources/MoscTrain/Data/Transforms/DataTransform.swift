@@ -14,15 +14,18 @@ package struct TransformState: Sendable {
   package var reducedMask: MaskPlane?
   package var reducedImageMask: MaskPlane?
   package var maskReduction: MaskReduction
+  /// Pixels per latent pixel.
+  package var latentFactor: Int
 
   package init(
     image: PixelImage, mask: PixelImage?, caption: String,
-    maskReduction: MaskReduction = .bilinear
+    maskReduction: MaskReduction = .bilinear, latentFactor: Int = 8
   ) {
     self.image = image
     self.mask = mask
     self.caption = caption
     self.maskReduction = maskReduction
+    self.latentFactor = latentFactor
   }
 
   /// What a training step takes: what no transform has done yet is done as plainly as possible.
@@ -30,11 +33,11 @@ package struct TransformState: Sendable {
     let numbers = tensor ?? image.pixels.map { Float($0) / 255 }
     var imageMask = reducedImageMask
     if imageMask == nil {
-      let (rows, columns) = (image.height / 8, image.width / 8)
+      let (rows, columns) = (image.height / latentFactor, image.width / latentFactor)
       let ones = [Double](repeating: 1, count: rows * columns)
       imageMask = MaskPlane(width: columns, height: rows, values: ones)
     }
-    let concept = reducedMask ?? mask?.shares.reduced(maskReduction)
+    let concept = reducedMask ?? mask?.shares.reduced(maskReduction, by: latentFactor)
     return TrainingSample(
       image: numbers, height: image.height, width: image.width, mask: concept?.values,
       imageMask: imageMask?.values ?? [], caption: caption)
@@ -70,6 +73,23 @@ package enum DataTransform: Hashable, Sendable {
   case normalize(mean: [Float], deviation: [Float])
   case shuffleCaption(keep: Int)
   case enhanceText(CaptionTemplates)
+
+  /// Whether the picture, rather than the caption, may come out otherwise the next time.
+  package var drawsPicture: Bool {
+    switch self {
+    case .placeHuman, .placeObject, .randomCrop, .randomHorizontalFlip: true
+    case .resize, .centerCrop, .toTensor, .normalize, .shuffleCaption, .enhanceText: false
+    }
+  }
+
+  /// The caption after the transform, which most leave alone.
+  package func caption(_ caption: String, _ random: inout PythonRandom) -> String {
+    switch self {
+    case .shuffleCaption(let keep): Self.shuffled(caption, keeping: keep, &random)
+    case .enhanceText(let templates): Self.enhanced(caption, templates, &random)
+    default: caption
+    }
+  }
 
   /// What a picture is resized to.
   package enum TargetSize: Hashable, Sendable {
@@ -107,10 +127,8 @@ package enum DataTransform: Hashable, Sendable {
       state.tensor = numbers.enumerated().map { i, value in
         (value - mean[i % 3 % mean.count]) / deviation[i % 3 % deviation.count]
       }
-    case .shuffleCaption(let keep):
-      state.shuffleCaption(keeping: keep, &random.python)
-    case .enhanceText(let templates):
-      state.enhanceCaption(templates, &random.python)
+    case .shuffleCaption, .enhanceText:
+      state.caption = caption(state.caption, &random.python)
     }
   }
 }

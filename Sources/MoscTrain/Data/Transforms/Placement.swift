@@ -127,8 +127,8 @@ extension TransformState {
     func placed(_ image: PixelImage) -> PixelImage {
       image.cropped(left: -left, top: -top, width: size, height: size)
     }
-    reducedImageMask = placed(covered).shares.reduced(maskReduction)
-    reducedMask = mask.map { placed($0).shares.reduced(maskReduction) }
+    reducedImageMask = placed(covered).shares.reduced(maskReduction, by: latentFactor)
+    reducedMask = mask.map { placed($0).shares.reduced(maskReduction, by: latentFactor) }
     image = placed(image)
     mask = nil
   }
