@@ -135,7 +135,6 @@ import Testing
     #expect(sample.image.count == 16 * 24 * 3)
     #expect(sample.image[0] == (Float(state.image.pixels[0]) / 255 - 0.5) / 0.5)
     #expect(sample.mask?.count == 6 && sample.imageMask == [1, 1, 1, 1, 1, 1])
-    #expect(sample.latentSize == (2, 3))
   }
 
   /// 16×8 pixels in two squares: the mean of the middle four, or the first.

@@ -109,7 +109,7 @@ struct TrainCommand: ParsableCommand {
 
   @Flag(
     name: [.customLong("masked-loss"), .customLong("masked_loss")], inversion: .prefixedNo,
-    help: "Learn only where the masks are white (default: when there are masks).")
+    help: "Learn only where the masks are white (default: as the configuration says, else not).")
   var maskedLoss: Bool?
 
   @Option(help: "The seed of every draw.")

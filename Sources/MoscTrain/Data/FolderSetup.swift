@@ -26,18 +26,20 @@ package struct FolderSetup: Hashable, Sendable {
   /// Lists the pictures and reads the words.
   ///
   /// A caption is used where there is one; `<TOK>` in it stands for the concept, and where it names
-  /// none of the words, they come first. Pictures without caption get random sentences. A single start belongs to the last word, the others are
+  /// none of the words, they come first. Pictures without caption get random sentences. Pictures are
+  /// cut to a square, nothing is drawn at random. A single start belongs to the last word, the others are
   /// random.
   /// - Throws: `DatasetError` with all problems.
   package func read() throws(DatasetError) -> TrainingSetup {
     var setup = TrainingSetup()
     var problems: [FormatError] = []
     setup.dataset.maskReduction = maskReduction
-    let standard = DataTransform.standard(size: size, templates: templates)
+    let standard = DataTransform.plain(size: size, templates: templates)
     setup.dataset.transforms = [standard, standard.filter { $0 != .enhanceText(templates) }]
     setup.model.noiseOffset = 0.01
     setup.model.attentionWeight = 0.01
-    setup.model.usesMaskLoss = masks != nil
+    // A loss inside the mask alone does not teach the outline.
+    setup.model.usesMaskLoss = false
     do {
       setup.model.words = try TrainedWord.parse(
         words: concept, starts: completeStart, path: "--concept")

@@ -53,8 +53,11 @@ enum MoscProgram {
 }
 
 extension MoscProgram {
-  /// Starts the program, presses Ctrl-C once its messages hold a text, and returns its status.
-  static func interrupt(_ arguments: [String], when text: String) throws -> Int32 {
+  /// Starts the program, presses Ctrl-C (or sends another signal) once its messages hold a text, and
+  /// returns its status.
+  static func interrupt(
+    _ arguments: [String], when text: String, signal: Int32 = SIGINT
+  ) throws -> Int32 {
     let process = Process()
     process.executableURL = url
     process.arguments = arguments
@@ -71,7 +74,7 @@ extension MoscProgram {
       messages += String(decoding: data, as: UTF8.self)
       if !isInterrupted, messages.contains(text) {
         isInterrupted = true
-        process.interrupt()
+        kill(process.processIdentifier, signal)
       }
     }
     process.waitUntilExit()

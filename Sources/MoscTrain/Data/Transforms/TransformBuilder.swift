@@ -106,12 +106,12 @@ extension DataTransform {
     return nil
   }
 
-  /// What Mix-of-Show does with pictures of an object, at any size.
-  package static func standard(
+  /// The middle square of a picture, as other trainers prepare pictures of any kind.
+  package static func plain(
     size: Int, templates: CaptionTemplates = .object
   ) -> [DataTransform] {
     [
-      .placeHuman(size: size, cropChance: 0.5), .toTensor,
+      .resize(.shortSide(size)), .centerCrop(height: size, width: size), .toTensor,
       .normalize(mean: [0.5], deviation: [0.5]), .shuffleCaption(keep: 1),
       .enhanceText(templates),
     ]
