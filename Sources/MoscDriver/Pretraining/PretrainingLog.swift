@@ -1,5 +1,6 @@
 import Foundation
 import MoscFormats
+import MoscTrain
 
 /// The log of a stage: one JSON line per interval, and its curve as SVG.
 struct PretrainingLog {
@@ -56,41 +57,11 @@ struct PretrainingLog {
     try AtomicFile.write(Data(svg.utf8), to: curve)
   }
 
-  /// The loss over the steps, on a logarithmic scale; dots are validation losses.
+  /// The loss over the steps; larger dots are those on held-out pictures.
   var svg: String {
-    let (width, height, left, bottom) = (640.0, 320.0, 56.0, 32.0)
-    let values = lines.flatMap { [$0.loss, $0.validationLoss].compactMap { $0 } }.filter { $0 > 0 }
-    guard let low = values.min(), let high = values.max(), let last = lines.last?.step else {
-      return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(width)\" height=\"\(height)\"/>\n"
+    func points(_ value: (Line) -> Double?) -> [(step: Int, loss: Double)] {
+      lines.compactMap { line in value(line).map { (line.step, $0) } }
     }
-    let span = max(log(high) - log(low), 1e-6)
-    func x(_ step: Int) -> String {
-      number(left + (width - left - 12) * Double(step) / Double(max(1, last)))
-    }
-    func y(_ value: Double) -> String {
-      number(12 + (height - bottom - 12) * (log(high) - log(max(value, low))) / span)
-    }
-    func number(_ value: Double) -> String { String(format: "%.1f", value) }
-    func text(_ content: String, x: String, y: String, anchor: String) -> String {
-      "<text x=\"\(x)\" y=\"\(y)\" text-anchor=\"\(anchor)\">\(content)</text>"
-    }
-    let path = lines.compactMap { line in line.loss.map { "\(x(line.step)),\(y($0))" } }
-    var parts = [
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"320\" "
-        + "font-family=\"sans-serif\" font-size=\"11\">",
-      "<rect width=\"640\" height=\"320\" fill=\"white\"/>",
-      "<polyline fill=\"none\" stroke=\"#2060c0\" points=\"\(path.joined(separator: " "))\"/>",
-    ]
-    for line in lines {
-      guard let value = line.validationLoss else { continue }
-      parts.append("<circle r=\"3\" fill=\"#c04020\" cx=\"\(x(line.step))\" cy=\"\(y(value))\"/>")
-    }
-    for share in [0.0, 0.5, 1.0] {
-      let value = exp(log(low) + span * share)
-      parts.append(text(String(format: "%.4f", value), x: "50", y: y(value), anchor: "end"))
-      let step = Int(Double(last) * share)
-      parts.append(text("\(step)", x: x(step), y: "306", anchor: "middle"))
-    }
-    return (parts + ["</svg>"]).joined(separator: "\n") + "\n"
+    return LossPlot(points(\.loss), measured: points(\.validationLoss)).svg
   }
 }

@@ -112,9 +112,10 @@ struct PretrainingLoop {
     let loss = mean(results["loss"]?.floats ?? [])
     let norm = state.groups.reduce(0) { $0 + $1.squaredGradientNorm }.squareRoot()
     guard loss.isFinite, norm.isFinite else {
+      let first = try programs[batch.group].firstNonFinite().map { "; the first such value is \($0)" }
       throw DriverError.failure(
         "\(stage.rawValue): step \(state.step + 1): the loss is \(loss), the gradients' norm "
-          + "\(norm); the last checkpoint is in '\(folder.training.path)'")
+          + "\(norm)\(first ?? ""); the last checkpoint is in '\(folder.training.path)'")
     }
     let done = Double(state.step)
     try programs[0].update(

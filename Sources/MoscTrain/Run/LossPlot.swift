@@ -3,12 +3,17 @@ import Foundation
 /// A curve of losses over steps as SVG.
 package struct LossPlot: Sendable {
   private let points: [(step: Int, loss: Double)]
+  /// Losses on held-out data, drawn as larger dots.
+  private let measured: [(step: Int, loss: Double)]
 
   private static let (width, height) = (720.0, 320.0)
   private static let (left, right, top, bottom) = (56.0, 16.0, 16.0, 36.0)
 
-  package init(_ points: [(step: Int, loss: Double)]) {
+  package init(
+    _ points: [(step: Int, loss: Double)], measured: [(step: Int, loss: Double)] = []
+  ) {
     self.points = points.filter { $0.loss.isFinite }
+    self.measured = measured.filter { $0.loss.isFinite }
   }
 
   /// The mean of losses, falling off over as many steps as a twentieth of the run.
@@ -24,7 +29,8 @@ package struct LossPlot: Sendable {
 
   /// The picture.
   package var svg: String {
-    let (first, last) = (points.first?.step ?? 0, max(points.last?.step ?? 1, 1))
+    let steps = (points + measured).map(\.step)
+    let (first, last) = (steps.min() ?? 0, max(steps.max() ?? 1, 1))
     let losses = points.map(\.loss).sorted()
     // A few outliers should not flatten the curve.
     let highest = losses.isEmpty ? 1 : losses[min(losses.count - 1, losses.count * 99 / 100)]
@@ -60,6 +66,9 @@ package struct LossPlot: Sendable {
     }
     let line = means.map { "\(text(x($0.step))),\(text(y($0.loss)))" }.joined(separator: " ")
     parts.append("<polyline points=\"\(line)\" fill=\"none\" stroke=\"#136\" stroke-width=\"2\"/>")
+    parts += measured.map {
+      "<circle cx=\"\(text(x($0.step)))\" cy=\"\(text(y($0.loss)))\" r=\"3\" fill=\"#c42\"/>"
+    }
     parts.append(
       "<text x=\"\(text(Self.width / 2))\" y=\"\(text(Self.height - 4))\" text-anchor=\"middle\">"
         + "step</text></svg>\n")
