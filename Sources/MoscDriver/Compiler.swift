@@ -49,14 +49,23 @@ package final class Compiler: Sendable {
   package let reporter: Reporter
   private let kernels: KernelCompiler
 
+  /// A compiler that keeps no more than some bytes, with the same threads and cache.
+  package func budgeted(load: Int?, step: Int?) throws -> Compiler {
+    var options = options
+    (options.loadBudget, options.stepBudget) = (load, step)
+    return try Compiler(options, precision: target.precision, reporter, pool: pool)
+  }
+
+  /// - Parameter pool: threads to share; nil for threads of its own.
   /// - Throws: a usage error for an unknown processor.
   package init(
-    _ options: CompilationOptions, precision: Precision?, _ reporter: Reporter
+    _ options: CompilationOptions, precision: Precision?, _ reporter: Reporter,
+    pool: ThreadPool? = nil
   ) throws {
     self.options = options
     self.reporter = reporter
     target = try CompilationTarget(options, precision: precision)
-    pool = ThreadPool(threads: target.threads)
+    self.pool = pool ?? ThreadPool(threads: target.threads)
     let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
     let cache = ObjectCache(directory: folder.appendingPathComponent("objects"))
     kernels = try KernelCompiler(

@@ -112,6 +112,11 @@ struct TrainCommand: ParsableCommand {
     help: "Learn only where the masks are white (default: as the configuration says, else not).")
   var maskedLoss: Bool?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "One embedding of the words for every cross-attention layer, rather than one for all.")
+  var layerwise: Bool?
+
   @Option(help: "The seed of every draw.")
   var seed: UInt64?
 
@@ -183,6 +188,7 @@ struct TrainCommand: ParsableCommand {
     try request.setSchedule(lrScheduler)
     (request.warmUp, request.noiseOffset) = (warmUp, noiseOffset)
     (request.attentionWeight, request.usesMaskLoss) = (attentionWeight, maskedLoss)
+    request.isLayerwise = layerwise
     (request.seed, request.embeddingNormThreshold) = (seed, embeddingNorm)
     (request.averageDecay, request.variants) = (ema, variants)
     (request.saveInterval, request.resumes) = (saveEvery, resume)

@@ -42,7 +42,12 @@ final class ConceptTrainer {
       plan.companion(Companion.state), fingerprint: plan.fingerprint)
     if plan.request.resumes { try checkpoint.resume(groups) }
     log = try RunLog(plan.companion(Companion.log), through: checkpoint.step)
-    program = try TrainingProgram(training, groups, plan.optimiser, compiler)
+    let budgeted = try MemoryChoice.compiler(
+      for: training.module, limit: plan.request.memoryLimit, compiler)
+    program = try TrainingProgram(training, groups, plan.optimiser, budgeted)
+    compiler.reporter.detail(
+      "memory of a step: \(program.memory.load >> 20) MiB of weights, "
+        + "\(program.memory.arena >> 20) MiB of values")
     inputs = try ConceptInputs(step, settings, plan.model)
     program.isProfiling = plan.request.profiles
     recording = plan.record.map { DrawRecording($0, plan) }

@@ -115,6 +115,7 @@ package struct TrainPlan: Sendable {
   private static func apply(_ request: TrainRequest, to setup: inout TrainingSetup) {
     if let value = request.batchSize { setup.dataset.batchSize = value }
     if let value = request.accumulation { setup.gradientAccumulation = value }
+    if let value = request.isLayerwise { setup.model.isLayerwise = value }
     if let value = request.seed { setup.seed = value }
     if let value = request.noiseOffset { setup.model.noiseOffset = value == 0 ? nil : value }
     if let value = request.attentionWeight { setup.model.attentionWeight = value == 0 ? nil : value }

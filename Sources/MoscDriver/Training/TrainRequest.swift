@@ -33,6 +33,8 @@ package struct TrainRequest: Hashable, Sendable {
   package var attentionWeight: Double?
   /// Whether the loss counts only where the masks are white.
   package var usesMaskLoss: Bool?
+  /// Whether every cross-attention layer has an embedding of its own.
+  package var isLayerwise: Bool?
   package var seed: UInt64?
   package var embeddingNormThreshold: Double?
   /// The decay of a running mean of the parameters, which is what the file then holds.
