@@ -211,6 +211,12 @@ import Testing
     let error = #expect(throws: DatasetError.self) { try TrainJob(request, .silent) }
     #expect(error?.description.contains("'dog'") == true)
     #expect(error?.description.contains("1.png") == true)
+    request.resolution = 30
+    #expect(
+      throws: DriverError.usage(
+        "--resolution 30: expected a multiple of 4, which is a pixel of the latents")
+    ) { try TrainJob(request, .silent) }
+    request.resolution = nil
     request.data = nil
     #expect(throws: DriverError.self) { try TrainJob(request, .silent) }
     request.config = "nowhere.yml"

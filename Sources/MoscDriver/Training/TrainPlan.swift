@@ -37,7 +37,12 @@ package struct TrainPlan: Sendable {
       base = try DiffusersModel(folder: URL(fileURLWithPath: path))
     }
     Self.apply(request, to: &setup)
-    setup.dataset.latentFactor = try base.vae().config.downsampling
+    let factor = try base.vae().config.downsampling
+    setup.dataset.latentFactor = factor
+    guard size >= factor, size % factor == 0 else {
+      throw DriverError.usage(
+        "--resolution \(size): expected a multiple of \(factor), which is a pixel of the latents")
+    }
     seed = RunSeed(setup.seed)
     if replay == nil { try Self.check(setup, base) }
     if let path = request.model.adapters.files.first {
@@ -56,8 +61,8 @@ package struct TrainPlan: Sendable {
       base.adapters = try AdapterSet([(try start.adapter(), AdapterStrength())], base)
       model = base
     }
-    let planned = replay?.scheduledSteps.map(Double.init) ?? request.steps.map(Double.init)
-    let total = planned ?? setup.steps
+    let asked = request.steps ?? (request.config == nil ? Self.defaultSteps : nil)
+    let total = (replay?.scheduledSteps ?? asked).map(Double.init) ?? setup.steps
     steps = min(
       request.steps ?? Int(total.rounded(.up)), replay?.stepCount ?? .max)
     guard steps >= 1 else { throw DriverError.usage("--steps \(steps): expected at least 1") }
