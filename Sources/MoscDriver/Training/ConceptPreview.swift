@@ -31,11 +31,11 @@ struct ConceptPreview {
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appending(path: "concept.safetensors")
     try ConceptExport(plan, concept).write(groups, to: file, layout: .concept)
-    var rows: [[PixelImage]] = []
-    for prompt in prompts {
-      rows.append(try plan.setup.validation.alphas.map { try picture(prompt, Float($0), file) })
+    let strengths = plan.setup.validation.alphas
+    let rows = try prompts.map { prompt in
+      ImageGrid.Row(prompt, try strengths.map { try picture(prompt, Float($0), file) })
     }
-    let grid = try ImageGrid(rows).image
+    let grid = try ImageGrid(rows, columns: strengths.map { "\($0)" }).image
     try PNG.write(grid, to: plan.companion(".step-\(step).png"))
   }
 
