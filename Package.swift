@@ -52,6 +52,8 @@ let package = Package(
       resources: [.copy("Resources/base")], swiftSettings: settings),
     .target(name: "MoscSample", dependencies: ["MoscFormats"], swiftSettings: settings),
     .target(
+      name: "MoscFuse", dependencies: ["MoscFormats", "COpenBLAS"], swiftSettings: settings),
+    .target(
       name: "MoscTrain",
       dependencies: [
         "MoscIR", "MoscFormats", "MoscRuntime", .product(name: "Yams", package: "Yams"),
@@ -63,7 +65,7 @@ let package = Package(
       name: "MoscDriver",
       dependencies: [
         "MoscIR", "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscRuntime", "MoscFormats",
-        "MoscModel", "MoscSample", "MoscTrain", "COpenBLAS",
+        "MoscModel", "MoscSample", "MoscTrain", "MoscFuse", "COpenBLAS",
         .product(name: "Crypto", package: "swift-crypto"),
       ], swiftSettings: settings),
     .executableTarget(
@@ -84,6 +86,7 @@ let package = Package(
     tests("MoscModel", ["MoscDriver"]),
     tests("MoscSample", ["MoscFormats"]),
     tests("MoscTrain", ["MoscFormats", "MoscRuntime"]),
+    tests("MoscFuse", ["MoscFormats"]),
     tests("MoscDriver", ["MoscFormats", "MoscIR", "MoscModel"]),
   ]
 )

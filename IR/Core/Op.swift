@@ -42,6 +42,7 @@ package enum Op: Hashable, Sendable {
   case upsampleNearest(UpsampleNearest)
   case gather(Gather)
   case scatterAdd(ScatterAdd)
+  case gram(Gram)
   case pack(Pack)
   case repack(Repack)
   // Reductions and normalisation
@@ -109,6 +110,7 @@ package enum Op: Hashable, Sendable {
     case .upsampleNearest(let op): op
     case .gather(let op): op
     case .scatterAdd(let op): op
+    case .gram(let op): op
     case .pack(let op): op
     case .repack(let op): op
     case .reduceSum(let op): op
@@ -173,6 +175,7 @@ package enum Op: Hashable, Sendable {
     OpDescription(UpsampleNearest.self, Op.upsampleNearest),
     OpDescription(Gather.self, Op.gather),
     OpDescription(ScatterAdd.self, Op.scatterAdd),
+    OpDescription(Gram.self, Op.gram),
     OpDescription(Pack.self, Op.pack),
     OpDescription(Repack.self, Op.repack),
     OpDescription(ReduceSum.self, Op.reduceSum),

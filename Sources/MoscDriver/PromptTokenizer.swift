@@ -20,6 +20,9 @@ struct PromptTokenizer {
   /// Tokens per prompt.
   var length: Int { tokenizer.maximumLength }
 
+  /// The token that ends a prompt.
+  var end: Int32 { tokenizer.eos }
+
   /// The prompt of each cross-attention layer, one if all are equal.
   ///
   /// - Throws: `DriverError.failure` for a concept that is not loaded.

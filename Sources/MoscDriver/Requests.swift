@@ -92,8 +92,8 @@ extension SampleRequest {
 
 /// What `mosc run` is asked for.
 package struct RunRequest: Hashable, Sendable {
-  /// `text_encoder`, `unet`, `vae_encoder`, `vae_decoder`, `t2i_adapter`, `train_step`, `scheduler`, or a
-  /// `.mos` file.
+  /// `text_encoder`, `unet`, `vae_encoder`, `vae_decoder`, `t2i_adapter`, `train_step`, `fuse_layer`,
+  /// `scheduler`, or a `.mos` file.
   package var target: String
   package var model = ModelOptions()
   package var compiler = CompilationOptions()
@@ -107,6 +107,8 @@ package struct RunRequest: Hashable, Sendable {
   package var sampler: String?
   package var schedule: String?
   package var steps: Int?
+  /// The solver of `fuse_layer`; nil for the reference's.
+  package var solver: String?
 
   package init(_ target: String, input: String, output: String) {
     self.target = target

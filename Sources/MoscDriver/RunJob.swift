@@ -15,6 +15,7 @@ package struct RunJob {
   package func run() throws {
     if request.target == "scheduler" { return try SchedulerReplay(request, reporter).run() }
     if request.target == T2IAdapterModel.source { return try T2IAdapterJob(request, reporter).run() }
+    if request.target == FuseLayerJob.target { return try FuseLayerJob(request, reporter).run() }
     if request.target == TrainStepJob.target { return try TrainStepJob(request, reporter).run() }
     if request.target.hasSuffix(".mos") || request.target == "-" { return try runModule() }
     try runComponent(ComponentKind(named: request.target))

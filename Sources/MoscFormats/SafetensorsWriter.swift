@@ -5,6 +5,38 @@ extension SafetensorsFile {
   package static func write(
     _ tensors: [(name: String, array: HostArray)], metadata: [String: String] = [:], to url: URL
   ) throws {
+    let entries = tensors.map { ($0.name, $0.array.dtype, $0.array.shape) }
+    try write(entries, metadata: metadata, to: url) { tensors[$0].array.bytes }
+  }
+
+  /// Writes tensors one after the other, so that only one is in memory at a time.
+  ///
+  /// - Parameter bytes: the content of the tensor of that position.
+  package static func write(
+    _ tensors: [(name: String, dtype: ElementType, shape: [Int])],
+    metadata: [String: String] = [:], to url: URL, bytes: (Int) throws -> [UInt8]
+  ) throws {
+    let header = try header(tensors, metadata, url)
+    try AtomicFile.write(to: url) { handle in
+      var length = UInt64(header.count).littleEndian
+      try handle.write(contentsOf: Data(bytes: &length, count: 8))
+      try handle.write(contentsOf: header)
+      for (index, (name, dtype, shape)) in tensors.enumerated() {
+        let content = try bytes(index)
+        guard content.count == shape.reduce(1, *) * dtype.byteSize else {
+          throw FormatError(
+            url.path, "tensor \"\(name)\"",
+            "has \(content.count) bytes for shape \(shape) of \(dtype.rawValue)")
+        }
+        try handle.write(contentsOf: Data(content))
+      }
+    }
+  }
+
+  private static func header(
+    _ tensors: [(name: String, dtype: ElementType, shape: [Int])], _ metadata: [String: String],
+    _ url: URL
+  ) throws -> Data {
     var names: Set<String> = []
     var parts: [String] = []
     if !metadata.isEmpty {
@@ -13,33 +45,23 @@ extension SafetensorsFile {
       parts.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
     var position = 0
-    for (name, array) in tensors {
+    for (name, dtype, shape) in tensors {
       guard name != "__metadata__" else {
         throw FormatError(url.path, "tensor \"\(name)\"", "the name is taken by the metadata")
       }
       guard names.insert(name).inserted else {
         throw FormatError(url.path, "tensor \"\(name)\"", "is given twice")
       }
-      guard array.bytes.count == array.count * array.dtype.byteSize else {
-        throw FormatError(
-          url.path, "tensor \"\(name)\"",
-          "has \(array.bytes.count) bytes for shape \(array.shape) of \(array.dtype.rawValue)")
-      }
-      let shape = array.shape.map(String.init).joined(separator: ",")
-      let end = position + array.bytes.count
+      let extents = shape.map(String.init).joined(separator: ",")
+      let end = position + shape.reduce(1, *) * dtype.byteSize
       parts.append(
-        "\(JSONText.quote(name)):{\"dtype\":\"\(array.dtype.rawValue)\",\"shape\":[\(shape)],"
+        "\(JSONText.quote(name)):{\"dtype\":\"\(dtype.rawValue)\",\"shape\":[\(extents)],"
           + "\"data_offsets\":[\(position),\(end)]}")
       position = end
     }
     var header = Data("{\(parts.joined(separator: ","))}".utf8)
     header.append(contentsOf: [UInt8](repeating: 0x20, count: (8 - header.count % 8) % 8))
-    try AtomicFile.write(to: url) { handle in
-      var length = UInt64(header.count).littleEndian
-      try handle.write(contentsOf: Data(bytes: &length, count: 8))
-      try handle.write(contentsOf: header)
-      for (_, array) in tensors { try handle.write(contentsOf: Data(array.bytes)) }
-    }
+    return header
   }
 }
 

@@ -26,6 +26,8 @@ package struct ModelProgram: Sendable {
   package var files: ComponentFiles
   /// What adapters add, by declaration.
   package var additions: [String: any WeightSource] = [:]
+  /// The paths of the layers whose inputs' second moments are the result `moments.N`.
+  package var moments: [[String]] = []
 
   /// The function.
   package var function: Graph { module.graphs[0] }
@@ -39,11 +41,15 @@ package struct ModelProgram: Sendable {
 extension DiffusersModel {
   /// The IR of a function, after checking that every tensor of the part is used or explained.
   ///
+  /// - Parameter measured: the paths of layers whose inputs' second moments become results.
   /// - Throws: `FormatError` for files, `Diagnostic` for configs and tensors that do not fit.
-  package func program(_ function: ModelFunction) throws -> ModelProgram {
+  package func program(
+    _ function: ModelFunction, measuring measured: Set<String> = []
+  ) throws -> ModelProgram {
     let files = try files(function.component)
     var checkpoint = try checkpoint(function.component, files)
     try verify(function.component, &checkpoint)
+    checkpoint.measured = measured
     let graph: Graph
     switch function {
     case .textEncoder(let shape):
@@ -61,7 +67,8 @@ extension DiffusersModel {
         weights: files.declarations + additions.map(\.declaration), graphs: [graph]),
       files: files,
       additions: Dictionary(
-        uniqueKeysWithValues: additions.map { ($0.declaration.name, $0.source) }))
+        uniqueKeysWithValues: additions.map { ($0.declaration.name, $0.source) }),
+      moments: checkpoint.moments.map(\.layers))
   }
 
   /// Checks that config and tensors of a part fit each other, all functions of it together.

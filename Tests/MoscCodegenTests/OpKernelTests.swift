@@ -208,6 +208,10 @@ import Testing
             x, ids: g.parameter("ids", TensorType(.i32, Array(shape.dropLast()))), rows: rows)
         }
       }
+    case "gram":
+      return try [[2, 5, 40], [3, 1], [70, 48], [130, 101], [1, 9, 150]].map { shape in
+        try one(shape) { g, x in try g.gram(x) }
+      }
     case "pack":
       let weights: [([Int], DType, DType)] = [
         ([33, 24], .f32, .f32), ([40, 6, 3, 3], .f16, .bf16), ([16, 5], .bf16, .f32),

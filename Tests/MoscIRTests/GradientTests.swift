@@ -8,7 +8,7 @@ import Testing
   /// Ops that no gradient passes, all of which must say why.
   static let without: Set<String> = [
     "param", "constant", "compare", "pack", "repack", "timestep_embedding", "call", "arena",
-    "subview", "launch", "gradient", "attention_statistics", "attention_gradient",
+    "subview", "launch", "gradient", "gram", "attention_statistics", "attention_gradient",
   ]
 
   static let unary: [String: Op] = [
@@ -216,7 +216,7 @@ import Testing
       .timestepEmbedding(TimestepEmbedding(dim: 4, flipSinToCos: true, shift: 0)),
       .call(Call("k", types: [t])), .arena(Arena(byteCount: 4)),
       .subview(Subview(offset: 0, type: t)), .launch(Launch("k", outputCount: 1)),
-      .gradient(Gradient()), .attentionStatistics(AttentionStatistics(heads: 1)),
+      .gradient(Gradient()), .gram(Gram()), .attentionStatistics(AttentionStatistics(heads: 1)),
       .attentionGradient(AttentionGradient(of: .queries, heads: 1)),
     ]
     #expect(Set(ops.map(\.mnemonic)) == Self.without)

@@ -16,6 +16,7 @@ import Testing
     ("Sources/MoscFormats", ["CPNG", "CJPEG", "Crypto"]),
     ("Sources/MoscModel", ["MoscIR", "MoscFormats"]),
     ("Sources/MoscSample", ["MoscFormats"]),
+    ("Sources/MoscFuse", ["MoscFormats", "COpenBLAS"]),
     ("tools/mosc", ["MoscDriver", "ArgumentParser"]),
   ]
 

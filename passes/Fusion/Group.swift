@@ -47,8 +47,8 @@ extension FusionGroup.Kind {
     case .layerNorm, .softmax: self = .rows
     case .groupAffine, .reduceSum, .reduceMax, .groupNorm: self = .reduction
     case .geglu: self = .gated
-    case .pack, .repack, .loraMerge, .timestepEmbedding, .gather, .scatterAdd, .lora, .call,
-      .attentionStatistics, .attentionGradient:
+    case .pack, .repack, .loraMerge, .timestepEmbedding, .gather, .scatterAdd, .gram, .lora,
+      .call, .attentionStatistics, .attentionGradient:
       self = .single
     default: return nil
     }

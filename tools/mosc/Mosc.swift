@@ -7,13 +7,13 @@ import MoscDriver
 struct Mosc: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mosc",
-    abstract: "Draws pictures from text with Stable Diffusion 1.x on a CPU, teaches it concepts, and "
-      + "compiles the networks it runs.",
+    abstract: "Draws pictures from text with Stable Diffusion 1.x on a CPU, teaches it concepts, fuses "
+      + "them, and compiles the networks it runs.",
     version: Doctor.versionText,
     subcommands: [
-      SampleCommand.self, TrainCommand.self, PretrainCommand.self, RunCommand.self,
-      CompileCommand.self, OptCommand.self, InspectCommand.self, SketchCommand.self,
-      BenchCommand.self, DoctorCommand.self,
+      SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
+      RunCommand.self, CompileCommand.self, OptCommand.self, InspectCommand.self,
+      SketchCommand.self, GridCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 
   static func main() {

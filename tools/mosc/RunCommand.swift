@@ -6,7 +6,7 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run a component of a model, or a .mos file, on given tensors.",
     discussion: """
-      Components: text_encoder, unet, vae_encoder, vae_decoder, t2i_adapter (-m FILE), scheduler, train_step (--lora FILE). Tensors have diffusers' \
+      Components: text_encoder, unet, vae_encoder, vae_decoder, t2i_adapter (-m FILE), scheduler, train_step (--lora FILE), fuse_layer (--solver). Tensors have diffusers' \
       names and layouts: sample [n,4,h,w], timestep, encoder_hidden_states [n,77,c], noise_pred; \
       input_ids, last_hidden_state; latents, image [n,3,h,w] in -1…1, moments; of t2i_adapter image in 0…1 and map0…map3.
       """)
@@ -41,6 +41,10 @@ struct RunCommand: ParsableCommand {
     help: "The steps of 'run scheduler'.")
   var steps: Int?
 
+  @Option(
+    help: ArgumentHelp("The solver of 'run fuse_layer'.", valueName: "lbfgs|ridge|min-norm"))
+  var solver: String?
+
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
@@ -55,6 +59,7 @@ struct RunCommand: ParsableCommand {
     request.sampler = sampler
     request.schedule = scheduler
     request.steps = steps
+    request.solver = solver
     let job = RunJob(request, reporter)
     try perform(reporter) { try job.run() }
   }

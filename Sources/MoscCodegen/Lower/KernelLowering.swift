@@ -116,11 +116,14 @@ package struct KernelLowering {
       case .scatterAdd(let op) where node.results == [result.id]:
         let emitter = try ScatterAddEmitter(pull, op, node, into: result.pointer)
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
+      case .gram where node.results == [result.id]:
+        let emitter = try GramEmitter(pull, node, into: result.pointer)
+        return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
       case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
         .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
         .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .reverse,
-        .broadcast, .upsampleNearest, .gather, .scatterAdd, .pack, .repack, .reduceSum, .reduceMax, .softmax,
-        .layerNorm, .groupNorm, .matmul, .attentionStatistics, .attentionGradient, .lora,
+        .broadcast, .upsampleNearest, .gather, .scatterAdd, .gram, .pack, .repack, .reduceSum,
+        .reduceMax, .softmax, .layerNorm, .groupNorm, .matmul, .attentionStatistics, .attentionGradient, .lora,
         .loraMerge, .geglu, .timestepEmbedding, .gradient, .call, .arena, .subview, .launch:
         continue
       }

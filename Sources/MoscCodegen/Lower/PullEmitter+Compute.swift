@@ -69,7 +69,7 @@ extension PullEmitter {
       return inexact(try timestepEmbedding(op, node, id, at: index))
 
     case .attention, .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd,
-      .pack, .repack:
+      .gram, .pack, .repack:
       throw failure("'\(node.op.mnemonic)' must be the kernel's result")
     case .groupNorm, .lora, .geglu:
       throw failure("composite '\(node.op.mnemonic)' was not expanded")
@@ -108,8 +108,8 @@ extension PullEmitter {
     case .timestepEmbedding: return [(node.operands[0], [index[0]])]
     case .loraMerge: return [(node.operands[0], index), (node.operands[3], [.zero])]
     case .constant, .reduceSum, .reduceMax, .groupAffine, .linear, .conv2d, .matmul, .attention,
-      .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd, .pack, .repack,
-      .groupNorm, .lora, .geglu, .param, .gradient, .call, .arena, .subview, .launch:
+      .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd, .gram, .pack,
+      .repack, .groupNorm, .lora, .geglu, .param, .gradient, .call, .arena, .subview, .launch:
       return []
     }
   }

@@ -61,13 +61,15 @@ package struct ModelBuilder {
     return try graph.layerNorm(x, scale: scale, shift: shift, eps: eps, name: path)
   }
 
-  /// Declares the results, named as files call them, and hands out graph and checkpoint.
+  /// Declares the results, named as files call them, then the moments of measured layers, and hands
+  /// out graph and checkpoint.
   package consuming func finish(
     _ results: KeyValuePairs<String, ValueID>, _ checkpoint: inout Checkpoint
   ) -> Graph {
     checkpoint = self.checkpoint
-    graph.results = results.map(\.value)
-    graph.resultNames = results.map(\.key)
+    let moments = checkpoint.moments
+    graph.results = results.map(\.value) + moments.map(\.sum)
+    graph.resultNames = results.map(\.key) + moments.indices.map { "moments.\($0)" }
     return graph
   }
 }

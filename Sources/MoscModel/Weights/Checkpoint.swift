@@ -41,6 +41,10 @@ package struct Checkpoint: Sendable {
   package var trained = TrainedTensors.none
   /// The inputs that stand for trained tensors, in the order in which networks asked for them.
   package private(set) var trainedInputs: [ValueID] = []
+  /// The layers, by path, whose inputs' second moments become results of the function.
+  package var measured: Set<String> = []
+  /// The moments so far; layers that read the same value share them.
+  package private(set) var moments: [(input: ValueID, sum: ValueID, layers: [String])] = []
   /// The canonical names and shapes asked for so far.
   package private(set) var expected: [String: [Int]] = [:]
   /// The names in the file that were read.
@@ -76,6 +80,7 @@ package struct Checkpoint: Sendable {
     _ base: ValueID, input: ValueID, _ path: String, stride: Int = 1, pad: Int = 0,
     in graph: inout Graph
   ) throws(Diagnostic) -> ValueID {
+    if measured.contains(path) { try measure(input, path, in: &graph) }
     guard let shape = expected["\(path).weight"] else { return base }
     var result = base
     for adapter in adapters {
@@ -96,6 +101,17 @@ package struct Checkpoint: Sendable {
         name: "\(path).\(adapter.source)")
     }
     return result
+  }
+
+  /// Sums up what a layer reads.
+  private mutating func measure(
+    _ input: ValueID, _ path: String, in graph: inout Graph
+  ) throws(Diagnostic) {
+    if let index = moments.firstIndex(where: { $0.input == input }) {
+      moments[index].layers.append(path)
+    } else {
+      moments.append((input, try graph.gram(input), [path]))
+    }
   }
 
   private mutating func factor(

@@ -1,0 +1,121 @@
+import ArgumentParser
+import MoscDriver
+
+struct FuseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fuse", abstract: "Fuse concepts into one file, or into one model.",
+    discussion: """
+      Inputs are concept files with strengths (ED-LoRA .pth, kohya or own .safetensors), or the \
+      JSON configuration of the Mix-of-Show code. Each concept's prompts run once for statistics of \
+      what every layer reads; the change that serves all of them best is then solved for.
+      """)
+
+  @Argument(help: ArgumentHelp("Concepts.", valueName: "config.json|file[:te[:unet]]"))
+  var inputs: [String] = []
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("The fused concept file.", valueName: "file"))
+  var output = FuseRequest().output
+
+  @Option(help: ArgumentHelp("Write the whole fused model too.", valueName: "folder"))
+  var fullModel: String?
+
+  @Option(help: ArgumentHelp("Keep the statistics here for later changes.", valueName: "folder"))
+  var stats: String?
+
+  @Option(help: ArgumentHelp(
+    "A concept that joins those of --stats (repeatable).", valueName: "file[:te[:unet]]"))
+  var add: [String] = []
+
+  @Option(help: ArgumentHelp("A concept that leaves those of --stats (repeatable).",
+    valueName: "name"))
+  var remove: [String] = []
+
+  @Option(help: ArgumentHelp(
+    "Another strength for a concept of --stats (repeatable).", valueName: "name=te[:unet]"))
+  var reweigh: [String] = []
+
+  @Option(help: ArgumentHelp("How to merge.", valueName: "solve|weighted|concat|svd"))
+  var merge = FusionMethod.solve.rawValue
+
+  @Option(help: "The rank of --merge svd (default: the largest of the concepts).")
+  var rank: Int?
+
+  @Option(help: ArgumentHelp("The solver.", valueName: "lbfgs|ridge|min-norm"))
+  var solver: String?
+
+  @Option(help: ArgumentHelp(
+    "Repeat a run of the Mix-of-Show code: each stage on the fused ones before it.",
+    valueName: "mix-of-show"))
+  var compat: String?
+
+  @Option(help: ArgumentHelp("The edge of the pictures that statistics come from.",
+    valueName: "pixels"))
+  var size: Int?
+
+  @Option(name: [.long, .customLong("num-inference-steps")], help: "Denoising steps of them.")
+  var steps = FuseRequest().steps
+
+  @Option(name: [.customLong("textenc-iters"), .customLong("optimize-textenc-iters")],
+    help: "lbfgs iterations for the text encoder and cross-attention keys and values.")
+  var textencIters = FuseRequest().textIterations
+
+  @Option(name: [.customLong("unet-iters"), .customLong("optimize-unet-iters")],
+    help: "lbfgs iterations for the rest of the U-Net.")
+  var unetIters = FuseRequest().unetIterations
+
+  @Option(help: ArgumentHelp("A safetensors file with init_latents.<i>.", valueName: "file"))
+  var latentsIn: String?
+
+  @Option(name: .shortAndLong, help: "The seed of the pictures.")
+  var seed: UInt64 = 0
+
+  @Option(help: ArgumentHelp("Write residuals, times and memory.", valueName: "file.json"))
+  var report: String?
+
+  @Option(help: ArgumentHelp(
+    "Draw each concept alone and fused on one sheet.", valueName: "file.png"))
+  var sheet: String?
+
+  @Option(help: ArgumentHelp(
+    "Fail (status 3) when any relative residual is larger.", valueName: "residual"))
+  var failAbove: Double?
+
+  @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Compiler") var compiler: CompilerArguments
+  @OptionGroup(title: "Messages") var log: LogOptions
+
+  func request() throws -> FuseRequest {
+    var request = FuseRequest()
+    request.model = try model.options()
+    request.compiler = try compiler.options(for: request.model)
+    request.inputs = inputs
+    request.output = output
+    request.fullModel = fullModel
+    request.statistics = stats
+    (request.added, request.removed, request.reweighed) = (add, remove, reweigh)
+    guard let method = FusionMethod(rawValue: merge) else {
+      throw ValidationError("--merge '\(merge)': expected 'solve', 'weighted', 'concat' or 'svd'")
+    }
+    request.method = method
+    request.rank = rank
+    try request.choose(solver: solver)
+    if let compat, compat != "mix-of-show" {
+      throw ValidationError("--compat '\(compat)': expected 'mix-of-show'")
+    }
+    request.matchesMixOfShow = compat != nil
+    request.size = size
+    request.steps = steps
+    (request.textIterations, request.unetIterations) = (textencIters, unetIters)
+    request.latentsIn = latentsIn
+    request.seed = seed
+    (request.report, request.sheet) = (report, sheet)
+    request.failAbove = failAbove
+    return request
+  }
+
+  func run() throws {
+    let reporter = try log.reporter()
+    let request = try request()
+    try perform(reporter) { try FuseJob(request, reporter).run() }
+  }
+}
