@@ -149,9 +149,7 @@ package struct ConceptStep: Hashable, Sendable {
       let pixels = height * width
       guard let map = try maps.mean(pixels, in: &g) else { continue }
       let outside = g.parameter(Self.outsideName(height, width), .f32(batch, pixels, 1))
-      // Attention to the concept's words only, each over its maximum in the batch.
-      let words = try g.matmul(map, positions)
-      let shares = try g.div(words, try g.reduceMax(words, axes: [0, 1]))
+      let shares = try Self.shares(try g.matmul(map, positions), in: &g)
       func word(_ index: Int) throws(Diagnostic) -> ValueID {
         try g.slice(shares, axis: 2, from: index, to: index + 1)
       }
@@ -174,6 +172,21 @@ package struct ConceptStep: Hashable, Sendable {
     guard let sum else { return try g.constant(0, .f32(1)) }
     return try g.mul(try g.reshape(sum, to: [1]), weight)
   }
+
+  /// Attention to the concept's words `[b,H·W,words]`, each over its maximum in the batch.
+  ///
+  /// Words that no pixel looks at, because their probabilities underflow, have no share; the
+  /// reference divides zero by zero there.
+  package static func shares(
+    _ words: ValueID, in g: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    let peak = try g.reduceMax(words, axes: [0, 1])
+    let least = try g.constant(leastAttention, g.type(peak))
+    return try g.div(words, try g.maximum(peak, least))
+  }
+
+  /// The least maximum of an attention map that is divided by.
+  private static let leastAttention = 1e-12
 
   /// The name of the weights of pixels without concept at a resolution.
   package static func outsideName(_ height: Int, _ width: Int) -> String {

@@ -37,7 +37,6 @@ package struct FolderSetup: Hashable, Sendable {
     let standard = DataTransform.plain(size: size, templates: templates)
     setup.dataset.transforms = [standard, standard.filter { $0 != .enhanceText(templates) }]
     setup.model.noiseOffset = 0.01
-    setup.model.attentionWeight = 0.01
     // A loss inside the mask alone does not teach the outline.
     setup.model.usesMaskLoss = false
     do {
@@ -72,6 +71,10 @@ package struct FolderSetup: Hashable, Sendable {
     if repeated.isEmpty {
       let images = ImageFolder(images: folder, captions: captions, masks: masks, fallback: "")
       setup.dataset.images = images.list(&problems, process: process)
+    }
+    // The regulariser pulls attention into masks: without any it has nothing to say.
+    if setup.dataset.images.contains(where: { $0.mask != nil }) {
+      setup.model.attentionWeight = 0.01
     }
     for index in setup.dataset.images.indices where setup.dataset.images[index].caption != spelled {
       setup.dataset.images[index].transforms = 1
