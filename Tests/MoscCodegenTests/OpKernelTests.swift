@@ -209,8 +209,9 @@ import Testing
         }
       }
     case "gram":
-      return try [[2, 5, 40], [3, 1], [70, 48], [130, 101], [1, 9, 150]].map { shape in
-        try one(shape) { g, x in try g.gram(x) }
+      let shapes = [[2, 5, 40], [3, 1], [70, 48], [130, 101], [1, 9, 150]]
+      return try [1, 64].flatMap { chunk in
+        try shapes.map { shape in try one(shape) { g, x in try g.gram(x, chunk: chunk) } }
       }
     case "pack":
       let weights: [([Int], DType, DType)] = [

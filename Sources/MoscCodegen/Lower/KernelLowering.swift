@@ -116,8 +116,8 @@ package struct KernelLowering {
       case .scatterAdd(let op) where node.results == [result.id]:
         let emitter = try ScatterAddEmitter(pull, op, node, into: result.pointer)
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
-      case .gram where node.results == [result.id]:
-        let emitter = try GramEmitter(pull, node, into: result.pointer)
+      case .gram(let op) where node.results == [result.id]:
+        let emitter = try GramEmitter(pull, op, node, into: result.pointer)
         return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
       case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
         .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,

@@ -4,20 +4,23 @@ import MoscLLVM
 /// Emits `gram` as a whole result: a task owns a square block of the moments and goes through all
 /// rows in their order, in double precision.
 ///
-/// Some rows of the block's columns are widened into panels on the stack; a register tile then adds
-/// their products to the block. Blocks below the diagonal are not computed.
+/// Some rows of the block's columns are copied into panels on the stack, widened where products are
+/// f64; a register tile then adds their products to the block. Blocks below the diagonal are not
+/// computed.
 struct GramEmitter {
   let pull: PullEmitter
   let view: BufferView
   let rows, width: Int
+  /// Rows whose products are added in f32; 1 for all in f64.
+  let chunk: Int
   let result: LLVMValue
 
   /// The edge of a block; every tile divides it.
   private static let edge = 48
-  /// Rows that are widened at a time.
-  private static let depth = 64
+  /// Rows that are copied at a time.
+  private var depth: Int { chunk > 1 ? chunk : 64 }
 
-  init(_ pull: PullEmitter, _ node: Node, into result: LLVMValue) throws {
+  init(_ pull: PullEmitter, _ op: Gram, _ node: Node, into result: LLVMValue) throws {
     let shape = pull.graph.type(node.operands[0]).shape
     let leading = Array(shape.dropLast())
     let (count, width) = (leading.reduce(1, *), shape[shape.count - 1])
@@ -30,6 +33,7 @@ struct GramEmitter {
     self.pull = pull
     self.view = view
     (rows, self.width) = (count, width)
+    self.chunk = op.chunk
     self.result = result
   }
 
@@ -38,6 +42,12 @@ struct GramEmitter {
   /// Doubles of a register.
   private var lanes: Int { max(2, e.lanes / 2) }
   private var vector: LLVMType { e.builder.vector(e.builder.double, lanes) }
+  /// Whether panels and products are f32.
+  private var isNarrow: Bool { chunk > 1 }
+  private var panelElement: LLVMType { isNarrow ? e.floatType(1) : e.builder.double }
+  /// Elements of a register of a panel.
+  private var panelLanes: Int { isNarrow ? 2 * lanes : lanes }
+  private var panelVector: LLVMType { e.builder.vector(panelElement, panelLanes) }
   /// The register tile: rows, and vectors of columns.
   private var tile: (rows: Int, vectors: Int) { lanes == 8 ? (8, 3) : (4, 3) }
 
@@ -48,7 +58,7 @@ struct GramEmitter {
       throw pull.failure("'gram' without a buffer")
     }
     let (i, j) = place(of: task)
-    let panel = Self.edge * Self.depth * 8
+    let panel = Self.edge * depth * (isNarrow ? 4 : 8)
     let (left, right) = (e.stackSlot(bytes: panel), e.stackSlot(bytes: panel))
     let sums = e.stackSlot(bytes: Self.edge * Self.edge * 8)
     let zero = e.builder.zero(vector)
@@ -56,10 +66,10 @@ struct GramEmitter {
       e.builder.store(zero, double(sums, index), align: 8)
       return []
     }
-    e.loop(from: 0, to: rows, step: Self.depth) { first, _ in
-      let count = e.min(e.sub(e.int(rows), first), Self.depth)
-      widen(source, first, count, block: i, into: left)
-      widen(source, first, count, block: j, into: right)
+    e.loop(from: 0, to: rows, step: depth) { first, _ in
+      let count = e.min(e.sub(e.int(rows), first), depth)
+      copy(source, first, count, block: i, into: left)
+      copy(source, first, count, block: j, into: right)
       multiply(left, right, count, into: sums)
       return []
     }
@@ -83,8 +93,12 @@ struct GramEmitter {
     e.offset(base, bytes: e.mul(index, 8))
   }
 
-  /// Widens the columns of a block in some rows; columns past the last are zeros.
-  private func widen(
+  private func inPanel(_ base: LLVMValue, _ index: LLVMValue) -> LLVMValue {
+    e.offset(base, bytes: e.mul(index, isNarrow ? 4 : 8))
+  }
+
+  /// Copies the columns of a block in some rows; columns past the last are zeros.
+  private func copy(
     _ source: LLVMValue, _ first: LLVMValue, _ count: LLVMValue, block: LLVMValue,
     into panel: LLVMValue
   ) {
@@ -93,16 +107,17 @@ struct GramEmitter {
       e.loop(from: e.int(0), to: count) { row, _ in
         let start = e.add(
           e.add(e.mul(e.add(first, row), view.pitches[0]), e.mul(block, Self.edge)), view.offset)
-        for column in stride(from: 0, to: Self.edge, by: lanes) {
-          let target = double(panel, e.add(e.mul(row, Self.edge), column))
-          let valid = Swift.min(lanes, columns - column)
+        for column in stride(from: 0, to: Self.edge, by: panelLanes) {
+          let target = inPanel(panel, e.add(e.mul(row, Self.edge), column))
+          let valid = Swift.min(panelLanes, columns - column)
           guard valid > 0 else {
-            e.builder.store(e.builder.zero(vector), target, align: 8)
+            e.builder.store(e.builder.zero(panelVector), target, align: 4)
             continue
           }
-          let narrow = e.loadRaw(
-            .f32, e.element(source, e.add(start, column), .f32), lanes: lanes, count: valid)
-          e.builder.store(e.builder.cast(.fpext, narrow, vector), target, align: 8)
+          let found = e.loadRaw(
+            .f32, e.element(source, e.add(start, column), .f32), lanes: panelLanes, count: valid)
+          e.builder.store(
+            isNarrow ? found : e.builder.cast(.fpext, found, panelVector), target, align: 4)
         }
         return []
       }
@@ -123,33 +138,46 @@ struct GramEmitter {
   private func multiply(
     _ left: LLVMValue, _ right: LLVMValue, _ count: LLVMValue, into sums: LLVMValue
   ) {
-    let (height, across) = (tile.rows, tile.vectors * lanes)
+    let (height, across) = (tile.rows, tile.vectors * panelLanes)
     e.loop(from: 0, to: Self.edge, step: across) { column, _ in
       e.loop(from: 0, to: Self.edge, step: height) { row, _ in
+        let parts = panelLanes / lanes
         let places = (0..<height).flatMap { r in
-          (0..<tile.vectors).map { v in
+          (0..<tile.vectors * parts).map { v in
             double(sums, e.add(e.add(e.mul(e.add(row, r), Self.edge), column), v * lanes))
           }
         }
-        let start = places.map { e.builder.load(vector, $0, align: 8) }
-        let end = e.loop(from: e.int(0), to: count, carrying: start) { k, sums in
+        let before = places.map { e.builder.load(vector, $0, align: 8) }
+        let zeros = Array(repeating: e.builder.zero(panelVector), count: height * tile.vectors)
+        let end = e.loop(from: e.int(0), to: count, carrying: isNarrow ? zeros : before) { k, sums in
           let line = e.mul(k, Self.edge)
           let columns = (0..<tile.vectors).map { v in
-            e.builder.load(vector, double(right, e.add(e.add(line, column), v * lanes)), align: 8)
+            e.builder.load(
+              panelVector, inPanel(right, e.add(e.add(line, column), v * panelLanes)), align: 4)
           }
           return (0..<height).flatMap { r in
             let one = e.builder.load(
-              e.builder.double, double(left, e.add(e.add(line, row), r)), align: 8)
-            let all = e.splat(one, lanes)
+              panelElement, inPanel(left, e.add(e.add(line, row), r)), align: 4)
+            let all = e.splat(one, panelLanes)
             return (0..<tile.vectors).map { v in
               e.fma(all, columns[v], sums[r * tile.vectors + v])
             }
           }
         }
-        for (place, sum) in zip(places, end) { e.builder.store(sum, place, align: 8) }
+        let after = isNarrow ? zip(before, end.flatMap(widened)).map(e.fadd) : end
+        for (place, sum) in zip(places, after) { e.builder.store(sum, place, align: 8) }
         return []
       }
       return []
+    }
+  }
+
+  /// A register of floats as two of doubles.
+  private func widened(_ floats: LLVMValue) -> [LLVMValue] {
+    [0, lanes].map { first in
+      let half = e.builder.shuffle(
+        floats, e.builder.poison(panelVector), Array(first..<first + lanes))
+      return e.builder.cast(.fpext, half, vector)
     }
   }
 

@@ -1,3 +1,4 @@
+import Dispatch
 import MoscFormats
 import MoscFuse
 import MoscIR
@@ -12,8 +13,7 @@ final class MeasuringProgram {
   private let program: Program
   private let buffers: [(layers: [String], buffer: AlignedBuffer, width: Int, rows: Int)]
   private(set) var sums: [MomentSum]
-  /// Time spent adding moments to the sums.
-  private(set) var seconds = 0.0
+  private let threads: Int
 
   /// - Parameter layers: layers of the function's network.
   init(
@@ -36,6 +36,7 @@ final class MeasuringProgram {
         (paths.map { "\(component).\($0)" }, buffer, width, graph.inputs(of: id) / width))
     }
     self.buffers = buffers
+    threads = max(1, components.compiler.target.threads)
     sums = buffers.map { MomentSum(width: $0.width) }
     let compiled = try components.compiler.compile(source.module, function: graph.name)
     program = try Program(
@@ -48,15 +49,21 @@ final class MeasuringProgram {
   /// - Parameter weight: how often the inputs count.
   func run(_ inputs: [String: TensorValue], weight: Int = 1) throws -> [String: TensorValue] {
     let results = try program.run(inputs)
-    let clock = ContinuousClock.now
-    for (index, (_, buffer, _, rows)) in buffers.enumerated() {
-      withExtendedLifetime(buffer) {
-        if let start = UnsafePointer(buffer.floats.baseAddress) {
-          sums[index].add(start, rows: rows, weight: weight)
+    let (buffers, threads) = (buffers, threads)
+    sums.withUnsafeMutableBufferPointer { sums in
+      // Each sum is one thread's alone.
+      nonisolated(unsafe) let sums = sums
+      DispatchQueue.concurrentPerform(iterations: threads) { thread in
+        for index in stride(from: thread, to: buffers.count, by: threads) {
+          let buffer = buffers[index].buffer
+          withExtendedLifetime(buffer) {
+            if let start = UnsafePointer(buffer.floats.baseAddress) {
+              sums[index].add(start, rows: buffers[index].rows, weight: weight)
+            }
+          }
         }
       }
     }
-    seconds += (ContinuousClock.now - clock) / .seconds(1)
     return results
   }
 

@@ -43,6 +43,8 @@ package struct Checkpoint: Sendable {
   package private(set) var trainedInputs: [ValueID] = []
   /// The layers, by path, whose inputs' second moments become results of the function.
   package var measured: Set<String> = []
+  /// Rows whose products are added in f32, see `Gram`.
+  package var momentChunk = 1
   /// The moments so far; layers that read the same value share them.
   package private(set) var moments: [(input: ValueID, sum: ValueID, layers: [String])] = []
   /// The canonical names and shapes asked for so far.
@@ -110,7 +112,7 @@ package struct Checkpoint: Sendable {
     if let index = moments.firstIndex(where: { $0.input == input }) {
       moments[index].layers.append(path)
     } else {
-      moments.append((input, try graph.gram(input), [path]))
+      moments.append((input, try graph.gram(input, chunk: momentChunk), [path]))
     }
   }
 
