@@ -22,8 +22,9 @@ package struct LBFGS: Sendable {
   /// What is minimised.
   package protocol Objective {
     func evaluate(_ m: Matrix) -> (loss: Double, gradient: Matrix)
-    /// The largest magnitude of an element, in the coordinates that tolerances are meant in.
-    func largest(_ m: Matrix) -> Double
+    /// Whether any element is larger in magnitude than a bound, in the coordinates that tolerances
+    /// are meant in.
+    func exceeds(_ m: Matrix, _ bound: Double) -> Bool
     /// The sum of magnitudes in those coordinates.
     func absoluteSum(_ m: Matrix) -> Double
   }
@@ -53,7 +54,7 @@ package struct LBFGS: Sendable {
     var diagonal = 1.0
     var previous: (gradient: Matrix, step: Matrix)?
     var done = 0
-    guard objective.largest(gradient) > gradientTolerance else {
+    guard objective.exceeds(gradient, gradientTolerance) else {
       return Outcome(best: search.best, loss: search.least, iterations: 0, evaluations: 1)
     }
     while done < iterations {
@@ -79,8 +80,8 @@ package struct LBFGS: Sendable {
       x.add(direction, scale: point.length)
       (loss, gradient) = (point.loss, point.gradient)
       if search.count >= evaluations || abs(loss - before) < changeTolerance { break }
-      if objective.largest(gradient) <= gradientTolerance { break }
-      if objective.largest(direction) * abs(point.length) <= changeTolerance { break }
+      if !objective.exceeds(gradient, gradientTolerance) { break }
+      if !objective.exceeds(direction, changeTolerance / abs(point.length)) { break }
     }
     return Outcome(
       best: search.best, loss: search.least, iterations: done, evaluations: search.count)
@@ -132,8 +133,12 @@ package struct LBFGS: Sendable {
 extension ReducedProblem: LBFGS.Objective {
   // The reference searches over W: tolerances and the first step are meant for `Q M`.
 
-  package func largest(_ m: Matrix) -> Double {
-    change(m).values.reduce(0) { max($0, abs($1)) }
+  // `Q M` has the norm of M, which bounds its largest element from both sides and costs far less.
+  package func exceeds(_ m: Matrix, _ bound: Double) -> Bool {
+    let norm = m.norm
+    if norm <= bound { return false }
+    if norm > bound * Double(basis.rows * m.columns).squareRoot() { return true }
+    return change(m).values.contains { abs($0) > bound }
   }
 
   package func absoluteSum(_ m: Matrix) -> Double {

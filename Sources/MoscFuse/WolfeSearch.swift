@@ -64,12 +64,11 @@ struct WolfeSearch {
     var ends = [ends.0, ends.1]
     var trials = done
     var stalled = false
-    let reach = search.objective.largest(direction)
     var low = ends[0].loss <= ends[1].loss ? 0 : 1
     while trials < mostTrials {
       let left = min(ends[0].length, ends[1].length)
       let right = max(ends[0].length, ends[1].length)
-      if (right - left) * reach < narrowest { break }
+      if !search.objective.exceeds(direction, narrowest / (right - left)) { break }
       var length = Self.minimum(ends[0], ends[1], (left, right))
       let margin = 0.1 * (right - left)
       if min(right - length, length - left) < margin {

@@ -62,7 +62,7 @@ package struct FuseRequest: Hashable, Sendable {
   }
 
   /// The solver that kept concepts best where it was measured.
-  package static let defaultSolver = FusionSolver.lbfgs
+  package static let defaultSolver = FusionSolver.ridge
 
   /// Chooses a solver by name; nil leaves the default.
   package mutating func choose(solver name: String?) throws {
