@@ -16,11 +16,14 @@ CLASSES = {  # name -> (class word, kind)
     "poodle": ("dog", "character"), "parrot": ("bird", "character"),
     "teddy": ("bear", "character"), "guitar": ("toy", "object"),
 }
-LAYOUT = [  # background, size, place as shares of the picture, words
-    ("grass", 44, 0.5, 0.55, ""), ("white", 50, 0.5, 0.52, " in the middle"),
-    ("blue", 40, 0.32, 0.55, " on the left"), ("snow", 40, 0.68, 0.55, " on the right"),
-    ("yellow", 46, 0.52, 0.5, ""), ("night", 42, 0.48, 0.56, ""),
-    ("pink", 34, 0.3, 0.58, " on the left"), ("forest", 34, 0.7, 0.55, " on the right"),
+LAYOUT = [  # background, size, place as shares of the picture, words, what stands beside it
+    ("grass", 44, 0.5, 0.55, "", None), ("white", 50, 0.5, 0.52, " in the middle", None),
+    ("blue", 32, 0.27, 0.55, " on the left", "house"),
+    ("snow", 32, 0.73, 0.55, " on the right", "cat"),
+    ("yellow", 46, 0.52, 0.5, "", None), ("night", 42, 0.48, 0.56, "", None),
+    ("pink", 32, 0.27, 0.58, " on the left", "robot"),
+    ("forest", 32, 0.73, 0.55, " on the right", "ball"),
+    ("sunset", 40, 0.62, 0.54, " on the right", None), ("desert", 44, 0.45, 0.55, "", None),
 ]
 IN_FRONT = [None, None, "cat", "ball", None, "tree", "owl", "star"]
 
@@ -54,12 +57,18 @@ def describe(folder, kind, word, count, source):
 def main(out):
     for number, (name, (word, kind)) in enumerate(CLASSES.items()):
         r = random.Random(500 + number)
-        for i, (background, size, x, y, place) in enumerate(LAYOUT):
+        for i, (background, size, x, y, place, other) in enumerate(LAYOUT):
             picture = scenes.background(background, 64, 64, r)
+            if other:
+                scenes.paste(picture, other, 64 * (1 - x), 64 * y, size - 2, 0)
             opacity = scenes.paste(
                 picture, name, 64 * x + r.uniform(-1.5, 1.5), 64 * y + r.uniform(-1.5, 1.5),
                 size + r.uniform(-1, 1), r.uniform(-6, 6) if i % 3 == 2 else 0)
-            caption = f"a <TOK>{place}, {scenes.where(background)}"
+            things = [f"a <TOK>{place}"]
+            if other:
+                side = " on the right" if x < 0.5 else " on the left"
+                things.insert(1 if x < 0.5 else 0, f"{scenes.article(other)}{side}")
+            caption = f"{' and '.join(things)}, {scenes.where(background)}"
             write(out / name, i, picture, opacity > 0.5, caption)
         code = ord(scenes.GLYPHS[name][0][0])
         source = f"Noto Color Emoji glyph U+{code:04X} (OFL-1.1)"
@@ -75,10 +84,10 @@ def main(out):
         write(out / "candyland", i, picture, opacity <= 0.5, caption)
     describe(out / "candyland", "scene", "grass", len(IN_FRONT), "drawn by concepts.py")
     names = list(CLASSES) + ["candyland"]
-    sheet = Image.new("RGB", (8 * 66, len(names) * 66), (255, 255, 255))
+    sheet = Image.new("RGB", (len(LAYOUT) * 66, len(names) * 66), (255, 255, 255))
     for row, name in enumerate(names):
-        for column in range(8):
-            picture = Image.open(out / name / "images" / f"{column:02d}.png")
+        for column, path in enumerate(sorted((out / name / "images").glob("*.png"))):
+            picture = Image.open(path)
             sheet.paste(picture, (column * 66, row * 66))
     sheet.save(out / "contact-sheet.png")
 
