@@ -38,7 +38,7 @@ import Testing
     #expect(scratch.names.isEmpty)
   }
 
-  /// What `tools/demo` does, with fewer steps and a prompt that is far too long.
+  /// A picture of the embedded model, in few steps and from a prompt that is far too long.
   @Test func drawsWithTheEmbeddedModel() throws {
     let scratch = Scratch()
     let prompt = [String](repeating: "fox", count: 10_000).joined(separator: " ")
