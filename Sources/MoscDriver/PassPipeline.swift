@@ -40,10 +40,13 @@ package struct PassPipeline {
     _ passes: [any Pass], on module: inout Module, verifyEach: Bool, name: String,
     observe: ((_ pass: String, _ module: Module) -> Void)? = nil
   ) throws {
-    for wanted in options.printAfter where Registry.named(wanted) == nil {
-      let known = Registry.all.map { $0.name }.joined(separator: ", ")
-      throw DriverError.usage("--print-after '\(wanted)': expected one of \(known)")
+    try checkNames()
+    let wanted = try options.remarks.map(Self.expression)
+    let passes = bisected(passes, name)
+    if options.printsPipeline {
+      reporter.print("\(name): " + passes.map { type(of: $0).name }.joined(separator: ","))
     }
+    var changes = options.printsChanges.map { ChangePrinter($0, module) }
     var managerOptions = PassManager.Options()
     managerOptions.verifyEach = verifyEach
     var dumpFailure: (any Error)?
@@ -52,8 +55,14 @@ package struct PassPipeline {
         at: URL(fileURLWithPath: folder), withIntermediateDirectories: true)
       try dump(module, 0, "input", name, folder)
     }
+    managerOptions.before = { _, pass, module in
+      if options.printsBeforeAll || options.printBefore.contains(pass) {
+        reporter.print("// before \(pass)\n" + Printer.print(module))
+      }
+    }
     managerOptions.after = { index, pass, module in
       observe?(pass, module)
+      if let text = changes?.text(after: pass, module) { reporter.print(text) }
       if options.printsAfterAll || options.printAfter.contains(pass) {
         reporter.print("// after \(pass)\n" + Printer.print(module))
       }
@@ -71,8 +80,12 @@ package struct PassPipeline {
       stepBudget: options.stepBudget)
     try manager.run(&module, &context)
     if let dumpFailure { throw dumpFailure }
-    if reporter.verbosity >= .debug {
-      for remark in context.remarks { reporter.print("\(remark)") }
+    let isDebugging = reporter.verbosity >= .debug
+    for remark in context.remarks
+    where isDebugging || wanted.map({ remark.id.contains($0) }) == true {
+      reporter.print("\(remark)")
+    }
+    if isDebugging || options.printsStatistics {
       for (counter, count) in context.counters.sorted(by: { $0.key < $1.key }) {
         reporter.print("\(counter) = \(count)")
       }
@@ -83,6 +96,39 @@ package struct PassPipeline {
           String(format: "%8.2f ms  ", timing.duration.seconds * 1e3) + timing.pass
             + String(format: " (verified in %.2f ms)", timing.verification.seconds * 1e3))
       }
+    }
+  }
+
+  private func checkNames() throws {
+    for (flag, names) in [("before", options.printBefore), ("after", options.printAfter)] {
+      for wanted in names where Registry.named(wanted) == nil {
+        let known = Registry.all.map { $0.name }.joined(separator: ", ")
+        throw DriverError.usage("--print-\(flag) '\(wanted)': expected one of \(known)")
+      }
+    }
+  }
+
+  private static func expression(_ text: String) throws -> Regex<AnyRegexOutput> {
+    do {
+      return try Regex(text)
+    } catch {
+      throw DriverError.usage("--remarks '\(text)': is not a regular expression")
+    }
+  }
+
+  /// The passes without the optional ones past the limit, saying which run: halving the limit finds
+  /// the pass that breaks a program.
+  private func bisected(_ passes: [any Pass], _ name: String) -> [any Pass] {
+    guard let limit = options.bisectLimit else { return passes }
+    let optional = Set(Self.optional.map { $0.name })
+    var count = 0
+    return passes.filter { pass in
+      let passName = type(of: pass).name
+      guard optional.contains(passName) else { return true }
+      count += 1
+      let runs = count <= limit
+      reporter.print("bisect: \(runs ? "running" : "not running") pass \(count), \(passName), on \(name)")
+      return runs
     }
   }
 

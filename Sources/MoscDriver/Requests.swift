@@ -9,9 +9,22 @@ package struct CompilationOptions: Hashable, Sendable {
   /// The folder of the kernel cache; nil for the user's.
   package var cacheFolder: String?
   package var usesCache = true
+  /// Passes before which the module is printed to standard error.
+  package var printBefore: [String] = []
+  package var printsBeforeAll = false
   /// Passes after which the module is printed to standard error.
   package var printAfter: [String] = []
   package var printsAfterAll = false
+  /// How the module is printed after passes that changed it; nil for not at all.
+  package var printsChanges: ChangePrinter.Style?
+  /// Whether the passes are listed before they run.
+  package var printsPipeline = false
+  /// The number of optional passes that run on a module; nil for all.
+  package var bisectLimit: Int?
+  /// A regular expression for the ids of remarks that are printed; nil for none.
+  package var remarks: String?
+  /// Whether the passes' counters are printed.
+  package var printsStatistics = false
   /// A folder that receives the module after each pass, numbered.
   package var dumpFolder: String?
   package var timesPasses = false

@@ -93,11 +93,36 @@ struct CompilerArguments: ParsableArguments {
   @Flag(help: "Neither read nor write the kernel cache.")
   var noCache = false
 
+  @Option(help: ArgumentHelp("Print the module before this pass (repeatable).", valueName: "pass"))
+  var printBefore: [String] = []
+
+  @Flag(help: "Print the module before every pass.")
+  var printBeforeAll = false
+
   @Option(help: ArgumentHelp("Print the module after this pass (repeatable).", valueName: "pass"))
   var printAfter: [String] = []
 
   @Flag(help: "Print the module after every pass.")
   var printAfterAll = false
+
+  @Option(help: ArgumentHelp("Print what passes changed: the module, or the lines that differ.",
+    valueName: "module|diff"))
+  var printChanged: String?
+
+  @Flag(help: "List the passes before they run.")
+  var printPipeline = false
+
+  @Option(help: ArgumentHelp(
+    "Run only so many optional passes on each module, to find the one that breaks it.",
+    valueName: "count"))
+  var optBisectLimit: Int?
+
+  @Option(help: ArgumentHelp("Print remarks whose ids match: why something was not done.",
+    valueName: "regex"))
+  var remarks: String?
+
+  @Flag(help: "Print the passes' counters.")
+  var stats = false
 
   @Option(help: ArgumentHelp("Write the module after each pass into this folder.",
     valueName: "folder"))
@@ -128,8 +153,21 @@ struct CompilerArguments: ParsableArguments {
     options.cpu = mcpu
     options.cacheFolder = cacheDir
     options.usesCache = !noCache
+    (options.printBefore, options.printsBeforeAll) = (printBefore, printBeforeAll)
     options.printAfter = printAfter
     options.printsAfterAll = printAfterAll
+    options.printsChanges = try printChanged.map { text in
+      guard let style = ChangePrinter.Style(rawValue: text) else {
+        throw ValidationError("--print-changed '\(text)': expected 'module' or 'diff'")
+      }
+      return style
+    }
+    options.printsPipeline = printPipeline
+    if let optBisectLimit, optBisectLimit < 0 {
+      throw ValidationError("--opt-bisect-limit \(optBisectLimit): expected at least 0")
+    }
+    options.bisectLimit = optBisectLimit
+    (options.remarks, options.printsStatistics) = (remarks, stats)
     options.dumpFolder = dumpDir
     options.timesPasses = timePasses
     options.verifiesEach = verifyEach

@@ -1,0 +1,84 @@
+import Foundation
+import MoscDriver
+import TestSupport
+import Testing
+
+/// The switches that show and steer passes, on the command line.
+@Suite struct PassSwitchTests {
+  private let scratch = Scratch()
+
+  /// `opt` on a function of two dead and two living ops.
+  private func opt(_ switches: String...) throws -> MoscProgram.Outcome {
+    let path = scratch.path("f.mos")
+    try """
+      mosc 1
+      stage tensor
+
+      func @f(%x: f32[2,3]) -> (f32[2,3]) {
+        %dead = exp(%x) : f32[2,3]
+        %one = constant([1.0]) : f32[2,3]
+        %y = mul(%x, %one) : f32[2,3]
+        %z = neg(%y) : f32[2,3]
+        return %z
+      }
+
+      """.write(toFile: path, atomically: true, encoding: .utf8)
+    return try MoscProgram.run(
+      ["opt", path, "--passes=canonicalise,infer-rates", "-o", scratch.path("out.mos")] + switches)
+  }
+
+  @Test func printsBefore() throws {
+    let outcome = try opt("--print-before=infer-rates")
+    #expect(outcome.errors.hasPrefix("// before infer-rates\n"))
+    #expect(outcome.errors.contains("neg(%x)") && !outcome.errors.contains("%dead"))
+    let all = try opt("--print-before-all").errors
+    #expect(all.contains("// before canonicalise\n") && all.contains("%dead"))
+    #expect(all.contains("// before infer-rates\n"))
+    #expect(try opt("--print-before=gild").status == 2)
+  }
+
+  @Test func printsChanges() throws {
+    let diff = try opt("--print-changed=diff").errors
+    let removed = diff.split(separator: "\n").filter { $0.hasPrefix("-") }
+    let added = diff.split(separator: "\n").filter { $0.hasPrefix("+") }
+    #expect(removed.count == 4 && removed[0] == "-  %dead = exp(%x) : f32[2,3]")
+    #expect(added.first == "+  %z = neg(%x) : f32[2,3]")
+    #expect(diff.hasPrefix("// canonicalise changed\n@@ line"))
+    let module = try opt("--print-changed=module").errors
+    #expect(module.hasPrefix("// after canonicalise\nmosc 1\n"))
+    #expect(try opt("--print-changed=picture").status == 2)
+  }
+
+  @Test func bisects() throws {
+    let none = try opt("--opt-bisect-limit=0", "--print-pipeline")
+    #expect(none.errors == "bisect: not running pass 1, canonicalise, on opt\nopt: infer-rates\n")
+    let text = try String(contentsOfFile: scratch.path("out.mos"), encoding: .utf8)
+    #expect(text.contains("%dead"))
+    let all = try opt("--opt-bisect-limit=1", "--print-pipeline")
+    #expect(
+      all.errors == "bisect: running pass 1, canonicalise, on opt\nopt: canonicalise,infer-rates\n")
+    #expect(try opt("--opt-bisect-limit=-1").status == 2)
+  }
+
+  @Test func countsAndRemarks() throws {
+    #expect(try opt("--stats").errors.contains("canonicalise.dead = "))
+    #expect(try opt().errors.isEmpty)
+    let outcome = try MoscProgram.run([
+      "compile", "unet", "--latent=8x8", "--emit=buffers", "-o", scratch.path("u.mos"), "--no-cache",
+      "--remarks=^fuse\\.",
+    ])
+    let lines = outcome.errors.split(separator: "\n")
+    #expect(outcome.status == 0 && !lines.isEmpty)
+    #expect(lines.allSatisfy { $0.hasPrefix("remark: ") && $0.contains("[fuse.") })
+    #expect(try opt("--remarks=(").status == 2)
+  }
+
+  @Test func differences() {
+    #expect(ChangePrinter.diff("a\nb\nc", "a\nb\nc") == "")
+    #expect(ChangePrinter.diff("a\nb\nc", "a\nx\nc") == " a\n-b\n+x\n c")
+    let old = (0..<20).map(String.init), new = old.filter { $0 != "4" && $0 != "15" }
+    #expect(
+      ChangePrinter.diff(old.joined(separator: "\n"), new.joined(separator: "\n"))
+        == "@@ line 3\n 2\n 3\n-4\n 5\n 6\n@@ line 14\n 13\n 14\n-15\n 16\n 17")
+  }
+}
