@@ -55,12 +55,15 @@ package struct PassPipeline {
         at: URL(fileURLWithPath: folder), withIntermediateDirectories: true)
       try dump(module, 0, "input", name, folder)
     }
+    var began = ContinuousClock.now
     managerOptions.before = { _, pass, module in
       if options.printsBeforeAll || options.printBefore.contains(pass) {
         reporter.print("// before \(pass)\n" + Printer.print(module))
       }
+      began = .now
     }
     managerOptions.after = { index, pass, module in
+      reporter.trace?.add("\(pass) of \(name)", lane: "passes", since: began)
       observe?(pass, module)
       if let text = changes?.text(after: pass, module) { reporter.print(text) }
       if options.printsAfterAll || options.printAfter.contains(pass) {

@@ -14,6 +14,8 @@ package enum Phase: String, CaseIterable, Hashable, Sendable {
 package final class Reporter: Sendable {
   package let verbosity: Verbosity
   package let format: LogFormat
+  /// Receives phases, passes and denoising steps; nil for nobody.
+  package let trace: TimeTrace?
   private let isTerminal: Bool
   private let sink: @Sendable (String) -> Void
   private let state = Mutex(State())
@@ -21,16 +23,19 @@ package final class Reporter: Sendable {
   private struct State {
     var starts: [Phase: ContinuousClock.Instant] = [:]
     var lastLine: [Phase: ContinuousClock.Instant] = [:]
+    /// The end of the last denoising step.
+    var lastStep: ContinuousClock.Instant?
     var hasOpenLine = false
   }
 
   /// - Parameter sink: receives the text instead of standard error, for tests.
   package init(
-    verbosity: Verbosity = .normal, format: LogFormat = .text,
+    verbosity: Verbosity = .normal, format: LogFormat = .text, trace: TimeTrace? = nil,
     sink: (@Sendable (String) -> Void)? = nil
   ) {
     self.verbosity = verbosity
     self.format = format
+    self.trace = trace
     isTerminal = sink == nil && format == .text && isatty(STDERR_FILENO) == 1
     self.sink = sink ?? { text in
       try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
@@ -90,6 +95,7 @@ package final class Reporter: Sendable {
     state.withLock {
       $0.starts[phase] = .now
       $0.lastLine[phase] = nil
+      if phase == .step { $0.lastStep = .now }
     }
     switch format {
     case .json:
@@ -108,8 +114,15 @@ package final class Reporter: Sendable {
   /// On a terminal the line is rewritten; elsewhere a line is written at most every two seconds,
   /// except for denoising steps, which each get theirs.
   package func progress(_ phase: Phase, _ what: String, done: Int, of total: Int) {
-    guard verbosity >= .normal, total > 0 else { return }
     let now = ContinuousClock.now
+    if phase == .step, let trace {
+      let start = state.withLock { state in
+        defer { state.lastStep = now }
+        return state.lastStep ?? now
+      }
+      trace.add("\(what) \(done)", lane: "steps", since: start)
+    }
+    guard verbosity >= .normal, total > 0 else { return }
     let (elapsed, isDue) = state.withLock { state in
       let start = state.starts[phase] ?? now
       let last = state.lastLine[phase]
@@ -137,6 +150,7 @@ package final class Reporter: Sendable {
   /// Says that a phase is over.
   package func end(_ phase: Phase, _ what: String) {
     let start = state.withLock { $0.starts.removeValue(forKey: phase) }
+    if let start { trace?.add("\(phase.rawValue): \(what)", lane: "phases", since: start) }
     guard verbosity >= .normal else { return }
     let elapsed = start.map { (ContinuousClock.now - $0).seconds } ?? 0
     switch format {

@@ -1,5 +1,6 @@
 import Foundation
 import MoscDriver
+import MoscFormats
 import TestSupport
 import Testing
 
@@ -71,6 +72,18 @@ import Testing
     #expect(outcome.status == 0 && !lines.isEmpty)
     #expect(lines.allSatisfy { $0.hasPrefix("remark: ") && $0.contains("[fuse.") })
     #expect(try opt("--remarks=(").status == 2)
+  }
+
+  @Test func tracesTime() throws {
+    let path = scratch.path("trace.json")
+    #expect(try opt("--time-trace=\(path)").status == 0)
+    let trace = try JSONObject(contentsOf: URL(fileURLWithPath: path))
+    let events = try #require(trace.members.first { $0.key == "traceEvents" }?.value.array)
+    let spans = events.filter { $0["ph"]?.string == "X" }
+    #expect(spans.compactMap { $0["name"]?.string } == ["canonicalise of opt", "infer-rates of opt"])
+    #expect(spans.allSatisfy { ($0["dur"]?.double ?? -1) >= 0 && $0["tid"]?.int == 0 })
+    #expect(events.first?["args"]?["name"]?.string == "passes")
+    #expect(try opt("--time-trace=\(scratch.path("no/such/folder/t.json"))").status == 2)
   }
 
   @Test func differences() {

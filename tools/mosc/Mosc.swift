@@ -49,6 +49,14 @@ struct Mosc: ParsableCommand {
 /// Runs a command's work and turns what it throws into one reported sentence and an exit code.
 func perform(_ reporter: Reporter, _ body: () throws -> Void) throws {
   do {
+    // What a failed command did is worth seeing too.
+    defer {
+      do {
+        try reporter.trace?.write()
+      } catch {
+        reporter.error(String(describing: error))
+      }
+    }
     try body()
   } catch {
     let status = ExitStatus(error)

@@ -12,12 +12,24 @@ struct LogOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Messages as text or json lines.", valueName: "text|json"))
   var logFormat = "text"
 
+  @Option(help: ArgumentHelp("Write when phases, passes and steps ran, for chrome://tracing.",
+    valueName: "file.json"))
+  var timeTrace: String?
+
   func reporter() throws -> Reporter {
     guard let format = LogFormat(rawValue: logFormat) else {
       throw ValidationError("--log-format '\(logFormat)': expected 'text' or 'json'")
     }
     let verbosity: Verbosity = quiet ? .quiet : verbose > 1 ? .debug : verbose == 1 ? .verbose : .normal
-    return Reporter(verbosity: verbosity, format: format)
+    var trace: TimeTrace?
+    if let timeTrace {
+      do {
+        trace = try TimeTrace(timeTrace)
+      } catch {
+        throw ValidationError("--time-trace \(error)")
+      }
+    }
+    return Reporter(verbosity: verbosity, format: format, trace: trace)
   }
 }
 
