@@ -9,7 +9,7 @@ struct LatentSet {
   /// Channels of the latents.
   let channels: Int
 
-  /// Encodes all pictures, or reads what an earlier sitting of the run encoded.
+  /// Encodes all pictures, or reads what the run encoded before it was resumed.
   ///
   /// - Parameter cache: a file that is used if it fits pictures, autoencoder and arithmetic, and
   ///   written otherwise.

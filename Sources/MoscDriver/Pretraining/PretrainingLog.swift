@@ -11,7 +11,7 @@ struct PretrainingLog {
     var loss: Double?
     var measure: Double?
     var rate: Double?
-    /// Seconds of training so far, over all sittings of the run.
+    /// Seconds of training so far, those before a resumption included.
     var seconds: Double
     /// On pictures that are not trained on, with the running mean of the weights.
     var validationLoss: Double?
