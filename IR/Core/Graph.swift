@@ -181,7 +181,10 @@ package struct Graph: Hashable, Sendable {
   /// The body gets each node with its operands as values of the new graph, appends what shall
   /// stand for it, and returns the values that replace the node's results; nil keeps the node
   /// unchanged. Names of kept and one-to-one replaced values survive.
+  ///
+  /// - Parameter kept: the parameters to keep, all that anything reads among them; nil for all.
   package func rebuilt<Failure: Error>(
+    keeping kept: [ValueID]? = nil,
     _ body: (_ node: NodeID, _ operands: [ValueID], _ graph: inout Graph) throws(Failure)
       -> [ValueID]?
   ) throws(Failure) -> Graph {
@@ -190,7 +193,7 @@ package struct Graph: Hashable, Sendable {
     // New numbers start after the old ones, so that kept values keep their numbers.
     result.nextNumber = (values.compactMap { Int($0.name) }.max() ?? -1) + 1
     var map = SideTable<ValueTag, ValueID?>(default: nil)
-    for id in parameters {
+    for id in kept ?? parameters {
       map[id] = result.parameter(self[id].name, self[id].type, rate: self[id].rate)
     }
     for id in order {
