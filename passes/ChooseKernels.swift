@@ -113,6 +113,19 @@ private struct Chooser {
         conv.pad = 0
         conv.tile = tile(node, dtype, in: graph)
         return [try new.emit(.conv2d(conv), inputs + operands.dropFirst(2), name: name)]
+      case .winogradConv2d(var conv):
+        guard conv.tile == nil else { return nil }
+        let dtype = contractionType(node, name, in: graph, &context)
+        let (squares, filters) = (graph.type(node.operands[0]), graph.type(node.operands[1]))
+        conv.tile = .winograd(
+          for: target, dtype: dtype, points: squares.shape[0], tiles: squares.shape[1],
+          columns: filters.shape[0], depth: filters.shape[1], keepsFilters: filters.shape[3] > 3)
+        guard conv.tile != nil else { return nil }
+        let inputs = [
+          try prepared(operands[0], dtype, pad: 0, &new, &made),
+          try weight(operands[1], dtype, &new, &made),
+        ]
+        return [try new.emit(.winogradConv2d(conv), inputs + operands.dropFirst(2), name: name)]
       case .attention(let attention):
         return try attend(node, operands, heads: attention.heads, name, &new, &made)
       case .regionalAttention(let attention):

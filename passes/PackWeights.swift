@@ -76,6 +76,7 @@ extension Op {
     switch self {
     case .linear(let op): op.tile
     case .conv2d(let op): op.tile
+    case .winogradConv2d(let op): op.tile
     default: nil
     }
   }

@@ -11,6 +11,7 @@ package enum Pipeline {
     (FoldLoRA.self, "before kernels are chosen: a folded adapter costs no contraction per step"),
     (SplitUpsample.self, "after folding, so that folded weights are split once"),
     (SplitGates.self, "likewise; and before kernels are chosen, since the halves are layers"),
+    (Winograd.self, "after the split, which leaves it fewer 3×3 filters; before padding is explicit"),
     (ChooseKernels.self, "on whole layers, before fusion hides them inside kernels"),
     (PackWeights.self, "needs the tiles; before the split, so that packing runs once at load"),
     (Rematerialise.self, "sees packed weights; before the split fixes what is kept"),

@@ -17,6 +17,7 @@ package enum Registry {
     SplitGates.self,
     SplitRates.self,
     SplitUpsample.self,
+    Winograd.self,
   ]
 
   /// The pass of that flag.

@@ -56,6 +56,9 @@ package enum Op: Hashable, Sendable {
   case linear(Linear)
   case conv2d(Conv2d)
   case matmul(Matmul)
+  case winogradInput(WinogradInput)
+  case winogradWeight(WinogradWeight)
+  case winogradConv2d(WinogradConv2d)
   case attention(Attention)
   case attentionStatistics(AttentionStatistics)
   case attentionGradient(AttentionGradient)
@@ -122,6 +125,9 @@ package enum Op: Hashable, Sendable {
     case .linear(let op): op
     case .conv2d(let op): op
     case .matmul(let op): op
+    case .winogradInput(let op): op
+    case .winogradWeight(let op): op
+    case .winogradConv2d(let op): op
     case .attention(let op): op
     case .attentionStatistics(let op): op
     case .attentionGradient(let op): op
@@ -187,6 +193,9 @@ package enum Op: Hashable, Sendable {
     OpDescription(Linear.self, Op.linear),
     OpDescription(Conv2d.self, Op.conv2d),
     OpDescription(Matmul.self, Op.matmul),
+    OpDescription(WinogradInput.self, Op.winogradInput),
+    OpDescription(WinogradWeight.self, Op.winogradWeight),
+    OpDescription(WinogradConv2d.self, Op.winogradConv2d),
     OpDescription(Attention.self, Op.attention),
     OpDescription(AttentionStatistics.self, Op.attentionStatistics),
     OpDescription(AttentionGradient.self, Op.attentionGradient),

@@ -26,6 +26,31 @@ extension Tile {
       blockDepth: blockDepth)
   }
 
+  /// The tile for the products of a Winograd convolution of `tiles` tiles at `points` points each, or
+  /// nil when tiles or columns are no whole register tiles.
+  ///
+  /// A block keeps the sums of all its points beside a panel of weights in a second-level cache of
+  /// a megabyte; filters that are not kept transformed come in depth blocks of all points, long enough for
+  /// inputs to be read in runs of four cache lines.
+  package static func winograd(
+    for target: Target, dtype: DType, points: Int, tiles: Int, columns: Int, depth: Int,
+    keepsFilters: Bool
+  ) -> Tile? {
+    let vectors = panelVectors(target, rows: tiles, columns: columns)
+    let width = vectors * target.lanes
+    let most = rowsOfTile(target, vectors: vectors)
+    guard columns % width == 0,
+      let rows = (2...most).reversed().first(where: { tiles % $0 == 0 })
+    else { return nil }
+    let limit = max(winogradSumBytes / (points * width * 4), rows)
+    return Tile(
+      rows: rows, columns: width, blockRows: evenBlock(tiles, limit: limit, multiple: rows),
+      blockColumns: width, blockDepth: min(depth, keepsFilters ? 640 : 256 / dtype.byteSize))
+  }
+
+  /// The most bytes of sums of a block of a Winograd convolution.
+  private static let winogradSumBytes = 384 << 10
+
   private static func panelVectors(_ target: Target, rows: Int, columns: Int) -> Int {
     let widest = target.vectorRegisters >= 32 ? 5 : 2
     func padded(_ vectors: Int) -> Int {

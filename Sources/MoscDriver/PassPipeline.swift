@@ -16,7 +16,7 @@ package struct PassPipeline {
 
   /// The passes that programs run without, if asked to: they change speed, not results.
   package static let optional: [any Pass.Type] = [
-    Canonicalise.self, FoldLoRA.self, SplitUpsample.self, SplitGates.self,
+    Canonicalise.self, FoldLoRA.self, SplitUpsample.self, SplitGates.self, Winograd.self,
   ]
 
   /// The passes of `--disable-pass`.

@@ -218,6 +218,9 @@ import Testing
         ([33, 24], .f32, .f32), ([40, 6, 3, 3], .f16, .bf16), ([16, 5], .bf16, .f32),
         ([100, 8, 3, 3], .f32, .bf16),
       ]
+      let filters: [([Int], DType, DType)] = [
+        ([33, 24, 3, 3], .f32, .f32), ([40, 60, 3, 3], .f16, .bf16),
+      ]
       let transposed: [([Int], DType, DType)] = [
         ([24, 33], .f32, .f32), ([40, 64], .f32, .bf16), ([6, 5], .bf16, .f32),
         ([8, 100], .f16, .bf16),
@@ -227,6 +230,13 @@ import Testing
       } + transposed.map { shape, from, to in
         try one(shape, from) { g, x in
           try g.pack(try g.transpose(x, axes: [1, 0]), dtype: to, panel: 48)
+        }
+      } + [2, 4].flatMap { outputs in
+        try filters.map { shape, from, to in
+          try one(shape, from) { g, x in
+            let whole = try g.emit(.winogradWeight(WinogradWeight(try winograd(outputs))), [x])
+            return try g.pack(whole, dtype: to, panel: 48)
+          }
         }
       }
     case "timestep_embedding":
@@ -287,6 +297,10 @@ import Testing
       return try images.map { try norm($0.0, .groupAffine(GroupAffine(groups: $0.1, eps: 1e-5))) }
     default: return nil
     }
+  }
+
+  static func winograd(_ outputs: Int) throws -> WinogradTransform {
+    try #require(WinogradTransform(outputs: outputs))
   }
 
   static func contractions(_ mnemonic: String) throws -> [Case]? {
@@ -403,6 +417,49 @@ import Testing
           try g.loraMerge(x[0], down: x[1], up: x[2], scale: x[3])
         },
       ]
+    case "winograd_input":
+      let sizes: [(Int, [Int])] = [(2, [2, 6, 4, 40]), (4, [1, 10, 6, 16]), (4, [2, 6, 6, 5])]
+      return try sizes.map { outputs, shape in
+        try build([shape]) { g, x in
+          try g.emit(.winogradInput(WinogradInput(try winograd(outputs))), x)
+        }
+      }
+    case "winograd_weight":
+      return try [2, 4].map { outputs in
+        try build([[5, 6, 3, 3]]) { g, x in
+          try g.emit(.winogradWeight(WinogradWeight(try winograd(outputs))), x)
+        }
+      }
+    case "winograd_conv2d":
+      let direct = try [(2, 4), (4, 6), (4, 3)].map { outputs, edge in
+        let points = (outputs + 2) * (outputs + 2)
+        return try build([[points, 2, 6], [8, 6, edge, edge], [8]]) { g, x in
+          let op = WinogradConv2d(try winograd(outputs), image: [1, outputs, 2 * outputs])
+          return try g.emit(.winogradConv2d(op), x)
+        }
+      }
+      let packed: [(Int, Int, Int, DType)] = [
+        (2, 4, 48, .f32), (4, 6, 96, .f32), (4, 3, 96, .f32), (2, 3, 150, .bf16), (2, 4, 64, .bf16),
+        (4, 3, 100, .f32),
+      ]
+      return direct
+        + (try packed.map { outputs, edge, depth, dtype in
+          let points = (outputs + 2) * (outputs + 2)
+          var test = Case(
+            graph: try kernel { g in
+              let v = g.parameter("v", TensorType(dtype, [points, 12, depth]))
+              let u = g.parameter(
+                "u", TensorType(dtype, [96, depth, edge, edge], layout: .panel(48)))
+              let bias = g.parameter("b", .f32(96))
+              let tile = Tile(
+                rows: 4, columns: 48, blockRows: 8, blockColumns: 48, blockDepth: 64)
+              let op = WinogradConv2d(
+                try winograd(outputs), image: [2, 2 * outputs, 3 * outputs], tile: tile)
+              return [try g.silu(try g.emit(.winogradConv2d(op), [v, u, bias]))]
+            })
+          test.bounds = .init(absolute: 1e-3, relative: 1e-4)
+          return test
+        })
     case "geglu":
       return try [[3, 16], [2, 3, 74]].map { shape in
         try build([shape]) { g, x in try g.geglu(x[0]) }

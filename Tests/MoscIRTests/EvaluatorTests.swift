@@ -113,6 +113,15 @@ import Testing
           ramp(.f32(4, 2, 1, 1), 0.3), HostTensor(.f32(1), [0.8]),
         ]
       ),
+      (.winogradWeight(WinogradWeight(try winograd(4))), [ramp(.f32(3, 2, 3, 3))]),
+      (
+        .winogradConv2d(WinogradConv2d(try winograd(2), image: [2, 2, 4])),
+        [ramp(.f32(16, 4, 3)), ramp(.f32(5, 3, 4, 4), 0.9), ramp(.f32(5), 0.4)]
+      ),
+      (
+        .winogradConv2d(WinogradConv2d(try winograd(4), image: [1, 8, 4])),
+        [ramp(.f32(36, 2, 3)), ramp(.f32(5, 3, 3, 3), 0.9)]
+      ),
     ]
     var seen: Set<String> = []
     for (op, inputs) in cases {
@@ -126,7 +135,31 @@ import Testing
       seen.insert(op.mnemonic)
     }
     let all = Op.all.filter { $0.traits.contains(.composite) }.map(\.mnemonic)
-    #expect(seen == Set(all))
+    #expect(seen == Set(all).union(["winograd_conv2d"]))
+  }
+
+  private func winograd(_ outputs: Int) throws -> WinogradTransform {
+    try #require(WinogradTransform(outputs: outputs))
+  }
+
+  /// The algorithm gives the convolution, exactly but for the rounding of its sixths.
+  @Test(arguments: [2, 4], [false, true]) func winogradIsAConvolution(
+    _ outputs: Int, keepsFilters: Bool
+  ) throws {
+    let inputs = [
+      ramp(.f32(2, 2 * outputs + 2, outputs + 2, 3)), ramp(.f32(5, 3, 3, 3), 0.9),
+      ramp(.f32(5), 0.4),
+    ]
+    let transform = try winograd(outputs)
+    let direct = try evaluate(inputs) { g, p in
+      try g.conv2d(p[0], weight: p[1], bias: p[2], stride: 1, pad: 0)
+    }
+    let fast = try evaluate(inputs) { g, p in
+      try g.winogradConv2d(
+        p[0], weight: p[1], bias: p[2], transform, keepsFilters: keepsFilters)
+    }
+    #expect(direct.count == fast.count)
+    for (a, b) in zip(direct, fast) { #expect(abs(a - b) < 1e-5, "\(a) and \(b)") }
   }
 
   @Test func mergedLoraEqualsTheBranch() throws {

@@ -9,6 +9,7 @@ import Testing
   static let without: Set<String> = [
     "param", "constant", "compare", "pack", "repack", "timestep_embedding", "call", "arena",
     "subview", "launch", "gradient", "gram", "attention_statistics", "attention_gradient",
+    "winograd_input", "winograd_weight", "winograd_conv2d",
   ]
 
   static let unary: [String: Op] = [
@@ -209,6 +210,7 @@ import Testing
 
   @Test func opsWithoutAGradientSayWhy() throws {
     let t = TensorType.f32(2)
+    let winograd = try #require(WinogradTransform(outputs: 2))
     let ops: [Op] = [
       .param(Param(name: "w", source: "base", type: t)), .constant(Constant([1], t)),
       .compare(Compare(.less)), .pack(Pack(t)),
@@ -218,6 +220,8 @@ import Testing
       .subview(Subview(offset: 0, type: t)), .launch(Launch("k", outputCount: 1)),
       .gradient(Gradient()), .gram(Gram()), .attentionStatistics(AttentionStatistics(heads: 1)),
       .attentionGradient(AttentionGradient(of: .queries, heads: 1)),
+      .winogradInput(WinogradInput(winograd)), .winogradWeight(WinogradWeight(winograd)),
+      .winogradConv2d(WinogradConv2d(winograd, image: [1, 2, 2])),
     ]
     #expect(Set(ops.map(\.mnemonic)) == Self.without)
     for op in ops {

@@ -6,8 +6,9 @@ struct FusionGroup {
   enum Kind {
     /// A contraction: operands are kernel parameters, consumers join.
     case contraction
-    /// Attention: operands are kernel parameters, a cast joins.
-    case attention
+    /// Attention, or the squares of a Winograd convolution: operands are kernel parameters, a cast
+    /// joins.
+    case rounded
     /// A normalisation of rows: elementwise producers and consumers join.
     case rows
     /// Sums over axes: elementwise producers join.
@@ -42,8 +43,8 @@ extension FusionGroup.Kind {
   /// The kind of group an op starts, or nil when it only ever is part of a loop nest.
   init?(_ op: Op) {
     switch op {
-    case .linear, .conv2d, .matmul: self = .contraction
-    case .attention, .regionalAttention: self = .attention
+    case .linear, .conv2d, .matmul, .winogradConv2d: self = .contraction
+    case .attention, .regionalAttention, .winogradInput: self = .rounded
     case .layerNorm, .softmax: self = .rows
     case .groupAffine, .reduceSum, .reduceMax, .groupNorm: self = .reduction
     case .geglu: self = .gated
@@ -58,7 +59,7 @@ extension FusionGroup.Kind {
   func takes(consumer op: Op) -> Bool {
     switch self {
     case .contraction, .rows, .gated: return true
-    case .attention:
+    case .rounded:
       if case .cast = op { return true }
       return false
     case .reduction, .loopNest, .single: return false

@@ -123,13 +123,16 @@ struct Grouping {
       }
       return op.traits.contains(.elementwise) && isOrdered ? group : nil
     case .single:
-      // Packing reads a matrix along either axis.
-      guard case .pack = graph[groups[group].anchor].op, case .transpose(let transpose) = op,
-        transpose.axes == [1, 0], uses.allSatisfy({ $0.path.isEmpty }),
+      // Packing reads a matrix along either axis, and transforms filters on the way.
+      guard case .pack = graph[groups[group].anchor].op, uses.allSatisfy({ $0.path.isEmpty }),
         first.user == groups[group].anchor
       else { return nil }
-      return group
-    case .contraction, .attention, .gated:
+      switch op {
+      case .transpose(let transpose) where transpose.axes == [1, 0]: return group
+      case .winogradWeight: return group
+      default: return nil
+      }
+    case .contraction, .rounded, .gated:
       return nil
     }
   }

@@ -96,6 +96,11 @@ package struct KernelLowering {
       switch node.op {
       case .linear, .conv2d:
         if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
+      case .winogradConv2d(let op):
+        if let lowering = WinogradLowering(pull, op, id, result) { return try lowering.part() }
+      case .winogradInput(let op):
+        let emitter = WinogradInputEmitter(pull, op, node, result)
+        return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
       case .pack(let op) where node.results == [result.id]:
         return try packPart(pull, op, node, result.pointer)
       case .repack(let op) where node.results == [result.id]:
@@ -123,8 +128,8 @@ package struct KernelLowering {
         .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
         .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .reverse,
         .broadcast, .upsampleNearest, .gather, .scatterAdd, .gram, .pack, .repack, .reduceSum,
-        .reduceMax, .softmax, .layerNorm, .groupNorm, .matmul, .attentionStatistics, .attentionGradient, .lora,
-        .loraMerge, .geglu, .timestepEmbedding, .gradient, .call, .arena, .subview, .launch:
+        .reduceMax, .softmax, .layerNorm, .groupNorm, .matmul, .winogradWeight, .attentionStatistics,
+        .attentionGradient, .lora, .loraMerge, .geglu, .timestepEmbedding, .gradient, .call, .arena, .subview, .launch:
         continue
       }
     }
@@ -135,20 +140,28 @@ package struct KernelLowering {
   private static func packPart(
     _ pull: PullEmitter, _ op: MoscIR.Pack, _ node: Node, _ panels: LLVMValue
   ) throws -> Part {
-    let type = pull.graph.type(node.operands[0])
     guard case .panel(let width) = op.type.layout else {
       throw pull.failure("'pack' to \(op.type), expected a panel layout")
     }
-    let dense = pull.view(of: node.operands[0], counting: [type.count]) {
+    var source = node.operands[0]
+    var transform: WinogradTransform?
+    if let producer = pull.graph.producer(source),
+      case .winogradWeight(let winograd) = pull.graph[producer].op
+    {
+      transform = winograd.transform
+      source = pull.graph[producer].operands[0]
+    }
+    let type = pull.graph.type(source)
+    let dense = pull.view(of: source, counting: [type.count]) {
       $0.unravel($1[0], in: type.shape)
     }
     var spec = PackSpec(
       columns: type.shape[0], channels: type.shape[1],
       taps: type.shape.dropFirst(2).reduce(1, *), source: type.dtype, dtype: op.type.dtype,
-      panel: width)
+      panel: width, winograd: transform)
     var view = dense.flatMap { $0.pitches == [1] || type.count == 1 ? $0 : nil }
     if view == nil, type.rank == 2 {
-      view = pull.view(of: node.operands[0], counting: type.shape) { $1 }
+      view = pull.view(of: source, counting: type.shape) { $1 }
       if let pitches = view?.pitches, pitches[0] == 1 || type.shape[0] == 1 {
         spec.depthPitch = pitches[1]
       } else {
@@ -187,8 +200,23 @@ package struct KernelLowering {
       case .groupNorm(let op): try op.decompose(operands, in: &result)
       case .lora(let op): try op.decompose(operands, in: &result)
       case .geglu(let op): try op.decompose(operands, in: &result)
+      case .winogradWeight(let op) where !isPacked(id, in: graph):
+        try op.decompose(operands, in: &result)
+      case .winogradConv2d(let op) where graph.type(graph[id].operands[1]).layout == .dense:
+        try op.decompose(operands, in: &result)
       default: nil
       }
+    }
+  }
+
+  /// Whether all that reads a node's result is `pack`, which transforms filters itself.
+  private static func isPacked(_ id: NodeID, in graph: Graph) -> Bool {
+    let result = graph[id].results[0]
+    if graph.results.contains(result) { return false }
+    return graph.order.allSatisfy { user in
+      guard graph[user].operands.contains(result) else { return true }
+      if case .pack = graph[user].op { return true }
+      return false
     }
   }
 }

@@ -69,9 +69,9 @@ extension PullEmitter {
       return inexact(try timestepEmbedding(op, node, id, at: index))
 
     case .attention, .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd,
-      .gram, .pack, .repack:
+      .gram, .pack, .repack, .winogradInput:
       throw failure("'\(node.op.mnemonic)' must be the kernel's result")
-    case .groupNorm, .lora, .geglu:
+    case .groupNorm, .lora, .geglu, .winogradWeight, .winogradConv2d:
       throw failure("composite '\(node.op.mnemonic)' was not expanded")
     case .param, .gradient, .call, .arena, .subview, .launch:
       throw failure("'\(node.op.mnemonic)' cannot stand in a kernel")
@@ -109,7 +109,7 @@ extension PullEmitter {
     case .loraMerge: return [(node.operands[0], index), (node.operands[3], [.zero])]
     case .constant, .reduceSum, .reduceMax, .groupAffine, .linear, .conv2d, .matmul, .attention,
       .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd, .gram, .pack,
-      .repack, .groupNorm, .lora, .geglu, .param, .gradient, .call, .arena, .subview, .launch:
+      .repack, .winogradInput, .winogradWeight, .winogradConv2d, .groupNorm, .lora, .geglu, .param, .gradient, .call, .arena, .subview, .launch:
       return []
     }
   }

@@ -18,10 +18,13 @@ package struct PackSpec: Hashable, Sendable {
   /// For weights that lie transposed, columns side by side: elements from one depth index to the
   /// next. One tap.
   package var depthPitch: Int?
+  /// How 3×3 filters are transformed on the way, so that panels have a tap per point; nil for not.
+  package var winograd: WinogradTransform?
 
   /// Describes one packing kernel.
   package init(
-    columns: Int, channels: Int, taps: Int, source: DType, dtype: DType, panel: Int
+    columns: Int, channels: Int, taps: Int, source: DType, dtype: DType, panel: Int,
+    winograd: WinogradTransform? = nil
   ) {
     self.columns = columns
     self.channels = channels
@@ -29,10 +32,15 @@ package struct PackSpec: Hashable, Sendable {
     self.source = source
     self.dtype = dtype
     self.panel = panel
+    self.winograd = winograd
   }
 
-  /// Elements of one column.
-  package var depth: Int { channels * taps }
+  /// Elements of one column of the source.
+  package var sourceDepth: Int { channels * taps }
+  /// Taps in the panels.
+  package var packedTaps: Int { winograd?.points ?? taps }
+  /// Elements of one column of the panels.
+  package var depth: Int { channels * packedTaps }
 }
 
 /// Writes kernels that rearrange dense weights in the panels that contractions read.
@@ -65,6 +73,9 @@ package enum Pack {
     try EmitError.require(
       spec.dtype == .f32 || spec.channels % 2 == 0,
       "bf16 panels need an even number of channels, found \(spec.channels)")
+    try EmitError.require(
+      spec.winograd == nil || (spec.taps == 9 && spec.depthPitch == nil),
+      "only 3×3 filters can be transformed, found \(spec.taps) taps")
     if spec.depthPitch != nil {
       TransposedPackWriter(e, spec, task: task, source: source, panels: panels).write()
     } else {
@@ -166,6 +177,8 @@ private struct PackWriter {
   let columns: [LLVMValue]
   let target: PackTarget
   let scratch: LLVMValue
+  /// Filters after Winograd's transform, one channel after the other; else the scratch.
+  let filters: LLVMValue
   /// Channels transposed at a time.
   let chunk: Int
 
@@ -179,10 +192,13 @@ private struct PackWriter {
     self.target = target
     columns = (0..<e.lanes).map { lane in
       let column = e.min(e.add(target.firstColumn, lane), spec.columns - 1)
-      return e.offset(source, bytes: e.mul(column, spec.depth * spec.source.byteSize))
+      return e.offset(source, bytes: e.mul(column, spec.sourceDepth * spec.source.byteSize))
     }
     chunk = Swift.min(spec.channels, Swift.max(2, 256 / spec.taps / 2 * 2))
     scratch = e.stackSlot(bytes: chunk * spec.taps * lanes * 4)
+    filters =
+      spec.winograd == nil
+      ? scratch : e.stackSlot(bytes: chunk * spec.packedTaps * lanes * 4)
   }
 
   // The last chunk and the last block of a chunk end where the data ends, moving some elements
@@ -202,8 +218,9 @@ private struct PackWriter {
       gather(start, e.min(index, count - block), count: block)
       return []
     }
+    if let winograd = spec.winograd { transform(winograd) }
     let perStep = spec.dtype == .bf16 ? 2 : 1
-    e.loop(from: 0, to: spec.taps) { tap, _ in
+    e.loop(from: 0, to: spec.packedTaps) { tap, _ in
       e.loop(from: 0, to: chunk, step: perStep) { local, _ in
         let depth = e.add(e.mul(tap, spec.channels), e.add(channel, local))
         target.store(e, spec, depth: depth) { row(tap, e.add(local, $0)) }
@@ -227,10 +244,26 @@ private struct PackWriter {
     }
   }
 
+  /// Transforms the filters of a chunk of channels.
+  private func transform(_ winograd: WinogradTransform) {
+    let bytes = lanes * 4
+    e.loop(from: 0, to: chunk) { channel, _ in
+      let from = e.offset(scratch, bytes: e.mul(channel, spec.taps * bytes))
+      let to = e.offset(filters, bytes: e.mul(channel, spec.packedTaps * bytes))
+      let filter = (0..<spec.taps).map {
+        e.load(.f32, e.offset(from, bytes: $0 * bytes), lanes: lanes, align: bytes)
+      }
+      for (point, value) in e.square(winograd.weight, filter).enumerated() {
+        e.store(value, as: .f32, e.offset(to, bytes: point * bytes), align: bytes)
+      }
+      return []
+    }
+  }
+
   /// The columns at one depth index.
   private func row(_ tap: LLVMValue, _ channel: LLVMValue) -> LLVMValue {
-    let index = e.add(e.mul(channel, spec.taps), tap)
+    let index = e.add(e.mul(channel, spec.packedTaps), tap)
     return e.load(
-      .f32, e.offset(scratch, bytes: e.mul(index, lanes * 4)), lanes: lanes, align: lanes * 4)
+      .f32, e.offset(filters, bytes: e.mul(index, lanes * 4)), lanes: lanes, align: lanes * 4)
   }
 }

@@ -1,0 +1,229 @@
+import MoscIR
+import MoscLLVM
+
+/// The products of a Winograd convolution, every number static.
+///
+/// For each of the (m+2)² points ξ a matrix product `s[ξ, t, o] = Σ_i v[ξ, t, i] · u[ξ, i, o]` of
+/// tiles t, then `Aᵀ s A` per tile. v is dense `[points, tiles, channels]`; filters are packed in
+/// panels, with a tap per point or as they are.
+package struct WinogradSpec {
+  package let transform: WinogradTransform
+  /// Images, rows and columns of the result.
+  package let image: [Int]
+  /// Whether filters come as 3×3 taps, to be transformed a depth block at a time.
+  package let transformsFilters: Bool
+  /// The product of one point; its rows are the tiles.
+  package let product: ContractionSpec
+
+  package init(
+    _ transform: WinogradTransform, image: [Int], channels: Int, columns: Int, dtype: DType,
+    transformsFilters: Bool, tile: Tile
+  ) {
+    self.transform = transform
+    self.image = image
+    self.transformsFilters = transformsFilters
+    let tiles = image[0] * (image[1] / transform.outputs) * (image[2] / transform.outputs)
+    product = ContractionSpec(
+      linearRows: tiles, depth: channels, columns: columns, dtype: dtype, tile: tile)
+  }
+
+  func check(_ target: TargetFacts) throws(EmitError) {
+    try product.check(target)
+    try EmitError.require(
+      product.columns % product.tile.columns == 0 && product.rows % product.tile.rows == 0,
+      "\(product.rows) tiles of \(product.columns) channels are no whole register tiles of "
+        + "\(product.tile.rows)×\(product.tile.columns)")
+  }
+}
+
+/// Writes Winograd convolutions: a task takes some tiles and one panel of output channels through
+/// all points, with the sums in stack memory, and transforms them back.
+package enum WinogradConvolution {
+  /// The number of independent tasks.
+  package static func tasks(_ spec: WinogradSpec, _ target: TargetFacts) -> Int {
+    let plan = ContractionPlan(spec.product, lanes: target.lanes)
+    return plan.rowBlocks * plan.panels
+  }
+
+  /// Writes the code of task `task`: see `Contraction.emit`.
+  package static func emit(
+    _ e: FunctionEmitter, _ spec: WinogradSpec, task: LLVMValue, v: LLVMValue, u: LLVMValue,
+    epilogue: @escaping Contraction.Epilogue
+  ) throws {
+    try spec.check(e.target)
+    let plan = ContractionPlan(spec.product, lanes: e.target.lanes)
+    let vectors = plan.vectors(tail: false)
+    let filterBytes =
+      spec.transform.points * plan.blockLength * plan.tile.columns * spec.product.dtype.byteSize
+    let writer = WinogradWriter(
+      e: e, spec: spec, plan: plan, v: v, u: u, epilogue: epilogue,
+      filters: spec.transformsFilters ? e.stackSlot(bytes: filterBytes) : u,
+      sums: e.stackSlot(bytes: spec.transform.points * plan.tile.blockRows * plan.tile.columns * 4),
+      outputs: e.stackSlot(
+        bytes: spec.transform.outputs * spec.transform.outputs * plan.tile.columns * 4),
+      kernel: try Microkernel(e, plan, vectors: vectors, name: "tile"))
+    try writer.write(task)
+  }
+}
+
+private struct WinogradWriter {
+  let e: FunctionEmitter
+  let spec: WinogradSpec
+  let plan: ContractionPlan
+  let v: LLVMValue
+  let u: LLVMValue
+  let epilogue: Contraction.Epilogue
+  /// Filters of a depth block at all points, `[point][depth][column of the panel]`, where they are
+  /// not kept so.
+  let filters: LLVMValue
+  /// Sums `[point][tile of the block][column of the panel]`.
+  let sums: LLVMValue
+  /// Results `[pixel of a tile][column of the panel]`.
+  let outputs: LLVMValue
+  let kernel: Microkernel
+
+  private var tile: Tile { plan.tile }
+  private var width: Int { plan.tile.columns }
+  private var pointBytes: Int { tile.blockRows * width * 4 }
+
+  func write(_ task: LLVMValue) throws {
+    let firstRow = e.mul(e.rem(task, plan.rowBlocks), tile.blockRows)
+    let panel = e.div(task, plan.rowBlocks)
+    let rows = e.min(e.sub(e.int(spec.product.rows), firstRow), tile.blockRows)
+    multiply(firstRow, rows, panel)
+    try e.loop(from: e.int(0), to: rows) { row, _ in
+      transform(row)
+      try finish(e.add(firstRow, row), panel)
+      return []
+    }
+  }
+
+  /// The sums of all points.
+  private func multiply(_ firstRow: LLVMValue, _ rows: LLVMValue, _ panel: LLVMValue) {
+    let product = spec.product
+    let (depth, size) = (product.depth, product.dtype.byteSize)
+    let points = spec.transform.points
+    let panelDepth = depth * (spec.transformsFilters ? 9 : points)
+    let weights = e.offset(u, bytes: e.mul(panel, panelDepth * width * size))
+    let tiles = e.div(rows, tile.rows)
+    /// One depth block of one point, with the weights at `b`.
+    func add(_ point: LLVMValue, _ start: LLVMValue, _ length: LLVMValue, _ b: LLVMValue) {
+      let a = e.offset(
+        v, bytes: e.mul(e.add(e.mul(point, product.rows), firstRow), depth * size))
+      let c = e.offset(sums, bytes: e.mul(point, pointBytes))
+      let isFirst = e.builder.compare(.equal, start, e.builder.constant(0, start.type))
+      e.loop(from: e.int(0), to: tiles) { index, _ in
+        let offset = e.add(e.mul(index, tile.rows * depth * size), e.mul(start, size))
+        kernel.call(
+          a: e.offset(a, bytes: offset), b: b,
+          c: e.offset(c, bytes: e.mul(index, plan.tileBytes)), rowOffsets: c,
+          isFirst: isFirst, steps: e.div(length, plan.elementsPerStep),
+          segments: (e.int(0), e.int(1)))
+        return []
+      }
+    }
+    func depthLoop(_ body: (_ start: LLVMValue, _ length: LLVMValue) -> Void) {
+      e.loop(from: 0, to: depth, step: plan.blockLength) { start, _ in
+        body(
+          start,
+          plan.hasEqualBlocks
+            ? e.int(plan.blockLength) : e.min(e.sub(e.int(depth), start), plan.blockLength))
+        return []
+      }
+    }
+    if spec.transformsFilters {
+      depthLoop { start, length in
+        transformFilters(weights, start, length)
+        e.loop(from: 0, to: points) { point, _ in
+          let b = e.offset(filters, bytes: e.mul(point, plan.blockLength * width * size))
+          add(point, start, length, b)
+          return []
+        }
+      }
+    } else {
+      e.loop(from: 0, to: points) { point, _ in
+        let b = e.offset(weights, bytes: e.mul(point, depth * width * size))
+        depthLoop { start, length in
+          add(point, start, length, e.offset(b, bytes: e.mul(start, width * size)))
+        }
+        return []
+      }
+    }
+  }
+
+  /// The filters of a panel and a depth block at all points. A step is four bytes of each column: one
+  /// element, or a pair of bf16.
+  private func transformFilters(_ taps: LLVMValue, _ start: LLVMValue, _ length: LLVMValue) {
+    let (perStep, bytes) = (plan.elementsPerStep, plan.lanes * 4)
+    let (tapBytes, pointBytes) = (
+      spec.product.depth / perStep * width * 4, plan.blockLength / perStep * width * 4
+    )
+    let first = e.offset(taps, bytes: e.mul(e.div(start, perStep), width * 4))
+    let vectors = e.mul(e.div(length, perStep), width / plan.lanes)
+    e.loop(from: e.int(0), to: vectors) { vector, _ in
+      let from = e.offset(first, bytes: e.mul(vector, bytes))
+      let to = e.offset(filters, bytes: e.mul(vector, bytes))
+      let words = (0..<9).map { tap in
+        e.builder.load(e.intType(plan.lanes), e.offset(from, bytes: tap * tapBytes), align: bytes)
+      }
+      for (point, word) in transformed(words).enumerated() {
+        e.builder.store(word, e.offset(to, bytes: point * pointBytes), align: bytes)
+      }
+      return []
+    }
+  }
+
+  private func transformed(_ words: [LLVMValue]) -> [LLVMValue] {
+    let matrix = spec.transform.weight
+    if spec.product.dtype == .f32 { return e.square(matrix, words.map(e.fromBits)).map(e.bits) }
+    let low = e.square(matrix, words.map { e.fromBits(e.shl($0, 16)) })
+    let high = e.square(
+      matrix, words.map { e.fromBits(e.shl(e.lshr($0, 16), 16)) })
+    return zip(low, high).map { low, high in
+      e.builder.binary(
+        .or, e.builder.cast(.zext, e.toBF16(low), words[0].type),
+        e.shl(e.builder.cast(.zext, e.toBF16(high), words[0].type), 16))
+    }
+  }
+
+  /// The pixels of one tile of the block.
+  private func transform(_ row: LLVMValue) {
+    let bytes = plan.lanes * 4
+    e.loop(from: 0, to: width, step: plan.lanes) { column, _ in
+      let base = e.offset(sums, bytes: e.mul(e.add(e.mul(row, width), column), 4))
+      let square = (0..<spec.transform.points).map { point in
+        e.load(
+          .f32, e.offset(base, bytes: point * pointBytes), lanes: plan.lanes, align: bytes)
+      }
+      let target = e.offset(outputs, bytes: e.mul(column, 4))
+      for (pixel, value) in e.square(spec.transform.output, square).enumerated() {
+        e.store(value, as: .f32, e.offset(target, bytes: pixel * width * 4), align: bytes)
+      }
+      return []
+    }
+  }
+
+  /// Sends the pixels of a tile through the epilogue.
+  private func finish(_ row: LLVMValue, _ panel: LLVMValue) throws {
+    let m = spec.transform.outputs
+    let across = spec.image[2] / m
+    // Rows of tiles of all images follow one another, and so do their rows of pixels.
+    let corner = e.add(
+      e.mul(e.div(row, across), m * spec.image[2]), e.mul(e.rem(row, across), m))
+    let firstColumn = e.mul(panel, width)
+    try e.loop(from: 0, to: m * m) { pixel, _ in
+      let place = e.add(
+        e.add(corner, e.mul(e.div(pixel, m), spec.image[2])), e.rem(pixel, m))
+      let values = e.offset(outputs, bytes: e.mul(pixel, width * 4))
+      for vector in stride(from: 0, to: width, by: plan.lanes) {
+        let value = e.load(
+          .f32, e.offset(values, bytes: vector * 4), lanes: plan.lanes, align: plan.lanes * 4)
+        try epilogue(
+          e,
+          ContractionResult(
+            value: value, row: place, column: e.add(firstColumn, vector), count: plan.lanes))
+      }
+      return []
+    }
+  }
+}
