@@ -5,15 +5,15 @@ import MoscIR
 /// `conv2d` becomes `winograd_conv2d` of transformed squares and filters: 1/4 of the multiplications
 /// in f32 (tiles of 4×4 outputs), 4/9 in bf16 (2×2, the largest that bf16 factors allow). Filters
 /// take 4 or 16/9 times their memory when transformed: those of large images, which are small, are
-/// transformed at load; others by the convolution each time, which costs it about a tenth.
+/// transformed at load; others by the convolution each time, which costs it about a tenth, and so
+/// are all where load values must fit a budget.
 ///
 /// - Stage: tensor → tensor.  Needs: rates.  Keeps: every result within rounding, see
 ///   `WinogradTransform`.  Options: `tiles=N`, the fewest tiles that pay; `kept=N`, the fewest
 ///   for which transformed filters are kept.
 /// - Refuses: filters not known at load (`winograd.rate`), images that are no whole tiles
 ///   (`winograd.size`), few tiles (`winograd.tiles`), few channels or no whole vectors of outputs
-///   (`winograd.channels`), programs that must fit a budget of load values
-///   (`winograd.budget`).
+///   (`winograd.channels`).
 /// - Order: before `choose-kernels`, which makes the padding explicit and picks the same precision.
 package struct Winograd: Pass {
   package static let name = "winograd"
@@ -74,9 +74,6 @@ package struct Winograd: Pass {
       return .leave(
         reason: "rate", message: "'%\(weight.name)' is only known per \(weight.rate.name)")
     }
-    if let budget = context.loadBudget {
-      return .leave(reason: "budget", message: "load values should fit \(budget) bytes")
-    }
     let lanes = context.target.lanes
     if depth < 16 || columns < 16 || columns % lanes != 0 || depth % 2 != 0 {
       return .leave(reason: "channels", message: "it has \(depth) inputs, \(columns) outputs")
@@ -93,7 +90,8 @@ package struct Winograd: Pass {
           for: context.target, dtype: context.precision, points: transform.points, tiles: tiles,
           columns: columns, depth: depth, keepsFilters: true) != nil
       else { continue }
-      return .transform(transform, keepsFilters: tiles >= fewestKept)
+      let keepsFilters = tiles >= fewestKept && context.loadBudget == nil
+      return .transform(transform, keepsFilters: keepsFilters)
     }
     return .leave(reason: "tiles", message: "the images are too small or too few")
   }

@@ -48,7 +48,9 @@ package struct BenchJob {
     let sorted = times.sorted()
     let middle = sorted.count / 2
     let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-    if request.profiles { printProfile(program) }
+    if request.profiles {
+      reporter.print(ProfileReport(program, try MachinePeak(compiler)).text())
+    }
     let peak = Double(ProcessFacts.peakResidentBytes) / 1_073_741_824
     guard request.printsJSON else {
       func seconds(_ value: Double) -> String { String(format: "%.4f s", value) }
@@ -141,15 +143,5 @@ package struct BenchJob {
           TensorValue([count + 1, height * width], coverage.shares)
         )
       })
-  }
-
-  private func printProfile(_ program: Program) {
-    let total = program.profile.reduce(0) { $0 + $1.seconds }
-    for row in program.profile.prefix(40) {
-      reporter.print(
-        String(
-          format: "%6.2f %%  %9.3f ms  %5d launches  ", 100 * row.seconds / max(total, 1e-12),
-          1e3 * row.seconds / Double(request.runs), row.launches / request.runs) + row.kernel)
-    }
   }
 }

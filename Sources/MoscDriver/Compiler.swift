@@ -15,12 +15,15 @@ package struct CompiledFunction: Sendable {
   package let parameters: [(name: String, type: TensorType, rate: Rate)]
   /// The names of the results of the function as the module was given.
   package let resultNames: [String]
+  /// What each kernel has to do, by its name.
+  package let work: [String: Work]
   /// Keeps the machine code mapped.
   private let kernels: KernelCompiler
 
   init(
-    _ source: Graph, parts: [Rate: LinkedFunction], kernels: KernelCompiler
+    _ source: Graph, parts: [Rate: LinkedFunction], work: [String: Work], kernels: KernelCompiler
   ) {
+    self.work = work
     name = source.name
     load = parts[.load]
     prompt = parts[.prompt]
@@ -105,15 +108,12 @@ package final class Compiler: Sendable {
       let lowered = try lower(module, name: name)
       try Interruption.check()
       let reporter = reporter
-      let compiled = try kernels.compile(lowered.buffers) { done, total in
+      let callable = try compileKernels(lowered.buffers.kernels) { done, total in
         reporter.progress(.compile, "kernels of \(name)", done: done, of: total)
       }
       let statistics = kernels.statistics
       for warning in statistics.warnings { reporter.warn(warning) }
       reporter.detail(statistics.explanation)
-      let callable = compiled.mapValues {
-        Kernel(name: $0.name, function: $0.function, taskCount: $0.taskCount)
-      }
       var parts: [Rate: LinkedFunction] = [:]
       for rate in Rate.allCases {
         let part = "\(name).\(rate.name)"
@@ -121,7 +121,18 @@ package final class Compiler: Sendable {
         parts[rate] = try LinkedFunction(
           graph, resultNames: lowered.kernels[part]?.resultNames ?? [], kernels: callable)
       }
-      return CompiledFunction(source, parts: parts, kernels: kernels)
+      let work = Dictionary(
+        lowered.buffers.kernels.map { ($0.name, Work(of: $0)) }, uniquingKeysWith: { $1 })
+      return CompiledFunction(source, parts: parts, work: work, kernels: kernels)
+    }
+  }
+
+  /// Compiles kernels by themselves.
+  func compileKernels(
+    _ graphs: [Graph], progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
+  ) throws -> [String: Kernel] {
+    try kernels.compile(graphs, progress: progress).mapValues {
+      Kernel(name: $0.name, function: $0.function, taskCount: $0.taskCount)
     }
   }
 

@@ -9,8 +9,17 @@ package final class Program {
   /// One row of a profile: a kernel, its share of the time, how often it ran.
   package struct KernelTime: Sendable {
     package var kernel: String
+    /// The work of one launch.
+    package var work: Work
     package var seconds: Double
     package var launches: Int
+
+    package init(kernel: String, work: Work, seconds: Double, launches: Int) {
+      self.kernel = kernel
+      self.work = work
+      self.seconds = seconds
+      self.launches = launches
+    }
   }
 
   /// Keeps the machine code mapped.
@@ -29,6 +38,8 @@ package final class Program {
   /// Seconds by kernel, filled while `isProfiling`.
   private var kernelTimes: [String: KernelTime] = [:]
   package var isProfiling = false
+  /// Runs while profiling, and what they took from call to return.
+  package private(set) var profiled = (runs: 0, seconds: 0.0)
   /// The bytes of packed weights and everything else computed at load.
   package let loadBytes: Int
   /// The bytes shared by intermediate values.
@@ -103,6 +114,8 @@ package final class Program {
   ///
   /// - Throws: `DriverError.failure` for a missing or extra input, or one of another shape.
   package func run(_ tensors: [String: TensorValue]) throws -> [String: TensorValue] {
+    let begin = Clock.now()
+    defer { countRun(since: begin) }
     for name in tensors.keys.sorted() where inputs[name] == nil || memory[name] != nil {
       let known = inputTypes.keys.sorted().joined(separator: ", ")
       throw DriverError.failure("there is no input '\(name)'; the inputs are \(known)")
@@ -149,7 +162,10 @@ package final class Program {
     try part.run(pool: pool) { index, seconds in
       for weight in reads[index] ?? [] { self.weights.forget(weight) }
       let name = launches[index].kernel.name
-      var row = self.kernelTimes[name] ?? KernelTime(kernel: name, seconds: 0, launches: 0)
+      var row =
+        self.kernelTimes[name]
+        ?? KernelTime(
+          kernel: name, work: self.compiled.work[name] ?? Work(), seconds: 0, launches: 0)
       row.seconds += seconds
       row.launches += 1
       self.kernelTimes[name] = row
@@ -164,12 +180,18 @@ package final class Program {
 
   /// Runs the step function again on the inputs it was last given, for timing.
   package func rerun() throws {
+    let begin = Clock.now()
+    defer { countRun(since: begin) }
     if let step { try run(step) }
+  }
+
+  private func countRun(since begin: Double) {
+    if isProfiling { profiled = (profiled.runs + 1, profiled.seconds + Clock.now() - begin) }
   }
 
   /// The profile so far, the slowest kernel first.
   package var profile: [KernelTime] { kernelTimes.values.sorted { $0.seconds > $1.seconds } }
 
   /// Forgets the profile so far.
-  package func resetProfile() { kernelTimes = [:] }
+  package func resetProfile() { (kernelTimes, profiled) = ([:], (0, 0)) }
 }

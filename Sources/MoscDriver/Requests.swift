@@ -91,6 +91,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var latentsIn: String?
   /// A safetensors file that receives `latents_init`, `latents` and `timesteps`.
   package var trajectory: String?
+  /// Whether the time of each kernel is shown.
+  package var profiles = false
 
   package init() {}
 }

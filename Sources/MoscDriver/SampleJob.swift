@@ -40,7 +40,10 @@ package struct SampleJob {
         unconditional: plan.usesGuidance ? try sampler.context(negatives, states) : nil,
         sources: &sources)
       if let file = plan.trajectory { try write(run, to: file) }
-      if index == plan.batches.count - 1 { sampler.releaseUNet() }
+      if index == plan.batches.count - 1 {
+        if request.profiles { try sampler.printProfile() }
+        sampler.releaseUNet()
+      }
       for (number, picture) in batch.enumerated() {
         try Interruption.check()
         let pixels = try reporter.phase(.decode, picture.file.path) {
@@ -50,6 +53,7 @@ package struct SampleJob {
         reporter.info("\(picture.file.path): seed \(picture.seed)")
       }
     }
+    if request.profiles { try sampler.printProfile() }
   }
 
   private func write(_ run: Sampler.Run, to file: OutputFile) throws {

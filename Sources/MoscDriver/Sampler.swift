@@ -152,12 +152,22 @@ package final class Sampler {
       isLayerwise: isLayerwise, regions: plan.regions.count)
     shape.hasAdapter = !plan.conditions.isEmpty
     let program = try components.program(.unet(shape))
+    program.isProfiling = plan.request.profiles
     unet = (batch, program)
     return program
   }
 
   /// Gives the U-Net's memory back; the next batch would load it again.
   package func releaseUNet() { unet = nil }
+
+  /// Prints where the time of the U-Net and the decoder went so far.
+  package func printProfile() throws {
+    let peak = try MachinePeak(compiler)
+    for (name, program) in [("U-Net", unet?.program), ("decoder", decoder)] {
+      guard let program, program.profiled.runs > 0 else { continue }
+      reporter.print("\(name):\n" + ProfileReport(program, peak).text())
+    }
+  }
 
   // MARK: Pixels
 
@@ -171,6 +181,7 @@ package final class Sampler {
     } else {
       program = try components.program(
         .vaeDecoder(batch: 1, height: plan.latentHeight, width: plan.latentWidth))
+      program.isProfiling = plan.request.profiles
       decoder = program
     }
     let scaled = TensorValue(latents.shape, latents.floats.map { $0 / plan.scalingFactor })

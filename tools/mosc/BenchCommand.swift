@@ -17,7 +17,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Print one JSON line.")
   var json = false
 
-  @Flag(help: "Show the time of each kernel.")
+  @Flag(help: "Show the time of each kernel, its work and how near it is to the machine's best.")
   var profile = false
 
   @OptionGroup(title: "Shape") var latent: LatentArguments

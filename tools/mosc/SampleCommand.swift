@@ -115,6 +115,9 @@ struct SampleCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Record the latents after every step.", valueName: "file"))
   var trajectory: String?
 
+  @Flag(help: "Show the time of each kernel, its work and how near it is to the machine's best.")
+  var profile = false
+
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
@@ -173,6 +176,7 @@ struct SampleCommand: ParsableCommand {
     request.matchesMixOfShow = compat != nil
     request.latentsIn = latentsIn
     request.trajectory = trajectory
+    request.profiles = profile
     return request
   }
 

@@ -89,7 +89,9 @@ final class ConceptTrainer {
     try AtomicFile.write(Data(log.plot.utf8), to: plan.companion(Companion.plot))
     try recording?.write()
     checkpoint.remove()
-    if plan.request.profiles { reporter.print(profile) }
+    if plan.request.profiles {
+      reporter.print(program.profile(try MachinePeak(compiler)).text())
+    }
     reporter.info("\(plan.output.path): \(plan.model.adapters.words.map(\.text).joined(separator: " "))")
   }
 
@@ -144,14 +146,6 @@ final class ConceptTrainer {
   }
 
   /// A line for each kernel: its share, its seconds in all steps, its launches.
-  private var profile: String {
-    let total = program.profile.reduce(0) { $0 + $1.seconds }
-    return program.profile.prefix(25).map { row in
-      String(format: "%5.1f %%  %8.3f s  %6d  ", 100 * row.seconds / total, row.seconds, row.launches)
-        + row.kernel
-    }.joined(separator: "\n")
-  }
-
   private func save() throws {
     try checkpoint.write(program.groups)
     try AtomicFile.write(Data(log.plot.utf8), to: plan.companion(Companion.plot))

@@ -67,8 +67,8 @@ package final class TrainingProgram {
     set { step.isProfiling = newValue }
   }
 
-  /// The time of the step's kernels so far, the slowest first.
-  package var profile: [Program.KernelTime] { step.profile }
+  /// Where the time of the steps went, without that of the optimiser.
+  package func profile(_ peak: MachinePeak) -> ProfileReport { ProfileReport(step, peak) }
 
   /// The first value of the step, in the order of computation, that is not finite.
   package func firstNonFinite() throws -> String? { try step.firstNonFinite() }
