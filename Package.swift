@@ -41,6 +41,7 @@ let package = Package(
       name: "MoscRuntime",
       dependencies: ["MoscIR", "CRelax"], swiftSettings: settings),
     .target(name: "CRelax"),
+    .target(name: "MoscFuzz", dependencies: ["MoscIR"], swiftSettings: settings),
 
     // Models, files, sampling.
     .target(
@@ -65,7 +66,7 @@ let package = Package(
       name: "MoscDriver",
       dependencies: [
         "MoscIR", "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscRuntime", "MoscFormats",
-        "MoscModel", "MoscSample", "MoscTrain", "MoscFuse", "COpenBLAS",
+        "MoscModel", "MoscSample", "MoscTrain", "MoscFuse", "MoscFuzz", "COpenBLAS",
         .product(name: "Crypto", package: "swift-crypto"),
       ], swiftSettings: settings),
     .executableTarget(
@@ -80,13 +81,15 @@ let package = Package(
       swiftSettings: settings),
     tests("MoscIR"),
     tests("MoscPasses"),
-    tests("MoscCodegen", ["MoscIR", "MoscLLVM", "MoscPasses", "MoscRuntime"]),
+    tests("MoscCodegen", ["MoscFuzz", "MoscIR", "MoscLLVM", "MoscPasses", "MoscRuntime"]),
     tests("MoscRuntime", ["MoscFormats"]),
     tests("MoscFormats"),
     tests("MoscModel", ["MoscDriver"]),
     tests("MoscSample", ["MoscFormats"]),
     tests("MoscTrain", ["MoscFormats", "MoscRuntime"]),
     tests("MoscFuse", ["MoscFormats"]),
-    tests("MoscDriver", ["MoscFormats", "MoscIR", "MoscModel"]),
+    tests(
+      "MoscDriver",
+      ["MoscCodegen", "MoscFormats", "MoscIR", "MoscLLVM", "MoscModel", "MoscPasses"]),
   ]
 )

@@ -216,3 +216,22 @@ package struct Graph: Hashable, Sendable {
     return result
   }
 }
+
+extension Graph {
+  /// A name for every result, each different: those declared, else those of the values, numbered
+  /// where a value is returned again.
+  package var resultLabels: [String] {
+    var labels: [String] = []
+    for (index, id) in results.enumerated() {
+      let name = index < resultNames.count ? resultNames[index] : self[id].name
+      var label = name
+      var number = 1
+      while labels.contains(label) {
+        number += 1
+        label = "\(name).\(number)"
+      }
+      labels.append(label)
+    }
+    return labels
+  }
+}

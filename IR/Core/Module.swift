@@ -1,11 +1,16 @@
 /// The level of abstraction a module is at.
-package enum Stage: String, CaseIterable, Hashable, Sendable {
+package enum Stage: String, CaseIterable, Hashable, Comparable, Sendable {
   /// Model ops on tensors.
   case tensor
   /// Outlined kernels, and functions that call them.
   case kernel
   /// Arena offsets and launches.
   case buffer
+
+  /// Earlier stages come first.
+  package static func < (a: Stage, b: Stage) -> Bool {
+    (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+  }
 }
 
 /// A file of weights that `param` ops refer to by name.

@@ -143,7 +143,10 @@ extension Parser {
         op, operands, names: names.map(\.0), rate: rate,
         location: SourceLocation(file: file, line: opToken.line, column: opToken.column))
     } catch {
-      throw fail(error.id, error.message, at: opToken, notes: error.notes)
+      let failure = fail(error.id, error.message, at: opToken, notes: error.notes)
+      // What the line says it computes lets the rest be checked, too.
+      guard types.count == names.count else { throw failure }
+      results = graph.appendUnchecked(op, operands, types: types, names: names.map(\.0), rate: rate)
     }
     let inferred = results.map { graph.type($0) }
     guard inferred == types else {

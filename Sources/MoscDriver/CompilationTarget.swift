@@ -11,9 +11,10 @@ package struct CompilationTarget: Hashable, Sendable {
   /// - Throws: an unknown processor name, with the known ones.
   package init(_ options: CompilationOptions, precision: Precision?) throws {
     do {
-      facts = try TargetFacts(cpu: options.cpu)
+      facts = try TargetFacts(cpu: options.cpu, attributes: options.attributes)
     } catch {
-      throw DriverError.usage("--mcpu: \(error)")
+      let isFeature = if case .unknownFeature = error { true } else { false }
+      throw DriverError.usage("\(isFeature ? "--mattr" : "--mcpu"): \(error)")
     }
     guard facts.runsOnHost else {
       throw DriverError.usage(

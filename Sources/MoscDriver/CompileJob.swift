@@ -20,7 +20,12 @@ package struct CompileJob {
       return try OutputFile(request.output).write(Printer.print(module))
     }
     let compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
-    let lowered = try compiler.lower(module, name: name)
+    try Reproducer(request.compiler.reproducer).watching(module) {
+      try emit(try compiler.lower(module, name: name), compiler)
+    }
+  }
+
+  private func emit(_ lowered: LoweredModule, _ compiler: Compiler) throws {
     switch request.emission {
     case .graph: break
     case .kernels: try OutputFile(request.output).write(Printer.print(lowered.kernels))
@@ -33,10 +38,23 @@ package struct CompileJob {
     }
   }
 
-  /// The module in stage tensor.
+  /// The module, in the stage that the file has.
   private func source() throws -> Module {
     if request.target.hasSuffix(".mos") || request.target == "-" {
-      return try ModuleFile.read(request.target)
+      let module = try ModuleFile.read(request.target)
+      if let from = request.from, from.stage != module.stage {
+        throw DriverError.usage(
+          "--compile-from=\(from.rawValue): '\(request.target)' is in stage \(module.stage)")
+      }
+      if let stage = request.emission.stage, stage < module.stage {
+        throw DriverError.usage(
+          "--emit=\(request.emission.rawValue): '\(request.target)' is past that, in stage "
+            + "\(module.stage)")
+      }
+      return module
+    }
+    if let from = request.from {
+      throw DriverError.usage("--compile-from=\(from.rawValue) needs a .mos file")
     }
     let kind = try ComponentKind(named: request.target)
     let model = try ModelComponents.open(request.model)

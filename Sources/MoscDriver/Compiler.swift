@@ -29,9 +29,7 @@ package struct CompiledFunction: Sendable {
     prompt = parts[.prompt]
     step = parts[.step]
     parameters = source.parameters.map { (source[$0].name, source.type($0), source[$0].rate) }
-    resultNames = source.results.enumerated().map { index, id in
-      index < source.resultNames.count ? source.resultNames[index] : source[id].name
-    }
+    resultNames = source.resultLabels
     self.kernels = kernels
   }
 }
@@ -73,7 +71,8 @@ package final class Compiler: Sendable {
     let cache = ObjectCache(directory: folder.appendingPathComponent("objects"))
     kernels = try KernelCompiler(
       CompilerOptions(
-        facts: target.facts, threads: target.threads, cache: options.usesCache ? cache : nil))
+        facts: target.facts, threads: target.threads, cache: options.usesCache ? cache : nil,
+        level: options.level.code))
     let choice = precision == nil ? " (chosen for this processor)" : ""
     reporter.detail(
       "\(target.precision.rawValue) arithmetic\(choice), \(target.threads) threads, "
@@ -83,13 +82,15 @@ package final class Compiler: Sendable {
   /// The module in stage kernel and in stage buffer.
   package func lower(_ module: Module, name: String) throws -> LoweredModule {
     var module = module
-    let pipeline = PassPipeline(options, target, reporter)
-    var fused: Module?
-    let passes = try Pipeline.inference().filter { pass in
-      !options.disabledPasses.contains(type(of: pass).name)
+    // Passes may replace a result by another value, whose name would then be the result's.
+    for index in module.graphs.indices where module.graphs[index].kind == .function {
+      module.graphs[index].resultNames = module.graphs[index].resultLabels
     }
+    let pipeline = PassPipeline(options, target, reporter)
+    // A module in stage kernel, as dumps hold it, goes on from there.
+    var fused: Module? = module.stage == .tensor ? nil : module
     try pipeline.run(
-      passes, on: &module, verifyEach: options.verifiesEach, name: name
+      try passes(from: module.stage), on: &module, verifyEach: options.verifiesEach, name: name
     ) { pass, module in
       if pass == Fuse.name { fused = module }
     }
@@ -99,11 +100,35 @@ package final class Compiler: Sendable {
     return LoweredModule(kernels: fused, buffers: module)
   }
 
+  /// The passes that take a module from a stage to stage buffer.
+  private func passes(from stage: Stage) throws -> [any Pass] {
+    if stage == .buffer { return [] }
+    var passes = try Pipeline.inference()
+    if stage == .kernel, let fuse = passes.firstIndex(where: { type(of: $0).name == Fuse.name }) {
+      passes.removeFirst(fuse + 1)
+    }
+    if options.level == .none, let plain = try Pipeline.parse("\(Fuse.name){fusion=none}").first {
+      passes = passes.map { type(of: $0).name == Fuse.name ? plain : $0 }
+    }
+    var left = options.disabledPasses
+    if options.level == .none || options.level == .fused {
+      left.formUnion(PassPipeline.optional.map { $0.name })
+    }
+    return passes.filter { !left.contains(type(of: $0).name) }
+  }
+
   /// Compiles one function of a module of stage tensor.
   package func compile(_ module: Module, function name: String) throws -> CompiledFunction {
     guard let source = module[name] else {
       throw DriverError.failure("the module has no function '@\(name)'")
     }
+    return try Reproducer(options.reproducer).watching(module) {
+      try compile(module, source)
+    }
+  }
+
+  private func compile(_ module: Module, _ source: Graph) throws -> CompiledFunction {
+    let name = source.name
     return try reporter.phase(.compile, name) {
       let lowered = try lower(module, name: name)
       try Interruption.check()

@@ -1,9 +1,16 @@
+import MoscIR
 import MoscSample
 
 /// Where compiled kernels go and come from, and what is shown on the way.
 package struct CompilationOptions: Hashable, Sendable {
   /// The processor to compile for: `native`, or an LLVM CPU name such as `x86-64-v3`.
   package var cpu = "native"
+  /// LLVM features to add or leave out, such as `-avx512f,+avx2`.
+  package var attributes = ""
+  /// How much is done to make code fast.
+  package var level = OptimisationLevel.usual
+  /// A file that receives the module when passes or code generation fail; nil for none.
+  package var reproducer: String?
   /// The number of threads of compilation and of kernels; nil for the physical cores.
   package var threads: Int?
   /// The folder of the kernel cache; nil for the user's.
@@ -39,6 +46,18 @@ package struct CompilationOptions: Hashable, Sendable {
   package var verifiesEach = false
 
   package init() {}
+}
+
+/// How much is done to make code fast, as `-O0` to `-O3`.
+package enum OptimisationLevel: Int, CaseIterable, Hashable, Sendable {
+  /// No optional pass, a kernel per op, LLVM as good as off.
+  case none
+  /// No optional pass; kernels are fused.
+  case fused
+  /// All passes, and those of LLVM that pay.
+  case usual
+  /// All passes, and all of LLVM's.
+  case full
 }
 
 /// Which model, in which arithmetic.
@@ -168,6 +187,16 @@ package enum Emission: String, CaseIterable, Hashable, Sendable {
     case .plan: "memory of weights, packed weights and the arena"
     }
   }
+
+  /// The stage of the module that is printed, for those that can be read back.
+  package var stage: Stage? {
+    switch self {
+    case .graph: .tensor
+    case .kernels: .kernel
+    case .buffers: .buffer
+    case .llvm, .llvmOptimized, .assembly, .object, .plan: nil
+    }
+  }
 }
 
 /// What `mosc compile` is asked for.
@@ -184,6 +213,8 @@ package struct CompileRequest: Hashable, Sendable {
   /// Whether every cross-attention layer has a prompt of its own.
   package var isLayerwise = false
   package var emission = Emission.graph
+  /// The stage that a `.mos` file must be in; nil for any.
+  package var from: Emission?
   /// Only kernels whose names contain this.
   package var kernelFilter: String?
   package var output = "-"

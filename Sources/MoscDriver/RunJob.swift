@@ -97,15 +97,6 @@ package struct RunJob {
   }
 }
 
-extension Graph {
-  /// The results' names: those declared, else those of their values.
-  package var resultLabels: [String] {
-    results.enumerated().map { index, id in
-      index < resultNames.count ? resultNames[index] : self[id].name
-    }
-  }
-}
-
 extension ComponentKind {
   /// The function of a model that fits inputs in the IR's layouts.
   package func function(for inputs: [String: TensorValue]) throws -> ModelFunction {

@@ -4,6 +4,8 @@ import CLLVM
 package enum LLVMError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The processor name is not one mosc can describe.
   case unknownCPU(String)
+  /// A feature is not one of this processor's family, or has no sign.
+  case unknownFeature(String)
   /// No code generator for the triple.
   case noTarget(triple: String, reason: String)
   /// The module breaks a rule of LLVM IR.
@@ -23,6 +25,8 @@ package enum LLVMError: Error, Equatable, Sendable, CustomStringConvertible {
     case .unknownCPU(let name):
       "unknown processor '\(name)'; expected 'native' or one of "
         + TargetFacts.knownCPUs.joined(separator: ", ")
+    case .unknownFeature(let name):
+      "unknown feature '\(name)'; expected +NAME or -NAME, such as -avx512f"
     case .noTarget(let triple, let reason): "LLVM has no target for '\(triple)': \(reason)"
     case .invalidModule(let reason): "invalid LLVM module: \(reason)"
     case .passes(let reason): "LLVM passes failed: \(reason)"

@@ -54,12 +54,15 @@ package struct LLVMModule: ~Copyable {
     "function(early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),gvn,"
     + "loop-simplify,lcssa,loop(loop-reduce),dce)"
 
-  /// Verifies and optimises the module with the fixed pipeline.
-  package func optimise(for target: borrowing TargetMachine) throws(LLVMError) {
+  /// Verifies the module and optimises it as far as a level says.
+  package func optimise(
+    for target: borrowing TargetMachine, _ level: CodeLevel = .lean
+  ) throws(LLVMError) {
     try verify()
+    guard let pipeline = level.pipeline else { return }
     let options = LLVMCreatePassBuilderOptions()
     defer { LLVMDisposePassBuilderOptions(options) }
-    if let error = LLVMRunPasses(module, Self.pipeline, target.ref, options) {
+    if let error = LLVMRunPasses(module, pipeline, target.ref, options) {
       throw .passes(LLVMError.takeError(error))
     }
     try diagnostics.check()

@@ -21,14 +21,34 @@ package struct TargetFacts: Hashable, Sendable {
   package static let knownCPUs: [String] = cpuLevels.keys.sorted()
 
   /// The facts of a named processor, or of the running one for `native`.
-  package init(cpu name: String, features extra: String = "") throws(LLVMError) {
-    if name == "native" {
-      self.init(hostFeatures: Self.hostFeatures, cpu: Self.hostCPU)
-      return
+  ///
+  /// - Parameter attributes: LLVM features to add or leave out, such as `+avx2,-avx512f`.
+  package init(cpu name: String, attributes: String = "") throws(LLVMError) {
+    let isNative = name == "native"
+    guard var level = isNative ? Self.level(of: Self.hostFeatures) : Self.cpuLevels[name] else {
+      throw .unknownCPU(name)
     }
-    guard let level = Self.cpuLevels[name] else { throw .unknownCPU(name) }
-    self.init(level: level, cpu: name, features: extra)
+    var features = isNative ? [Self.hostFeatures] : []
+    for attribute in attributes.split(separator: ",") {
+      let feature = attribute.dropFirst()
+      guard let sign = attribute.first, sign == "+" || sign == "-",
+        Self.knownFeatures.contains(String(feature))
+      else { throw .unknownFeature(String(attribute)) }
+      features.append(String(attribute))
+      guard sign == "-" else { continue }
+      if feature == "avx512bf16" { level = Swift.min(level, .avx512) }
+      if Self.wide.contains(feature) { level = Swift.min(level, .avx2) }
+      if Self.middle.contains(feature) { level = .portable }
+    }
+    self.init(
+      level: level, cpu: isNative ? Self.hostCPU : name, features: features.joined(separator: ","))
   }
+
+  private static let wide: Set<Substring> = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
+  private static let middle: Set<Substring> = ["avx", "avx2", "fma", "f16c"]
+  /// The features LLVM tells of the running processor, with or without them.
+  private static let knownFeatures = Set(
+    hostFeatures.split(separator: ",").map { String($0.dropFirst()) })
 
   private init(level: Level, cpu: String, features: String) {
     self.cpu = cpu
@@ -43,24 +63,21 @@ package struct TargetFacts: Hashable, Sendable {
     hasF16Conversion = level != .portable
   }
 
-  private init(hostFeatures features: String, cpu: String) {
+  private static func level(of features: String) -> Level {
     let enabled = Set(
       features.split(separator: ",").filter { $0.hasPrefix("+") }.map { $0.dropFirst() })
-    let wide: Set<Substring> = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
-    let level: Level =
-      if wide.isSubset(of: enabled) && enabled.isSuperset(of: ["fma", "f16c"]) {
-        enabled.contains("avx512bf16") ? .avx512BF16 : .avx512
-      } else if enabled.isSuperset(of: ["avx2", "fma", "f16c"]) {
-        .avx2
-      } else {
-        .portable
-      }
-    self.init(level: level, cpu: cpu, features: features)
+    return if wide.isSubset(of: enabled) && enabled.isSuperset(of: ["fma", "f16c"]) {
+      enabled.contains("avx512bf16") ? .avx512BF16 : .avx512
+    } else if enabled.isSuperset(of: ["avx2", "fma", "f16c"]) {
+      .avx2
+    } else {
+      .portable
+    }
   }
 
   /// Whether code for these facts can run in this process.
   package var runsOnHost: Bool {
-    let host = TargetFacts(hostFeatures: Self.hostFeatures, cpu: Self.hostCPU)
+    let host = TargetFacts(level: Self.level(of: Self.hostFeatures), cpu: Self.hostCPU, features: "")
     return lanes <= host.lanes && (!hasBF16Dot || host.hasBF16Dot) && (!hasFMA || host.hasFMA)
   }
 
@@ -69,7 +86,8 @@ package struct TargetFacts: Hashable, Sendable {
   /// The feature string of the running processor.
   package static let hostFeatures: String = LLVMError.takeMessage(LLVMGetHostCPUFeatures())
 
-  private enum Level { case avx512BF16, avx512, avx2, portable }
+  /// What code generation tells apart, the least first.
+  private enum Level: Comparable { case portable, avx2, avx512, avx512BF16 }
 
   private static let cpuLevels: [String: Level] = [
     "x86-64": .portable, "x86-64-v2": .portable, "nehalem": .portable, "sandybridge": .portable,

@@ -9,12 +9,12 @@ package struct TargetMachine: ~Copyable {
   let ref: LLVMTargetMachineRef
 
   /// Makes a code generator for a named processor (`native`, `znver4`, `x86-64-v3`, …).
-  package init(cpu: String = "native", features: String = "") throws(LLVMError) {
-    try self.init(facts: TargetFacts(cpu: cpu, features: features))
+  package init(cpu: String = "native") throws(LLVMError) {
+    try self.init(facts: TargetFacts(cpu: cpu))
   }
 
   /// Makes a code generator for known facts.
-  package init(facts: TargetFacts) throws(LLVMError) {
+  package init(facts: TargetFacts, level: CodeLevel = .lean) throws(LLVMError) {
     Self.initialiseTargets
     let name = LLVMError.takeMessage(LLVMGetDefaultTargetTriple())
     var target: LLVMTargetRef?
@@ -24,7 +24,7 @@ package struct TargetMachine: ~Copyable {
     }
     guard
       let machine = LLVMCreateTargetMachine(
-        target, name, facts.cpu, facts.features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
+        target, name, facts.cpu, facts.features, level.codeGeneration, LLVMRelocPIC,
         LLVMCodeModelDefault)
     else { throw .noTarget(triple: name, reason: "no machine for '\(facts.cpu)'") }
     self.facts = facts

@@ -1,5 +1,6 @@
 import Foundation
 import MoscCodegen
+import MoscFuzz
 import MoscIR
 import MoscLLVM
 import Testing

@@ -1,4 +1,5 @@
 import MoscCodegen
+import MoscFuzz
 import MoscIR
 import MoscLLVM
 import MoscPasses

@@ -66,6 +66,12 @@ struct Grouping {
         return
       }
       guard groupOf[user] == nil, uses.allSatisfy({ isAligned($0, value) }) else { return }
+      // A normalised row is finished as a row.
+      if case .rows = groups[group].kind,
+        graph.type(graph[user].results[0]).lastExtent != graph.type(value).lastExtent
+      {
+        return
+      }
       join(group, user, .epilogue)
       context.count("epilogue-ops")
     }

@@ -10,8 +10,13 @@ struct CompileCommand: ParsableCommand {
     valueName: "component|file.mos"))
   var target = "unet"
 
-  @Option(help: ArgumentHelp("What to print; 'help' lists the stages.", valueName: "stage"))
+  @Option(name: [.long, .customLong("compile-to")],
+    help: ArgumentHelp("What to print; 'help' lists the stages.", valueName: "stage"))
   var emit: String?
+
+  @Option(help: ArgumentHelp("The stage that the .mos file must be in.",
+    valueName: "graph|kernels|buffers"))
+  var compileFrom: String?
 
   @Flag(help: "Print the predicted memory (the same as --emit=plan).")
   var plan = false
@@ -48,6 +53,13 @@ struct CompileCommand: ParsableCommand {
       throw ValidationError("--emit '\(emit ?? "")': expected one of \(known)")
     }
     request.emission = emission
+    request.from = try compileFrom.map { text in
+      guard let from = Emission(rawValue: text), from.stage != nil else {
+        throw ValidationError(
+          "--compile-from '\(text)': expected 'graph', 'kernels' or 'buffers'")
+      }
+      return from
+    }
     (request.latentHeight, request.latentWidth) = try latent.extent()
     request.batch = latent.batch
     guard 0...64 ~= regions else {

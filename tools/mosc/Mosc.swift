@@ -12,7 +12,8 @@ struct Mosc: ParsableCommand {
     version: Doctor.versionText,
     subcommands: [
       SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
-      RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self, InspectCommand.self,
+      RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self, FuzzCommand.self,
+      InspectCommand.self,
       SketchCommand.self, GridCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 

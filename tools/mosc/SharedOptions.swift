@@ -105,48 +105,67 @@ struct CompilerArguments: ParsableArguments {
   @Flag(help: "Neither read nor write the kernel cache.")
   var noCache = false
 
-  @Option(help: ArgumentHelp("Print the module before this pass (repeatable).", valueName: "pass"))
+  @Option(name: .customShort("O", allowingJoined: true),
+    help: ArgumentHelp(
+      "How much is done to make code fast: 0 for nothing, 1 to fuse kernels, 2, 3 for all of LLVM's.",
+      valueName: "level", visibility: .hidden))
+  var level = OptimisationLevel.usual.rawValue
+
+  @Option(parsing: .unconditional,
+    help: ArgumentHelp(
+      "LLVM features to add or leave out, such as -avx512f.", valueName: "+a,-b",
+      visibility: .hidden))
+  var mattr = ""
+
+  @Option(help: ArgumentHelp(
+    "Where to write the module when compilation fails.", valueName: "file.mos",
+    visibility: .hidden))
+  var reproducer: String?
+
+  @Option(help: ArgumentHelp(
+    "Print the module before this pass (repeatable).", valueName: "pass", visibility: .hidden))
   var printBefore: [String] = []
 
-  @Flag(help: "Print the module before every pass.")
+  @Flag(help: ArgumentHelp("Print the module before every pass.", visibility: .hidden))
   var printBeforeAll = false
 
-  @Option(help: ArgumentHelp("Print the module after this pass (repeatable).", valueName: "pass"))
+  @Option(help: ArgumentHelp(
+    "Print the module after this pass (repeatable).", valueName: "pass", visibility: .hidden))
   var printAfter: [String] = []
 
-  @Flag(help: "Print the module after every pass.")
+  @Flag(help: ArgumentHelp("Print the module after every pass.", visibility: .hidden))
   var printAfterAll = false
 
-  @Option(help: ArgumentHelp("Print what passes changed: the module, or the lines that differ.",
-    valueName: "module|diff"))
+  @Option(help: ArgumentHelp(
+    "Print what passes changed: the module, or the lines that differ.", valueName: "module|diff", visibility: .hidden))
   var printChanged: String?
 
-  @Flag(help: "List the passes before they run.")
+  @Flag(help: ArgumentHelp("List the passes before they run.", visibility: .hidden))
   var printPipeline = false
 
   @Option(help: ArgumentHelp(
-    "Run only so many optional passes on each module, to find the one that breaks it.",
-    valueName: "count"))
+    "Run only so many optional passes on each module, to find the one that breaks it.", valueName: "count", visibility: .hidden))
   var optBisectLimit: Int?
 
-  @Option(help: ArgumentHelp("Print remarks whose ids match: why something was not done.",
-    valueName: "regex"))
+  @Option(help: ArgumentHelp(
+    "Print remarks whose ids match: why something was not done.", valueName: "regex", visibility: .hidden))
   var remarks: String?
 
-  @Flag(help: "Print the passes' counters.")
+  @Flag(help: ArgumentHelp("Print the passes' counters.", visibility: .hidden))
   var stats = false
 
-  @Option(help: ArgumentHelp("Write the module after each pass into this folder.",
-    valueName: "folder"))
+  @Option(help: ArgumentHelp(
+    "Write the module after each pass into this folder.", valueName: "folder", visibility: .hidden))
   var dumpDir: String?
 
-  @Flag(help: "Print the time each pass takes.")
+  @Flag(help: ArgumentHelp("Print the time each pass takes.", visibility: .hidden))
   var timePasses = false
 
-  @Flag(help: "Verify the module after every pass.")
+  @Flag(help: ArgumentHelp("Verify the module after every pass.", visibility: .hidden))
   var verifyEach = false
 
-  @Option(help: ArgumentHelp("Leave this pass out (repeatable).", valueName: "pass"))
+  @Option(help: ArgumentHelp(
+    "Leave this pass out (repeatable).", valueName: "pass", visibility: .hidden))
   var disablePass: [String] = []
 
   /// The options for programs of a model.
@@ -162,7 +181,11 @@ struct CompilerArguments: ParsableArguments {
     }
     var options = CompilationOptions()
     options.threads = threads
-    options.cpu = mcpu
+    (options.cpu, options.attributes) = (mcpu, mattr)
+    guard let level = OptimisationLevel(rawValue: level) else {
+      throw ValidationError("-O\(level): expected -O0, -O1, -O2 or -O3")
+    }
+    (options.level, options.reproducer) = (level, reproducer)
     options.cacheFolder = cacheDir
     options.usesCache = !noCache
     (options.printBefore, options.printsBeforeAll) = (printBefore, printBeforeAll)

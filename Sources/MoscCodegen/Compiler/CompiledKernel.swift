@@ -37,8 +37,13 @@ package struct CompilerOptions: Sendable {
   package var threads: Int
   /// The object cache, or nil to compile everything.
   package var cache: ObjectCache?
+  /// How much LLVM does.
+  package var level: CodeLevel
 
-  package init(facts: TargetFacts, threads: Int = 1, cache: ObjectCache? = nil) {
+  package init(
+    facts: TargetFacts, threads: Int = 1, cache: ObjectCache? = nil, level: CodeLevel = .lean
+  ) {
+    self.level = level
     self.facts = facts
     self.threads = threads
     self.cache = cache

@@ -41,7 +41,7 @@ package final class KernelCompiler: Sendable {
     let order = kernels.indices.sorted { kernels[$0].nodes.count > kernels[$1].nodes.count }
     @Sendable func work(_ thread: Int) {
       do {
-        let machine = try TargetMachine(facts: options.facts)
+        let machine = try TargetMachine(facts: options.facts, level: options.level)
         while true {
           let position = next.add(1, ordering: .relaxed).oldValue
           guard position < order.count else { return }
@@ -83,7 +83,7 @@ package final class KernelCompiler: Sendable {
     if let cache = options.cache {
       let text = ObjectCache.key([
         module.text, options.facts.cpu, options.facts.features, LLVMVersion.current,
-        LLVMModule.pipeline,
+        options.level.rawValue, options.level.pipeline ?? "",
       ])
       key = text
       switch cache.object(text) {
@@ -97,7 +97,7 @@ package final class KernelCompiler: Sendable {
     if let object {
       code = object
     } else {
-      try annotate(kernel) { try module.optimise(for: machine) }
+      try annotate(kernel) { try module.optimise(for: machine, options.level) }
       code = try module.object(for: machine)
       if let key, let reason = options.cache?.store(code, key) { warnings.append(reason) }
     }
@@ -121,10 +121,12 @@ package final class KernelCompiler: Sendable {
 
   /// The code of one kernel in one of its forms.
   package func artifact(_ form: KernelArtifact, of kernel: Graph) throws -> [UInt8] {
-    let machine = try TargetMachine(facts: options.facts)
+    let machine = try TargetMachine(facts: options.facts, level: options.level)
     let module = LLVMModule(name: KernelLowering.symbol, target: machine)
     _ = try KernelLowering.lower(kernel, into: module.builder, target: options.facts)
-    if form != .llvm { try annotate(kernel) { try module.optimise(for: machine) } }
+    if form != .llvm {
+      try annotate(kernel) { try module.optimise(for: machine, options.level) }
+    }
     switch form {
     case .llvm, .optimised: return Array(module.text.utf8)
     case .assembly: return Array(try module.assembly(for: machine).utf8)

@@ -58,19 +58,27 @@ struct ContractionLowering {
         tile: tile)
       return (spec, whole.parameter)
     }
-    // Rows of each sample evenly spaced, samples apart.
-    guard let samples = leading.first, samples > 1, leading.count > 1 else { return nil }
-    let split = pull.view(
-      of: node.operands[0], counting: [samples, rows / samples, type.lastExtent]
-    ) { [$1[0]] + $0.unravel($1[1], in: Array(leading.dropFirst())) + [$1[2]] }
-    guard let split, split.pitches[2] == 1 || type.lastExtent == 1 else { return nil }
-    var spec = ContractionSpec(
-      linearRows: rows / samples, depth: type.lastExtent, columns: columns, dtype: type.dtype,
-      pitch: rows == samples ? type.lastExtent : split.pitches[1], inputOffset: split.offset,
-      tile: tile)
-    spec.batch = samples
-    spec.imagePitch = split.pitches[0]
-    return (spec, split.parameter)
+    // Rows evenly spaced in lines, lines in samples: as a convolution of 1×1 addresses them.
+    for lines in 1..<max(leading.count, 1) {
+      for samples in 0..<lines {
+        let groups = [leading[..<samples], leading[samples..<lines], leading[lines...]]
+          .map(Array.init)
+        let counts = groups.map { $0.reduce(1, *) }
+        let split = pull.view(of: node.operands[0], counting: counts + [type.lastExtent]) {
+          space, counters in
+          zip(groups, counters).flatMap { space.unravel($1, in: $0) } + [counters[3]]
+        }
+        guard let split, split.pitches[3] == 1 || type.lastExtent == 1 else { continue }
+        var spec = ContractionSpec(
+          linearRows: counts[2], depth: type.lastExtent, columns: columns, dtype: type.dtype,
+          pitch: counts[2] == 1 ? type.lastExtent : split.pitches[2], inputOffset: split.offset,
+          tile: tile)
+        (spec.batch, spec.outputHeight) = (counts[0], counts[1])
+        (spec.imagePitch, spec.rowPitch) = (split.pitches[0], split.pitches[1])
+        return (spec, split.parameter)
+      }
+    }
+    return nil
   }
 
   private static func convolution(

@@ -4,7 +4,7 @@ import MoscIR
 ///
 /// Each value carries bounds of its elements, so that functions stay in their well-conditioned
 /// range, and whether it is exact, so that no comparison hangs on the last bit of a sum.
-struct GraphGenerator {
+package struct GraphGenerator {
   struct Entry {
     var id: ValueID
     var low: Double
@@ -13,15 +13,15 @@ struct GraphGenerator {
     var isExact: Bool
   }
 
-  private(set) var graph = Graph("f")
+  package private(set) var graph = Graph("f")
   /// The weights that `param` ops name, in declaration `w`.
-  private(set) var weights: [String: HostTensor] = [:]
+  package private(set) var weights: [String: HostTensor] = [:]
   private var pool: [Entry] = []
   private var numbers: SeededNumbers
   private var parameters = 0
 
   /// A function of `size` ops or a few more.
-  init(seed: UInt64, size: Int) throws {
+  package init(seed: UInt64, size: Int) throws {
     numbers = SeededNumbers(seed)
     for _ in 0..<Int.random(in: 1...2, using: &numbers) { input(randomShape()) }
     var drawn = 0
@@ -297,6 +297,15 @@ struct GraphGenerator {
           up: try weight([columns, rank]), scale: try weight([1]))
       }
       return try add(y, -4 * bound, 4 * bound)
+    case 2 where Int.random(in: 0..<4, using: &numbers) == 0:
+      // Large enough for every algorithm of 3×3 convolutions.
+      let channels = pick([16, 24, 40])
+      let x = input([pick([1, 2]), pick([8, 12, 16]), pick([8, 16, 20]), channels])
+      let columns = pick([16, 32, 33, 80])
+      let kernel = try weight([columns, channels, 3, 3], depth: channels * 9, pick([.f32, .f16]))
+      let y = try graph.conv2d(
+        x.id, weight: kernel.f32(&graph), bias: try weight([columns]), stride: 1, pad: pick([0, 1]))
+      return try add(y, -8, 8)
     case 2, 3:
       guard let x = operand({ _, s in s.count == 4 && s[1] >= 2 && s[2] >= 2 }) else {
         return false
