@@ -19,6 +19,7 @@ package struct BenchJob {
   /// The figures: one JSON line, or a few lines to read.
   package func run() throws -> String {
     let kind = try ComponentKind(named: request.component)
+    let page = try request.explorer.map { try OutputFile($0) }
     let compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
     let components = try ModelComponents(request.model, compiler)
     let (function, inputs) = try subject(kind, components.model)
@@ -33,7 +34,7 @@ package struct BenchJob {
     _ = try program.run(inputs)
     let cold = Host.secondsSinceStart
 
-    program.isProfiling = request.profiles
+    program.isProfiling = request.profiles || page != nil
     var times: [Double] = []
     let cpuStart = Host.processorSeconds
     reporter.begin(.run, request.component)
@@ -48,6 +49,13 @@ package struct BenchJob {
     let sorted = times.sorted()
     let middle = sorted.count / 2
     let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    if let page {
+      let times = program.profile.map { ($0.kernel, $0.seconds / Double(max($0.launches, 1))) }
+      let explorer = try ExplorerPage(
+        source.module, name: request.component, compiler,
+        seconds: Dictionary(uniqueKeysWithValues: times))
+      try page.write(explorer.html)
+    }
     if request.profiles {
       reporter.print(ProfileReport(program, try MachinePeak(compiler)).text())
     }

@@ -21,13 +21,17 @@ package struct CompileJob {
     }
     let compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
     try Reproducer(request.compiler.reproducer).watching(module) {
+      if request.emission == .explorer {
+        let output = try OutputFile(request.output)
+        return try output.write(try ExplorerPage(module, name: name, compiler).html)
+      }
       try emit(try compiler.lower(module, name: name), compiler)
     }
   }
 
   private func emit(_ lowered: LoweredModule, _ compiler: Compiler) throws {
     switch request.emission {
-    case .graph: break
+    case .graph, .explorer: break
     case .kernels: try OutputFile(request.output).write(Printer.print(lowered.kernels))
     case .buffers: try OutputFile(request.output).write(Printer.print(lowered.buffers))
     case .plan: try OutputFile(request.output).write(MemoryPlan(lowered.buffers).text)

@@ -80,7 +80,12 @@ package final class Compiler: Sendable {
   }
 
   /// The module in stage kernel and in stage buffer.
-  package func lower(_ module: Module, name: String) throws -> LoweredModule {
+  ///
+  /// - Parameter observe: called after each pass.
+  package func lower(
+    _ module: Module, name: String,
+    observe: ((_ pass: String, _ module: Module) -> Void)? = nil
+  ) throws -> LoweredModule {
     var module = module
     // Passes may replace a result by another value, whose name would then be the result's.
     for index in module.graphs.indices where module.graphs[index].kind == .function {
@@ -93,6 +98,7 @@ package final class Compiler: Sendable {
       try passes(from: module.stage), on: &module, verifyEach: options.verifiesEach, name: name
     ) { pass, module in
       if pass == Fuse.name { fused = module }
+      observe?(pass, module)
     }
     guard let fused else {
       throw DriverError.failure("the pass pipeline has no '\(Fuse.name)'")

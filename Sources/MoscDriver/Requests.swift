@@ -165,6 +165,8 @@ package struct BenchRequest: Hashable, Sendable {
   package var printsJSON = false
   /// Whether the time of each kernel is shown.
   package var profiles = false
+  /// An HTML file to walk through the program with these times; nil for none.
+  package var explorer: String?
 
   package init(_ component: String) { self.component = component }
 }
@@ -173,6 +175,7 @@ package struct BenchRequest: Hashable, Sendable {
 package enum Emission: String, CaseIterable, Hashable, Sendable {
   case graph, kernels, buffers, llvm, llvmOptimized = "llvm-opt", assembly = "asm", object = "obj"
   case plan
+  case explorer = "html"
 
   /// One line about the stage, for `--emit=help`.
   package var summary: String {
@@ -185,6 +188,7 @@ package enum Emission: String, CaseIterable, Hashable, Sendable {
     case .assembly: "assembly of the kernels"
     case .object: "object files of the kernels, into the folder given with -o"
     case .plan: "memory of weights, packed weights and the arena"
+    case .explorer: "a page to walk through all of it in a browser"
     }
   }
 
@@ -194,7 +198,7 @@ package enum Emission: String, CaseIterable, Hashable, Sendable {
     case .graph: .tensor
     case .kernels: .kernel
     case .buffers: .buffer
-    case .llvm, .llvmOptimized, .assembly, .object, .plan: nil
+    case .llvm, .llvmOptimized, .assembly, .object, .plan, .explorer: nil
     }
   }
 }

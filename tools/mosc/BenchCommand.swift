@@ -20,6 +20,10 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Show the time of each kernel, its work and how near it is to the machine's best.")
   var profile = false
 
+  @Option(help: ArgumentHelp("Write a page to walk through the program, its kernels and their times.",
+    valueName: "file.html"))
+  var explore: String?
+
   @OptionGroup(title: "Shape") var latent: LatentArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -38,6 +42,7 @@ struct BenchCommand: ParsableCommand {
     request.regions = regions
     request.printsJSON = json
     request.profiles = profile
+    request.explorer = explore
     request.model = try model.options()
     request.compiler = try compiler.options(for: request.model)
     let job = BenchJob(request, reporter)
