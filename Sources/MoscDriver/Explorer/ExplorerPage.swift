@@ -56,7 +56,11 @@ package struct ExplorerPage {
         "passes",
         .array(passes.map { .fields([("name", .string($0.name)), ("text", .string($0.text))]) })
       ),
-      ("launches", .array(lowered.kernels.functions.flatMap { launches(of: $0, places) })),
+      // What runs most often comes first.
+      (
+        "launches",
+        .array(lowered.kernels.functions.reversed().flatMap { launches(of: $0, places) })
+      ),
     ])
   }
 

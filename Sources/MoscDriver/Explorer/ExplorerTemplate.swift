@@ -18,6 +18,9 @@ enum ExplorerTemplate {
       table { border-collapse: collapse; width: 100%; }
       th { position: sticky; top: 0; background: Canvas; text-align: left; cursor: pointer; }
       td, th { padding: .15rem .6rem; white-space: nowrap; }
+      /* The end of a layer's name tells it apart. */
+      tr.row td:first-child { max-width: 17rem; overflow: hidden; text-overflow: ellipsis;
+                              direction: rtl; text-align: left; }
       td.n { text-align: right; font-variant-numeric: tabular-nums; }
       tr.row { cursor: pointer; }
       tr.row:hover, tr.chosen { background: var(--mark); }
