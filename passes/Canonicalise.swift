@@ -11,6 +11,7 @@ import MoscIR
 package struct Canonicalise: Pass {
   package static let name = "canonicalise"
   package static let stages = (from: Stage.tensor, to: Stage.tensor)
+  package static let isOptional = true
   /// The largest tensor that is folded to a constant.
   package static let largestConstant = 4096
 

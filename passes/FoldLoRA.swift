@@ -14,6 +14,7 @@ import MoscIR
 package struct FoldLoRA: Pass {
   package static let name = "fold-lora"
   package static let stages = (from: Stage.tensor, to: Stage.tensor)
+  package static let isOptional = true
 
   package init(_ options: inout PassOptions) {}
 

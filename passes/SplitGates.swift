@@ -13,6 +13,7 @@ import MoscIR
 package struct SplitGates: Pass {
   package static let name = "split-gates"
   package static let stages = (from: Stage.tensor, to: Stage.tensor)
+  package static let isOptional = true
 
   package init(_ options: inout PassOptions) {}
 

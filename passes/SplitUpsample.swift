@@ -16,6 +16,7 @@ import MoscIR
 package struct SplitUpsample: Pass {
   package static let name = "split-upsample"
   package static let stages = (from: Stage.tensor, to: Stage.tensor)
+  package static let isOptional = true
 
   package init(_ options: inout PassOptions) {}
 

@@ -18,6 +18,7 @@ import MoscIR
 package struct Winograd: Pass {
   package static let name = "winograd"
   package static let stages = (from: Stage.tensor, to: Stage.tensor)
+  package static let isOptional = true
   /// The tiles from which on it pays: fewer read every transformed filter for too few products.
   private let fewestTiles: Int
   /// The tiles from which on transformed filters are kept.

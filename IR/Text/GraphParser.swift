@@ -5,11 +5,11 @@ extension Parser {
   ) throws(Abandon) {
     let nameToken = current
     let name = try symbol()
-    if module[name] != nil {
-      throw fail("parse.duplicate", "'@\(name)' is defined twice", at: nameToken)
-    }
+    let isDuplicate = module[name] != nil
+    if isDuplicate { _ = fail("parse.duplicate", "'@\(name)' is defined twice", at: nameToken) }
     var graph = Graph(name, kind: kind)
     var scope: [String: ValueID] = [:]
+    broken = []
     try parameters(&graph, &scope)
     let results = try resultTypes(&graph)
     try expect("{")
@@ -22,20 +22,27 @@ extension Parser {
       }
       if token.kind == .identifier("return") {
         position += 1
-        try finish(&graph, scope, results, token)
+        do throws(Abandon) {
+          try finish(&graph, scope, results, token)
+          try endOfLine()
+        } catch {
+          skipLine()
+        }
         break
       }
+      let first = position
       do throws(Abandon) {
         try statement(&graph, &scope)
         try endOfLine()
       } catch {
+        breakNames(from: first, scope)
         skipLine()
       }
     }
     skipNewlines()
     try expect("}")
     try endOfLine()
-    module.graphs.append(graph)
+    if !isDuplicate { module.graphs.append(graph) }
   }
 
   private mutating func rate() -> Rate {
@@ -88,11 +95,17 @@ extension Parser {
       graph.results.append(try use(scope))
       if !accept(",") { break }
     }
-    try endOfLine()
     let found = graph.results.map { graph.type($0) }
     if found != types {
       throw fail(
         "return.types", "'@\(graph.name)' promises \(types), returns \(found)", at: token)
+    }
+  }
+
+  /// Remembers what a bad statement would have defined: uses of it are no errors of their own.
+  private mutating func breakNames(from first: Int, _ scope: [String: ValueID]) {
+    for token in tokens[first..<position].prefix(while: { $0.kind != .punctuation("=") }) {
+      if case .value(let name) = token.kind, scope[name] == nil { broken.insert(name) }
     }
   }
 
@@ -102,6 +115,7 @@ extension Parser {
     guard case .value(let name) = token.kind else { throw expected("'%name'") }
     position += 1
     guard let id = scope[name] else {
+      if broken.contains(name) { throw Abandon() }
       throw fail("parse.undefined", "'%\(name)' is not defined here", at: token)
     }
     return id

@@ -16,6 +16,8 @@ package struct Parser {
   var tokens: [Token]
   var position = 0
   var errors: [Diagnostic] = []
+  /// The values of the graph being read whose statements were bad.
+  var broken: Set<String> = []
 
   /// Marks that an error was recorded and the rest of the line makes no sense.
   struct Abandon: Error {}

@@ -49,6 +49,7 @@ package final class Compiler: Sendable {
   package let pool: ThreadPool
   package let reporter: Reporter
   private let kernels: KernelCompiler
+  private let remarks: RemarkPrinter
 
   /// A compiler that keeps no more than some bytes, with the same threads and cache.
   package func budgeted(load: Int?, step: Int?) throws -> Compiler {
@@ -65,6 +66,7 @@ package final class Compiler: Sendable {
   ) throws {
     self.options = options
     self.reporter = reporter
+    remarks = try RemarkPrinter(options, reporter)
     target = try CompilationTarget(options, precision: precision)
     self.pool = pool ?? ThreadPool(threads: target.threads)
     let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
@@ -72,7 +74,8 @@ package final class Compiler: Sendable {
     kernels = try KernelCompiler(
       CompilerOptions(
         facts: target.facts, threads: target.threads, cache: options.usesCache ? cache : nil,
-        level: options.level.code))
+        level: options.level.code,
+        sourceFolder: options.hasDebugInfo ? folder.appendingPathComponent("kernels") : nil))
     let choice = precision == nil ? " (chosen for this processor)" : ""
     reporter.detail(
       "\(target.precision.rawValue) arithmetic\(choice), \(target.threads) threads, "
@@ -86,6 +89,7 @@ package final class Compiler: Sendable {
     _ module: Module, name: String,
     observe: ((_ pass: String, _ module: Module) -> Void)? = nil
   ) throws -> LoweredModule {
+    let source = module
     var module = module
     // Passes may replace a result by another value, whose name would then be the result's.
     for index in module.graphs.indices where module.graphs[index].kind == .function {
@@ -102,6 +106,9 @@ package final class Compiler: Sendable {
     }
     guard let fused else {
       throw DriverError.failure("the pass pipeline has no '\(Fuse.name)'")
+    }
+    if let folder = options.recordFolder {
+      try RecordedProgram(source, fused, name: name, self).write(into: folder)
     }
     return LoweredModule(kernels: fused, buffers: module)
   }
@@ -139,18 +146,20 @@ package final class Compiler: Sendable {
       let lowered = try lower(module, name: name)
       try Interruption.check()
       let reporter = reporter
-      let callable = try compileKernels(lowered.buffers.kernels) { done, total in
+      let compiled = try kernels.compile(lowered.buffers.kernels) { done, total in
         reporter.progress(.compile, "kernels of \(name)", done: done, of: total)
       }
-      let statistics = kernels.statistics
-      for warning in statistics.warnings { reporter.warn(warning) }
-      reporter.detail(statistics.explanation)
+      for kernel in compiled.values.sorted(by: { $0.name < $1.name }) {
+        for warning in kernel.warnings { reporter.warn(warning) }
+        try remarks.print(kernel.remarks)
+      }
+      reporter.detail(kernels.statistics.explanation)
       var parts: [Rate: LinkedFunction] = [:]
       for rate in Rate.allCases {
         let part = "\(name).\(rate.name)"
         guard let graph = lowered.buffers[part] else { continue }
         parts[rate] = try LinkedFunction(
-          graph, resultNames: lowered.kernels[part]?.resultNames ?? [], kernels: callable)
+          graph, resultNames: lowered.kernels[part]?.resultNames ?? [], kernels: compiled.mapValues(Self.callable))
       }
       let work = Dictionary(
         lowered.buffers.kernels.map { ($0.name, Work(of: $0)) }, uniquingKeysWith: { $1 })
@@ -162,13 +171,17 @@ package final class Compiler: Sendable {
   func compileKernels(
     _ graphs: [Graph], progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
   ) throws -> [String: Kernel] {
-    try kernels.compile(graphs, progress: progress).mapValues {
-      Kernel(name: $0.name, function: $0.function, taskCount: $0.taskCount)
-    }
+    try kernels.compile(graphs, progress: progress).mapValues(Self.callable)
+  }
+
+  private static func callable(_ kernel: CompiledKernel) -> Kernel {
+    Kernel(name: kernel.name, function: kernel.function, taskCount: kernel.taskCount)
   }
 
   /// The code of a kernel in one of its forms.
   package func artifact(_ form: KernelArtifact, of kernel: Graph) throws -> [UInt8] {
-    try kernels.artifact(form, of: kernel)
+    let (code, remarks) = try kernels.artifact(form, of: kernel)
+    try self.remarks.print(remarks)
+    return code
   }
 }

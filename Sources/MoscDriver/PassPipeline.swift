@@ -14,10 +14,8 @@ package struct PassPipeline {
     self.reporter = reporter
   }
 
-  /// The passes that programs run without, if asked to: they change speed, not results.
-  package static let optional: [any Pass.Type] = [
-    Canonicalise.self, FoldLoRA.self, SplitUpsample.self, SplitGates.self, Winograd.self,
-  ]
+  /// The passes that programs run without, if asked to.
+  package static var optional: [any Pass.Type] { Registry.all.filter { $0.isOptional } }
 
   /// The passes of `--disable-pass`.
   ///
@@ -41,7 +39,7 @@ package struct PassPipeline {
     observe: ((_ pass: String, _ module: Module) -> Void)? = nil
   ) throws {
     try checkNames()
-    let wanted = try options.remarks.map(Self.expression)
+    let remarks = try RemarkPrinter(options, reporter)
     let passes = bisected(passes, name)
     if options.printsPipeline {
       reporter.print("\(name): " + passes.map { type(of: $0).name }.joined(separator: ","))
@@ -50,11 +48,8 @@ package struct PassPipeline {
     var managerOptions = PassManager.Options()
     managerOptions.verifyEach = verifyEach
     var dumpFailure: (any Error)?
-    if let folder = options.dumpFolder {
-      try FileManager.default.createDirectory(
-        at: URL(fileURLWithPath: folder), withIntermediateDirectories: true)
-      try dump(module, 0, "input", name, folder)
-    }
+    let dumps = try options.dumpFolder.map { try DumpFolder($0) }
+    try dumps?.write(module, 0, after: "input", of: name)
     var began = ContinuousClock.now
     managerOptions.before = { _, pass, module in
       if options.printsBeforeAll || options.printBefore.contains(pass) {
@@ -69,9 +64,9 @@ package struct PassPipeline {
       if options.printsAfterAll || options.printAfter.contains(pass) {
         reporter.print("// after \(pass)\n" + Printer.print(module))
       }
-      if let folder = options.dumpFolder, dumpFailure == nil {
+      if dumpFailure == nil {
         do {
-          try dump(module, index + 1, pass, name, folder)
+          try dumps?.write(module, index + 1, after: pass, of: name)
         } catch {
           dumpFailure = error
         }
@@ -83,12 +78,9 @@ package struct PassPipeline {
       stepBudget: options.stepBudget)
     try manager.run(&module, &context)
     if let dumpFailure { throw dumpFailure }
-    let isDebugging = reporter.verbosity >= .debug
-    for remark in context.remarks
-    where isDebugging || wanted.map({ remark.id.contains($0) }) == true {
-      reporter.print("\(remark)")
-    }
-    if isDebugging || options.printsStatistics {
+    if let reason = try dumps?.writeIndex() { reporter.warn(reason) }
+    try remarks.print(context.remarks)
+    if reporter.verbosity >= .debug || options.printsStatistics {
       for (counter, count) in context.counters.sorted(by: { $0.key < $1.key }) {
         reporter.print("\(counter) = \(count)")
       }
@@ -111,34 +103,18 @@ package struct PassPipeline {
     }
   }
 
-  private static func expression(_ text: String) throws -> Regex<AnyRegexOutput> {
-    do {
-      return try Regex(text)
-    } catch {
-      throw DriverError.usage("--remarks '\(text)': is not a regular expression")
-    }
-  }
-
   /// The passes without the optional ones past the limit, saying which run: halving the limit finds
   /// the pass that breaks a program.
   private func bisected(_ passes: [any Pass], _ name: String) -> [any Pass] {
     guard let limit = options.bisectLimit else { return passes }
-    let optional = Set(Self.optional.map { $0.name })
     var count = 0
     return passes.filter { pass in
       let passName = type(of: pass).name
-      guard optional.contains(passName) else { return true }
+      guard type(of: pass).isOptional else { return true }
       count += 1
       let runs = count <= limit
       reporter.print("bisect: \(runs ? "running" : "not running") pass \(count), \(passName), on \(name)")
       return runs
     }
-  }
-
-  private func dump(
-    _ module: Module, _ index: Int, _ pass: String, _ name: String, _ folder: String
-  ) throws {
-    let number = String(index + 1000).dropFirst()
-    try OutputFile("\(folder)/\(number)_\(name)_\(pass).mos").write(Printer.print(module))
   }
 }

@@ -115,28 +115,36 @@ extension Reducer {
     }
   }
 
-  /// Whether passes change what the first function computes, by the reference evaluator on random
-  /// inputs and weights: relative difference above a tolerance.
+  /// Whether passes change what the first function computes.
   package static func differs(
     _ passes: [any Pass], by tolerance: Double, _ context: PassContext
   ) -> (Module) -> Bool {
     { module in
-      guard let function = module.functions.first else { return false }
       var (changed, context) = (module, context)
       var manager = PassManager(passes)
-      do {
-        try manager.run(&changed, &context)
-        guard let other = changed[function.name] else { return false }
-        let weights = numbers(for: module)
-        let inputs = function.parameters.enumerated().map { index, id in
-          numbers(function.type(id), seed: index + 1)
-        }
-        let before = try Evaluator(module, weights: weights).run(function, inputs)
-        let after = try Evaluator(changed, weights: weights).run(other, inputs)
-        return zip(before, after).contains { isFar($0, $1, tolerance) }
-      } catch {
-        return false
-      }
+      guard (try? manager.run(&changed, &context)) != nil else { return false }
+      return compute(module, changed, differentlyBy: tolerance)
+    }
+  }
+
+  /// Whether the first function computes something else in another module, by the reference evaluator
+  /// on random inputs and weights: relative difference above a tolerance.
+  package static func compute(
+    _ module: Module, _ other: Module, differentlyBy tolerance: Double
+  ) -> Bool {
+    guard let function = module.functions.first, let changed = other[function.name] else {
+      return false
+    }
+    let weights = numbers(for: module)
+    let inputs = function.parameters.enumerated().map { index, id in
+      numbers(function.type(id), seed: index + 1)
+    }
+    do {
+      let before = try Evaluator(module, weights: weights).run(function, inputs)
+      let after = try Evaluator(other, weights: weights).run(changed, inputs)
+      return zip(before, after).contains { isFar($0, $1, tolerance) }
+    } catch {
+      return false
     }
   }
 

@@ -9,6 +9,10 @@ package struct CompilationOptions: Hashable, Sendable {
   package var attributes = ""
   /// How much is done to make code fast.
   package var level = OptimisationLevel.usual
+  /// Whether code carries line tables that debuggers and profilers read.
+  package var hasDebugInfo = false
+  /// A folder that receives every kernel as text, for `mosc replay compare`.
+  package var recordFolder: String?
   /// A file that receives the module when passes or code generation fail; nil for none.
   package var reproducer: String?
   /// The number of threads of compilation and of kernels; nil for the physical cores.

@@ -120,6 +120,7 @@ package struct IRBuilder {
   /// `bytes` of stack, live for the whole call of `function`.
   package func stackSlot(bytes: Int, align: Int, in function: LLVMFunction) -> LLVMValue {
     let here = LLVMGetInsertBlock(ref)
+    let location = LLVMGetCurrentDebugLocation2(ref)
     let entry = LLVMGetEntryBasicBlock(function.ref)
     if let first = LLVMGetFirstInstruction(entry) {
       LLVMPositionBuilderBefore(ref, first)
@@ -130,6 +131,7 @@ package struct IRBuilder {
     let slot = LLVMBuildAlloca(ref, type, "")
     LLVMSetAlignment(slot, UInt32(align))
     LLVMPositionBuilderAtEnd(ref, here)
+    LLVMSetCurrentDebugLocation2(ref, location)
     return LLVMValue(ref: slot!)
   }
 

@@ -11,14 +11,22 @@ package typealias KernelFunction = @convention(c) (
 /// `add` may be called from several threads. Code stays mapped until the session ends.
 package struct JIT: ~Copyable, @unchecked Sendable {
   private let ref: LLVMOrcLLJITRef
+  private let perfMap: PerfMap?
 
   /// Makes an empty session.
-  package init() throws(LLVMError) {
+  ///
+  /// - Parameter isDebugging: whether debuggers and perf are told of what is linked.
+  package init(isDebugging: Bool = false) throws(LLVMError) {
     TargetMachine.initialiseTargets
     var jit: LLVMOrcLLJITRef?
     if let error = LLVMOrcCreateLLJIT(&jit, nil) { throw .link(LLVMError.takeError(error)) }
     guard let jit else { throw .link("no session was made") }
+    if isDebugging, let error = LLVMOrcLLJITEnableDebugSupport(jit) {
+      if let second = LLVMOrcDisposeLLJIT(jit) { LLVMConsumeError(second) }
+      throw .link(LLVMError.takeError(error))
+    }
     ref = jit
+    perfMap = isDebugging ? PerfMap() : nil
   }
 
   deinit {
@@ -47,6 +55,7 @@ package struct JIT: ~Copyable, @unchecked Sendable {
       object.baseAddress?.assumingMemoryBound(to: CChar.self), object.count, library)
     try check(LLVMOrcLLJITAddObjectFile(ref, dylib, buffer))
     let address = try lookUp(symbol, in: dylib, session)
+    perfMap?.add(object, symbol: symbol, at: address)
     return unsafeBitCast(address, to: KernelFunction.self)
   }
 

@@ -36,6 +36,27 @@ import Testing
     try run(test)
   }
 
+  /// Rules of the verifier that no text can break, with what the parser says instead.
+  private static let parsed = [
+    "verify.graph-name": "parse.duplicate", "verify.order": "parse.undefined",
+    "verify.arity": "op.arity", "verify.types": "type.mismatch",
+  ]
+
+  /// The rules are those of the comment that specifies them.
+  @Test func everyRuleOfTheVerifierIsBroken() throws {
+    let verifier = Self.folder.deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "IR/Verify/Verifier.swift")
+    let comment = try String(contentsOf: verifier, encoding: .utf8)
+      .components(separatedBy: "package struct Verifier")[0]
+    let rules = Set(comment.matches(of: /`(verify\.[a-z.-]+)`/).map { String($0.1) })
+    #expect(rules.count > 10)
+    let expected = try Self.files.filter { $0.hasPrefix("verify/") }.flatMap { path in
+      try String(contentsOf: Self.folder.appending(path: path), encoding: .utf8)
+        .matches(of: /\/\/ error: (\S+)/).map { String($0.1) }
+    }
+    for rule in rules { #expect(expected.contains(Self.parsed[rule] ?? rule), "\(rule)") }
+  }
+
   @Test func everyKindHasFiles() throws {
     let folders = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
     #expect(Set(folders) == Set(Self.kinds.keys).union(["passes"]))
@@ -223,7 +244,7 @@ struct FileTest: Sendable {
     guard let artifact = forms[form] else { throw Failure("\(path): unknown form '\(form)'") }
     let compiler = try KernelCompiler(CompilerOptions(facts: try TargetFacts(cpu: cpu)))
     let code = try module().kernels.map {
-      String(decoding: try compiler.artifact(artifact, of: $0), as: UTF8.self)
+      String(decoding: try compiler.artifact(artifact, of: $0).code, as: UTF8.self)
     }
     try FileCheck.check(code.joined(separator: "\n"), against: text)
   }

@@ -50,6 +50,54 @@ import Testing
     #expect(try opt("--print-changed=picture").status == 2)
   }
 
+  @Test func dumpsModulesWithAPage() throws {
+    let folder = scratch.path("dump")
+    #expect(try opt("--dump-dir=\(folder)").status == 0)
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    #expect(
+      names == [
+        "000_opt_input.mos", "001_opt_canonicalise.mos", "002_opt_infer-rates.mos", "index.html",
+      ])
+    let page = try String(contentsOfFile: "\(folder)/index.html", encoding: .utf8)
+    #expect(names.dropLast().allSatisfy { page.contains("href=\"\($0)\"") })
+    #expect(page.contains("<span class=gone>-  %dead = exp(%x) : f32[2,3]</span>"))
+    #expect(page.contains("<td class=n>1<td class=n>0<td class=n>4<td></tr>"))
+    #expect(!page.contains("src=") && !page.contains("<link"))
+    // Another run replaces the page, and files of others stay.
+    try "mine".write(toFile: "\(folder)/note.txt", atomically: true, encoding: .utf8)
+    #expect(try opt("--dump-dir=\(folder)").errors.isEmpty)
+    try "mine".write(toFile: "\(folder)/index.html", atomically: true, encoding: .utf8)
+    let kept = try opt("--dump-dir=\(folder)")
+    #expect(kept.status == 0 && kept.errors.contains("index.html is not from here and stays"))
+    for name in ["note.txt", "index.html"] {
+      #expect(try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8) == "mine")
+    }
+  }
+
+  @Test func remarksOnSlowCode() throws {
+    let path = scratch.path("k.mos")
+    try """
+      mosc 1
+      stage kernel
+
+      kernel @k(%x: f32[64,48], %y: f32[64,3]) -> (f32[48,64], f32[64,3]) {
+        %t = transpose(%x, axes: [1, 0]) : f32[48,64]
+        %r = reverse(%y, axes: [0]) : f32[64,3]
+        return %t, %r
+      }
+
+      """.write(toFile: path, atomically: true, encoding: .utf8)
+    func remarks(_ pattern: String) throws -> String {
+      try MoscProgram.run(
+        "compile", path, "--emit=llvm", "-o", scratch.path("k.ll"), "--remarks=\(pattern)").errors
+    }
+    let gather = try remarks("vectorise.gather")
+    #expect(gather.contains("remark: @k: '%x' (f32[64,48]) is gathered"))
+    #expect(!gather.contains("vectorise.narrow"))
+    #expect(try remarks("narrow").contains("'%r' (f32[64,3]) is computed 3 at a time"))
+    #expect(try remarks("fuse").isEmpty)
+  }
+
   @Test func bisects() throws {
     let none = try opt("--opt-bisect-limit=0", "--print-pipeline")
     #expect(none.errors == "bisect: not running pass 1, canonicalise, on opt\nopt: infer-rates\n")

@@ -2,6 +2,7 @@ import Foundation
 import MoscDriver
 import MoscIR
 import MoscPasses
+import Synchronization
 import TestSupport
 import Testing
 
@@ -9,6 +10,7 @@ import Testing
 private struct DropBias: Pass {
   static let name = "drop-bias"
   static let stages = (from: Stage.tensor, to: Stage.tensor)
+  static let isOptional = true
 
   init(_ options: inout PassOptions) {}
 
@@ -17,10 +19,18 @@ private struct DropBias: Pass {
       let graph = module.graphs[index]
       module.graphs[index] = try graph.rebuilt { (id, operands, new) throws(Diagnostic) in
         guard case .linear(let op) = graph[id].op, operands.count == 3 else { return nil }
-        return [try new.emit(.linear(op), Array(operands.prefix(2)))]
+        let name = graph[graph[id].results[0]].name
+        return [try new.emit(.linear(op), Array(operands.prefix(2)), name: name)]
       }
     }
   }
+}
+
+/// What a reporter said.
+private final class Log: Sendable {
+  private let text = Mutex("")
+  var lines: [Substring] { text.withLock { $0 }.split(separator: "\n") }
+  func add(_ more: String) { text.withLock { $0 += more } }
 }
 
 @Suite struct ReduceTests {
@@ -57,6 +67,54 @@ private struct DropBias: Pass {
     // A right pass shows nothing to reduce.
     let right = Reducer.differs(try Pipeline.parse("canonicalise"), by: 1e-3, context)
     #expect(throws: DriverError.self) { try Reducer(right).reduce(module) }
+  }
+
+  /// The steps of docs/debugging.md, "A wrong picture": bisect, reduce, explain.
+  @Test func aPlantedMiscompilation() throws {
+    let module = try Parser.parse(Self.block, file: "block.mos")
+    var none = PassOptions(pass: DropBias.name)
+    var passes = try Pipeline.parse("canonicalise,infer-rates,split-gates,winograd")
+    passes.insert(try DropBias(&none), at: 2)
+    let target = try CompilationTarget(CompilationOptions(), precision: nil)
+    let context = PassContext(target: target.passTarget)
+
+    // Bisect: how many optional passes may run before the result is wrong?
+    let log = Log()
+    func isRight(_ limit: Int) throws -> Bool {
+      var options = CompilationOptions()
+      options.bisectLimit = limit
+      let reporter = Reporter(sink: { log.add($0) })
+      var result = module
+      try PassPipeline(options, target, reporter).run(
+        passes, on: &result, verifyEach: true, name: "f")
+      return !Reducer.compute(module, result, differentlyBy: 1e-3)
+    }
+    #expect(try isRight(0))
+    #expect(try !isRight(99))
+    var (right, wrong) = (0, 99)
+    while wrong - right > 1 {
+      let middle = (right + wrong) / 2
+      if try isRight(middle) { right = middle } else { wrong = middle }
+    }
+    _ = try isRight(wrong)
+    let last = log.lines.last { $0.contains(": running") }
+    #expect(last == "bisect: running pass \(wrong), drop-bias, on f")
+
+    // Reduce with that pass alone.
+    let property = Reducer.differs([passes[2]], by: 1e-3, context)
+    let small = try Reducer(property).reduce(module)
+    let text = Printer.print(small)
+    #expect(text.split(separator: "\n").count <= 12, "\(text)")
+
+    // Explain: the lines that the pass changes are the fault.
+    var changes = ChangePrinter(.diff, small)
+    var after = small
+    var copy = context
+    try passes[2].run(&after, &copy)
+    let lines = changes.text(after: DropBias.name, after).split(separator: "\n")
+    let gone = lines.filter { $0.hasPrefix("-") }, come = lines.filter { $0.hasPrefix("+") }
+    #expect(gone.count == 1 && gone[0].contains("linear(") && gone[0].contains(", bias: %bias"))
+    #expect(come.count == 1 && come[0].contains("linear(") && !come[0].contains("bias"))
   }
 
   @Test func keepsErrors() throws {

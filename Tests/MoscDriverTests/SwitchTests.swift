@@ -11,7 +11,8 @@ import Testing
   /// Which switches set a property of the options; none for those that jobs set themselves.
   private static let switches: [String: [String]] = [
     "threads": ["--threads"], "cpu": ["--mcpu"], "attributes": ["--mattr"], "level": ["-O"],
-    "reproducer": ["--reproducer"], "cacheFolder": ["--cache-dir"], "usesCache": ["--no-cache"],
+    "hasDebugInfo": ["--debug-info"],
+    "recordFolder": ["--record"], "reproducer": ["--reproducer"], "cacheFolder": ["--cache-dir"], "usesCache": ["--no-cache"],
     "printBefore": ["--print-before"], "printsBeforeAll": ["--print-before-all"],
     "printAfter": ["--print-after"], "printsAfterAll": ["--print-after-all"],
     "printsChanges": ["--print-changed"], "printsPipeline": ["--print-pipeline"],

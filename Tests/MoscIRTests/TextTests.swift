@@ -96,7 +96,9 @@ import Testing
       func @f(%x: f32[2]) -> (f32[2]) {
         %a = nonsense(%x) : f32[2]
         %b = silu(%q) : f32[2]
-        return %x
+        %c = softmax(%b, axis: 1) : f32[2]
+        %d = neg(%c) : f32[2]
+        return %d
       }
       """
     let error = try #require(throws: Diagnostics.self) { try Parser.parse(text) }

@@ -6,10 +6,16 @@ package protocol Pass: Sendable {
   static var name: String { get }
   /// The stage the pass takes and the stage it leaves.
   static var stages: (from: Stage, to: Stage) { get }
+  /// Whether programs run without the pass, too: it changes speed, not results.
+  static var isOptional: Bool { get }
   /// Reads the options given as `name{key=value}`.
   init(_ options: inout PassOptions) throws(Diagnostic)
   /// Transforms the module; a second run must change nothing.
   func run(_ module: inout Module, _ context: inout PassContext) throws(Diagnostic)
+}
+
+extension Pass {
+  package static var isOptional: Bool { false }
 }
 
 /// The options of one pass as written in `--passes=name{key=value key=value}`.

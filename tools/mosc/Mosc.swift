@@ -12,7 +12,7 @@ struct Mosc: ParsableCommand {
     version: Doctor.versionText,
     subcommands: [
       SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
-      RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self, FuzzCommand.self,
+      RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self, ReplayCommand.self, FuzzCommand.self,
       InspectCommand.self,
       SketchCommand.self, GridCommand.self, BenchCommand.self, DoctorCommand.self,
     ])

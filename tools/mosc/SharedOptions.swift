@@ -117,6 +117,15 @@ struct CompilerArguments: ParsableArguments {
       visibility: .hidden))
   var mattr = ""
 
+  @Flag(name: [.customShort("g"), .long],
+    help: ArgumentHelp("Show kernels and the lines of their ops to gdb and perf.", visibility: .hidden))
+  var debugInfo = false
+
+  @Option(help: ArgumentHelp(
+    "Keep every kernel as text in this folder, for 'replay compare'.", valueName: "folder",
+    visibility: .hidden))
+  var record: String?
+
   @Option(help: ArgumentHelp(
     "Where to write the module when compilation fails.", valueName: "file.mos",
     visibility: .hidden))
@@ -186,6 +195,7 @@ struct CompilerArguments: ParsableArguments {
       throw ValidationError("-O\(level): expected -O0, -O1, -O2 or -O3")
     }
     (options.level, options.reproducer) = (level, reproducer)
+    (options.hasDebugInfo, options.recordFolder) = (debugInfo, record)
     options.cacheFolder = cacheDir
     options.usesCache = !noCache
     (options.printBefore, options.printsBeforeAll) = (printBefore, printBeforeAll)

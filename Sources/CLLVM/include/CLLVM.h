@@ -13,6 +13,8 @@
 #include "llvm-c/Error.h"
 #include "llvm-c/IRReader.h"
 #include "llvm-c/LLJIT.h"
+#include "llvm-c/LLJITUtils.h"
+#include "llvm-c/Object.h"
 #include "llvm-c/Orc.h"
 #include "llvm-c/OrcEE.h"
 #include "llvm-c/Support.h"

@@ -1,3 +1,4 @@
+import Foundation
 import MoscIR
 import MoscLLVM
 
@@ -15,6 +16,10 @@ package struct CompiledKernel: @unchecked Sendable {
   package let compileMilliseconds: Double
   /// Whether the object came from the cache.
   package let isCached: Bool
+  /// Cache entries that could not be used or written, one sentence each.
+  package let warnings: [String]
+  /// Why the code is slower than it might be.
+  package let remarks: [CodeRemark]
 }
 
 /// The forms in which a kernel's code can be shown or saved.
@@ -39,10 +44,14 @@ package struct CompilerOptions: Sendable {
   package var cache: ObjectCache?
   /// How much LLVM does.
   package var level: CodeLevel
+  /// A folder for the text of kernels, into which line tables point; nil for code without them.
+  package var sourceFolder: URL?
 
   package init(
-    facts: TargetFacts, threads: Int = 1, cache: ObjectCache? = nil, level: CodeLevel = .lean
+    facts: TargetFacts, threads: Int = 1, cache: ObjectCache? = nil, level: CodeLevel = .lean,
+    sourceFolder: URL? = nil
   ) {
+    self.sourceFolder = sourceFolder
     self.level = level
     self.facts = facts
     self.threads = threads
@@ -58,8 +67,6 @@ package struct CompilerStatistics: Hashable, Sendable {
   package var objectBytes = 0
   /// The sum over all threads.
   package var compileMilliseconds = 0.0
-  /// Cache entries that could not be used or written, one sentence each.
-  package var warnings: [String] = []
 
   package init() {}
 

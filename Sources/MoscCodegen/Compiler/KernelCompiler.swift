@@ -14,7 +14,7 @@ package final class KernelCompiler: Sendable {
 
   package init(_ options: CompilerOptions) throws {
     self.options = options
-    jit = try JIT()
+    jit = try JIT(isDebugging: options.sourceFolder != nil)
   }
 
   /// What all compilations of this compiler did together.
@@ -76,7 +76,12 @@ package final class KernelCompiler: Sendable {
   ) throws -> CompiledKernel {
     let start = ContinuousClock.now
     let module = LLVMModule(name: KernelLowering.symbol, target: machine)
-    let taskCount = try KernelLowering.lower(kernel, into: module.builder, target: options.facts)
+    let source = try options.sourceFolder.map { try KernelSource(kernel, in: $0) }
+    try source?.write()
+    let (taskCount, remarks) = try KernelLowering.lower(
+      kernel, into: module.builder, target: options.facts, source: source)
+    let symbol = source == nil
+      ? KernelLowering.symbol : KernelLowering.debugSymbol(KernelLowering.symbol, of: kernel.name)
     var warnings: [String] = []
     var object: [UInt8]?
     var key: String?
@@ -103,7 +108,7 @@ package final class KernelCompiler: Sendable {
     }
     let number = nextLibrary.add(1, ordering: .relaxed).oldValue
     let function = try jit.add(
-      object: code, symbol: KernelLowering.symbol, library: "\(kernel.name).\(number)")
+      object: code, symbol: symbol, library: "\(kernel.name).\(number)")
     let time = (ContinuousClock.now - start).components
     let milliseconds = Double(time.seconds) * 1e3 + Double(time.attoseconds) * 1e-15
     total.withLock {
@@ -112,26 +117,31 @@ package final class KernelCompiler: Sendable {
       $0.cacheMisses += isCached ? 0 : 1
       $0.objectBytes += code.count
       $0.compileMilliseconds += isCached ? 0 : milliseconds
-      $0.warnings += warnings
     }
     return CompiledKernel(
       name: kernel.name, function: function, taskCount: taskCount, objectBytes: code.count,
-      compileMilliseconds: milliseconds, isCached: isCached)
+      compileMilliseconds: milliseconds, isCached: isCached, warnings: warnings, remarks: remarks)
   }
 
   /// The code of one kernel in one of its forms.
-  package func artifact(_ form: KernelArtifact, of kernel: Graph) throws -> [UInt8] {
+  package func artifact(
+    _ form: KernelArtifact, of kernel: Graph
+  ) throws -> (code: [UInt8], remarks: [CodeRemark]) {
     let machine = try TargetMachine(facts: options.facts, level: options.level)
     let module = LLVMModule(name: KernelLowering.symbol, target: machine)
-    _ = try KernelLowering.lower(kernel, into: module.builder, target: options.facts)
+    let source = try options.sourceFolder.map { try KernelSource(kernel, in: $0) }
+    let (_, remarks) = try KernelLowering.lower(
+      kernel, into: module.builder, target: options.facts, source: source)
     if form != .llvm {
       try annotate(kernel) { try module.optimise(for: machine, options.level) }
     }
+    let code: [UInt8]
     switch form {
-    case .llvm, .optimised: return Array(module.text.utf8)
-    case .assembly: return Array(try module.assembly(for: machine).utf8)
-    case .object: return try module.object(for: machine)
+    case .llvm, .optimised: code = Array(module.text.utf8)
+    case .assembly: code = Array(try module.assembly(for: machine).utf8)
+    case .object: code = try module.object(for: machine)
     }
+    return (code, remarks)
   }
 
   /// Names the kernel in an error of LLVM.

@@ -60,6 +60,15 @@ struct LoopNest {
   /// Emits one task.
   func emit(task: LLVMValue) throws {
     let e = pull.e
+    if rows > 1, let longest = zip(cuts, cuts.dropFirst()).map({ $1 - $0 }).max(),
+      longest < e.lanes, let result = results.first
+    {
+      let what = longest == 1 ? "one by one" : "\(longest) at a time"
+      pull.remark(
+        "vectorise.narrow",
+        "'%\(pull.graph[result.id].name)' (\(pull.graph.type(result.id))) is computed \(what): longer "
+          + "runs of its elements do not have one source")
+    }
     if turnsPerTask > 0 {
       let turns = columns / (pull.e.lanes * unroll)
       let from = e.mul(task, turnsPerTask)
@@ -188,7 +197,9 @@ struct LoopNest {
       }
     }
     let outer = Array(place.dropLast())
-    if outer.allSatisfy(\.isUniform) { try pull.prepareRow(node, outer) }
+    if outer.allSatisfy(\.isUniform) {
+      try pull.located(at: node) { try pull.prepareRow(node, outer) }
+    }
   }
 
   /// The first padding of which only the row decides whether it is inside.

@@ -30,9 +30,16 @@ extension PullEmitter {
       guard let pointer = pointers[id] else {
         throw failure("no buffer for '%\(graph[id].name)'")
       }
-      return (try load(graph.type(id), pointer, at: index), true)
+      let type = graph.type(id)
+      if !areNeighbours(space.linear(index, in: type.shape)) {
+        remark(
+          "vectorise.gather",
+          "'%\(graph[id].name)' (\(type)) is gathered: elements that a vector of \(lanes) needs are "
+            + "not neighbours in it")
+      }
+      return (try load(type, pointer, at: index), true)
     case .result(let node, _):
-      return try compute(node, at: index)
+      return try located(at: node) { try compute(node, at: index) }
     }
   }
 
@@ -61,17 +68,21 @@ extension PullEmitter {
     let raw: LLVMValue
     if offset.isUniform {
       raw = e.loadRaw(dtype, e.element(pointer, scalar(offset), dtype), lanes: 1)
-    } else if let lane,
-      offset.terms.allSatisfy({
-        $0.variable == lane ? $0.coefficient == 1 : !$0.variable.varies
-      })
-    {
+    } else if let lane, areNeighbours(offset) {
       let start = scalar(offset - IndexExpr(lane))
       raw = e.loadRaw(dtype, e.element(pointer, start, dtype), lanes: lanes, count: active)
     } else {
       raw = gather(dtype, pointer, vector(offset), count)
     }
     return dtype.isFloat ? e.toF32(raw, from: dtype) : toI32(raw, from: dtype)
+  }
+
+  /// Whether the elements at an offset per lane are one element, or lie side by side.
+  private func areNeighbours(_ offset: IndexExpr) -> Bool {
+    offset.isUniform
+      || offset.terms.allSatisfy {
+        $0.variable == lane ? $0.coefficient == 1 : !$0.variable.varies
+      }
   }
 
   private func gather(

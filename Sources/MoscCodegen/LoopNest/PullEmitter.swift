@@ -25,6 +25,8 @@ final class PullEmitter {
   private(set) var lanes = 1
   /// The lanes that stand for elements; the others hold no data.
   private(set) var active = 1
+  /// What could not be done well, each once.
+  private(set) var remarks: [CodeRemark] = []
   private var scopes: [[Key: LLVMValue]] = [[:]]
 
   struct Assumption: Hashable {
@@ -41,13 +43,29 @@ final class PullEmitter {
     case table(NodeID)
   }
 
-  init(_ emitter: FunctionEmitter, _ graph: Graph) {
+  /// The text that debuggers show; nil without line tables.
+  private let source: KernelSource?
+
+  init(_ emitter: FunctionEmitter, _ graph: Graph, source: KernelSource? = nil) {
     e = emitter
     self.graph = graph
+    self.source = source
+  }
+
+  /// Runs `body`, whose instructions belong to a node in the eyes of debuggers.
+  func located<T>(at node: NodeID, _ body: () throws -> T) rethrows -> T {
+    guard let source, let lines = e.debug?.lines else { return try body() }
+    return try lines.at(line: source.line(of: node), body)
   }
 
   func failure(_ message: String) -> LoweringError {
     LoweringError(kernel: graph.name, message)
+  }
+
+  /// Notes why the code is not as good as it might be.
+  func remark(_ id: String, _ message: String) {
+    let remark = CodeRemark(kernel: graph.name, id: id, message: message)
+    if !remarks.contains(remark) { remarks.append(remark) }
   }
 
   // MARK: Scopes

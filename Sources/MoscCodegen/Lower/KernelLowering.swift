@@ -16,22 +16,45 @@ package struct KernelLowering {
     let emit: (_ task: LLVMValue) throws -> Void
   }
 
-  /// Writes the kernel into an empty module and returns its number of tasks.
+  /// The inner function, which does the work.
+  private static let body = "body"
+
+  /// The symbol of a function where line tables are wanted: the kernel's name for the inner
+  /// function, so that debuggers and profilers show it, and names that begin with it for others.
+  static func debugSymbol(_ function: String, of kernel: String) -> String {
+    function == body ? kernel : "\(kernel).\(function)"
+  }
+
+  /// Writes the kernel into an empty module, with line tables that point into `source` if there is
+  /// one.
   ///
   /// The function takes the addresses of the parameters' buffers, then of the results'. Pointers
   /// are loaded once and handed to an inner function whose parameters do not alias.
-  package static func lower(
-    _ kernel: Graph, into builder: IRBuilder, target: TargetFacts
-  ) throws -> Int {
-    let graph = try expandComposites(kernel)
+  static func lower(
+    _ kernel: Graph, into builder: IRBuilder, target: TargetFacts, source: KernelSource?
+  ) throws -> (taskCount: Int, remarks: [CodeRemark]) {
+    guard let source else { return try write(expandComposites(kernel), builder, target, nil) }
+    let lines = source.lines(for: builder)
+    defer { lines.finish() }
+    return try lines.at(line: source.firstLine) {
+      try write(source.graph, builder, target, (lines, source))
+    }
+  }
+
+  private static func write(
+    _ graph: Graph, _ builder: IRBuilder, _ target: TargetFacts,
+    _ debug: (lines: DebugLines, source: KernelSource)?
+  ) throws -> (taskCount: Int, remarks: [CodeRemark]) {
     let e = FunctionEmitter(builder, target: target)
+    e.debug = debug.map { ($0.lines, graph.name) }
     var taskCount = 0
+    var remarks: [CodeRemark] = []
     let buffers = graph.parameters.count + graph.results.count
     let integer = builder.int(bits: 64)
     let body = try e.define(
-      "body", [LLVMType](repeating: builder.pointer, count: buffers) + [integer, integer]
+      Self.body, [LLVMType](repeating: builder.pointer, count: buffers) + [integer, integer]
     ) { arguments in
-      let pull = PullEmitter(e, graph)
+      let pull = PullEmitter(e, graph, source: debug?.source)
       for (id, pointer) in zip(graph.parameters, arguments) { pull.pointers[id] = pointer }
       let results = zip(graph.results, arguments.dropFirst(graph.parameters.count))
       let parts = try parts(pull, results.map { ($0, $1) })
@@ -47,6 +70,7 @@ package struct KernelLowering {
         }
         taskCount += part.taskCount
       }
+      remarks = pull.remarks
       return nil
     }
     e.define(symbol, [builder.pointer, integer, integer], visibility: .exported) { arguments in
@@ -57,7 +81,7 @@ package struct KernelLowering {
       return nil
     }
     try e.finish()
-    return taskCount
+    return (taskCount, remarks)
   }
 
   /// The parts that compute the results: tuned kernels where they apply, else loop nests for
@@ -90,48 +114,60 @@ package struct KernelLowering {
   private static func tunedPart(
     _ pull: PullEmitter, _ result: (id: ValueID, pointer: LLVMValue)
   ) throws -> Part? {
-    let body = BodyFacts(pull.graph, [result.id])
-    for id in body.nodes.reversed() {
-      let node = pull.graph[id]
-      switch node.op {
-      case .linear, .conv2d:
-        if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
-      case .winogradConv2d(let op):
-        if let lowering = WinogradLowering(pull, op, id, result) { return try lowering.part() }
-      case .winogradInput(let op):
-        let emitter = WinogradInputEmitter(pull, op, node, result)
-        return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
-      case .pack(let op) where node.results == [result.id]:
-        return try packPart(pull, op, node, result.pointer)
-      case .repack(let op) where node.results == [result.id]:
-        return try repackPart(pull, op, node, result.pointer)
-      case .attention(let op):
-        if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part() }
-      case .regionalAttention(let op):
-        if let lowering = RegionalAttentionLowering(pull, op, node, result) {
-          return lowering.part()
-        }
-      case .groupAffine(let op) where node.results == [result.id]:
-        let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
-        return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
-      case .attentionStatistics(let op) where node.results == [result.id]:
-        return try AttentionGradientLowering(pull, op, node, into: result.pointer).part()
-      case .attentionGradient(let op) where node.results == [result.id]:
-        return try AttentionGradientLowering(pull, op, node, into: result.pointer).part()
-      case .scatterAdd(let op) where node.results == [result.id]:
-        let emitter = try ScatterAddEmitter(pull, op, node, into: result.pointer)
-        return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
-      case .gram(let op) where node.results == [result.id]:
-        let emitter = try GramEmitter(pull, op, node, into: result.pointer)
-        return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
-      case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
-        .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
-        .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .reverse,
-        .broadcast, .upsampleNearest, .gather, .scatterAdd, .gram, .pack, .repack, .reduceSum,
-        .reduceMax, .softmax, .layerNorm, .groupNorm, .matmul, .winogradWeight, .attentionStatistics,
-        .attentionGradient, .lora, .loraMerge, .geglu, .timestepEmbedding, .gradient, .call, .arena, .subview, .launch:
-        continue
+    for id in BodyFacts(pull.graph, [result.id]).nodes.reversed() {
+      let part = try pull.located(at: id) { try tunedPart(pull, at: id, result) }
+      guard let part else { continue }
+      return Part(taskCount: part.taskCount) { task in
+        try pull.located(at: id) { try part.emit(task) }
       }
+    }
+    return nil
+  }
+
+  /// The part for a result of which one node is the heart, or nil.
+  private static func tunedPart(
+    _ pull: PullEmitter, at id: NodeID, _ result: (id: ValueID, pointer: LLVMValue)
+  ) throws -> Part? {
+    let node = pull.graph[id]
+    switch node.op {
+    case .linear, .conv2d:
+      if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
+    case .winogradConv2d(let op):
+      if let lowering = WinogradLowering(pull, op, id, result) { return try lowering.part() }
+    case .winogradInput(let op):
+      let emitter = WinogradInputEmitter(pull, op, node, result)
+      return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
+    case .pack(let op) where node.results == [result.id]:
+      return try packPart(pull, op, node, result.pointer)
+    case .repack(let op) where node.results == [result.id]:
+      return try repackPart(pull, op, node, result.pointer)
+    case .attention(let op):
+      if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part() }
+    case .regionalAttention(let op):
+      if let lowering = RegionalAttentionLowering(pull, op, node, result) {
+        return lowering.part()
+      }
+    case .groupAffine(let op) where node.results == [result.id]:
+      let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
+      return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
+    case .attentionStatistics(let op) where node.results == [result.id]:
+      return try AttentionGradientLowering(pull, op, node, into: result.pointer).part()
+    case .attentionGradient(let op) where node.results == [result.id]:
+      return try AttentionGradientLowering(pull, op, node, into: result.pointer).part()
+    case .scatterAdd(let op) where node.results == [result.id]:
+      let emitter = try ScatterAddEmitter(pull, op, node, into: result.pointer)
+      return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
+    case .gram(let op) where node.results == [result.id]:
+      let emitter = try GramEmitter(pull, op, node, into: result.pointer)
+      return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
+    case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
+      .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
+      .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .reverse,
+      .broadcast, .upsampleNearest, .gather, .scatterAdd, .gram, .pack, .repack, .reduceSum,
+      .reduceMax, .softmax, .layerNorm, .groupNorm, .matmul, .winogradWeight, .attentionStatistics,
+      .attentionGradient, .lora, .loraMerge, .geglu, .timestepEmbedding, .gradient, .call, .arena,
+      .subview, .launch:
+      break
     }
     return nil
   }

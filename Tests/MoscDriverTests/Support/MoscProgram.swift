@@ -6,6 +6,8 @@ enum MoscProgram {
     var status: Int32
     var output: String
     var errors: String
+    /// The number of the process, which has ended.
+    var process: Int32
   }
 
   /// The program beside the test bundle.
@@ -30,8 +32,15 @@ enum MoscProgram {
   }
 
   static func run(_ arguments: [String], input: String? = nil) throws -> Outcome {
+    try run(url.path, arguments, input: input)
+  }
+
+  /// Runs another program in the same way.
+  static func run(
+    _ program: String, _ arguments: [String], input: String? = nil
+  ) throws -> Outcome {
     let process = Process()
-    process.executableURL = url
+    process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     let folder = Scratch()
     let output = folder.url.appendingPathComponent("stdout")
@@ -48,7 +57,8 @@ enum MoscProgram {
     return Outcome(
       status: process.terminationReason == .exit ? process.terminationStatus : -1,
       output: String(decoding: try Data(contentsOf: output), as: UTF8.self),
-      errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self))
+      errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self),
+      process: process.processIdentifier)
   }
 }
 
