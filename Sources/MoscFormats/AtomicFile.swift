@@ -4,10 +4,16 @@ import Foundation
 package enum AtomicFile {
   /// Writes through a temporary file in the same folder, synchronises it and renames it.
   ///
-  /// The body gets the open file; when it throws, nothing is left behind.
+  /// The body gets the open file; when it throws, nothing is left behind. A link stays, and what it
+  /// leads to is replaced; a device or pipe is written to as it is.
   package static func write(
     to url: URL, _ body: (FileHandle) throws -> Void
   ) throws {
+    let url = url.resolvingSymlinksInPath()
+    var status = stat()
+    if stat(url.path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+      return try stream(to: url, body)
+    }
     let folder = url.deletingLastPathComponent()
     let temporary = folder.appending(
       path: ".mosc-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp")
@@ -32,6 +38,16 @@ package enum AtomicFile {
       unlink(temporary.path)
       throw FormatError(url.path, nil, "cannot be written: \(reason)")
     }
+  }
+
+  /// Writes to something that is not a file and must not be replaced by one.
+  private static func stream(to url: URL, _ body: (FileHandle) throws -> Void) throws {
+    let descriptor = open(url.path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw FormatError(url.path, nil, "cannot be written: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    try body(FileHandle(fileDescriptor: descriptor, closeOnDealloc: false))
   }
 
   /// Writes the bytes.

@@ -18,6 +18,28 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a.txt"])
   }
 
+  @Test func linksStay() throws {
+    let (link, target) = (folder.appendingPathComponent("l"), folder.appendingPathComponent("t"))
+    try "old".write(to: target, atomically: true, encoding: .utf8)
+    try FileManager.default.createSymbolicLink(at: link, withDestinationURL: target)
+    try OutputFile(link.path).write("new")
+    #expect(try String(contentsOf: target, encoding: .utf8) == "new")
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link.path) == target.path)
+  }
+
+  /// A file in the place of a device would break other programs.
+  @Test func pipesAndDevicesStay() throws {
+    let pipe = folder.appendingPathComponent("pipe").path
+    #expect(mkfifo(pipe, 0o600) == 0)
+    let reader = open(pipe, O_RDONLY | O_NONBLOCK)
+    defer { close(reader) }
+    try OutputFile(pipe).write("text")
+    var bytes = [UInt8](repeating: 0, count: 8)
+    #expect(read(reader, &bytes, 8) == 4 && bytes.starts(with: Array("text".utf8)))
+    var status = stat()
+    #expect(stat(pipe, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
+  }
+
   @Test func refusesMissingFoldersBeforeTheWork() throws {
     let path = folder.appendingPathComponent("no/such/a.png").path
     #expect {
