@@ -29,7 +29,8 @@ package struct BenchJob {
     let compiled = try compiler.compile(source.module, function: source.function.name)
     let loadStart = Clock.now()
     let program = try Program(
-      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: reporter)
+      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: reporter,
+      packed: compiler.packedWeights)
     let loadEnd = Clock.now()
     _ = try program.run(inputs)
     let cold = Host.secondsSinceStart

@@ -65,11 +65,15 @@ package struct BoundFunction {
 
   /// Runs every launch.
   ///
-  /// - Parameter observe: called after each launch with its index and seconds.
-  package func run(pool: ThreadPool, observe: ((Int, Double) -> Void)? = nil) throws {
+  /// - Parameters:
+  ///   - skipped: launches whose results are there already.
+  ///   - observe: called after each launch with its index and seconds.
+  package func run(
+    pool: ThreadPool, skipping skipped: Set<Int> = [], observe: ((Int, Double) -> Void)? = nil
+  ) throws {
     do {
       try launches.run(
-        on: pool, observe: observe, isCancelled: { Interruption.isRequested })
+        on: pool, skipping: skipped, observe: observe, isCancelled: { Interruption.isRequested })
     } catch is CancellationError {
       throw DriverError.interrupted
     }

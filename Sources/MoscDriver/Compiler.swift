@@ -50,6 +50,8 @@ package final class Compiler: Sendable {
   package let reporter: Reporter
   private let kernels: KernelCompiler
   private let remarks: RemarkPrinter
+  /// Packed weights of earlier runs; nil without a cache.
+  package let packedWeights: PackedWeights?
 
   /// A compiler that keeps no more than some bytes, with the same threads and cache.
   package func budgeted(load: Int?, step: Int?) throws -> Compiler {
@@ -70,6 +72,8 @@ package final class Compiler: Sendable {
     target = try CompilationTarget(options, precision: precision)
     self.pool = pool ?? ThreadPool(threads: target.threads)
     let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
+    packedWeights = options.usesCache
+      ? PackedWeights(folder: folder.appendingPathComponent("weights")) : nil
     let cache = ObjectCache(directory: folder.appendingPathComponent("objects"))
     kernels = try KernelCompiler(
       CompilerOptions(
@@ -175,7 +179,9 @@ package final class Compiler: Sendable {
   }
 
   private static func callable(_ kernel: CompiledKernel) -> Kernel {
-    Kernel(name: kernel.name, function: kernel.function, taskCount: kernel.taskCount)
+    Kernel(
+      name: kernel.name, function: kernel.function, taskCount: kernel.taskCount,
+      identity: kernel.key)
   }
 
   /// The code of a kernel in one of its forms.

@@ -40,7 +40,8 @@ package struct ModelComponents {
     let source = try model.program(function)
     let compiled = try compiler.compile(source.module, function: source.function.name)
     return try Program(
-      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: compiler.reporter)
+      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: compiler.reporter,
+      packed: compiler.packedWeights)
   }
 }
 

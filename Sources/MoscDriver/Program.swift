@@ -52,9 +52,10 @@ package final class Program {
   ///
   /// - Parameter memory: where inputs and results of these names lie; a run neither asks for the
   ///   inputs nor copies the results.
+  /// - Parameter packed: where values that depend on weights only are kept between runs.
   package init(
     _ compiled: CompiledFunction, weights: WeightFiles, pool: ThreadPool, reporter: Reporter,
-    memory: [String: AlignedBuffer] = [:]
+    memory: [String: AlignedBuffer] = [:], packed: PackedWeights? = nil
   ) throws {
     self.memory = memory
     self.compiled = compiled
@@ -75,30 +76,44 @@ package final class Program {
       inputs[parameter.name] = (buffer, parameter.type, parameter.rate)
     }
     var known = inputs.mapValues(\.buffer)
-    func bind(_ function: LinkedFunction?, _ arena: AlignedBuffer?) throws -> BoundFunction? {
+    func bind(
+      _ function: LinkedFunction?, _ arena: AlignedBuffer?, found: [String: AlignedBuffer] = [:]
+    ) throws -> BoundFunction? {
       guard let function else { return nil }
-      let bound = try BoundFunction(function, inputs: known, weights: weights, results: memory, arena: arena)
+      let bound = try BoundFunction(
+        function, inputs: known, weights: weights, results: memory.merging(found) { $1 },
+        arena: arena)
       known.merge(bound.outputs) { _, new in new }
       return bound
     }
-    let load = try bind(compiled.load, try Self.arena(compiled.load?.executable.arenaBytes ?? 0))
+    var plan = LoadPlan()
+    if let packed, let load = compiled.load {
+      plan = LoadPlan(load, weights, packed, pool: pool)
+      for warning in plan.warnings { reporter.warn(warning) }
+    }
+    let load = try bind(
+      compiled.load, try Self.arena(compiled.load?.executable.arenaBytes ?? 0), found: plan.found)
     prompt = try bind(compiled.prompt, arena)
     step = try bind(compiled.step, arena)
     loadBytes = compiled.load?.outputs.reduce(0) { $0 + $1.type.byteCount() } ?? 0
     loaded = load.map { part in
       part.function.outputs.map { ($0.name, $0.type, part.outputs[$0.name]) }
     } ?? []
-    if let load { try run(load, reporter, compiled.name) }
+    guard let load else { return }
+    try run(load, skipping: plan.skipped, reporter, compiled.name)
+    plan.store(load.outputs)
   }
 
   private static func arena(_ bytes: Int) throws -> AlignedBuffer? {
     bytes > 0 ? try AlignedBuffer(byteCount: bytes) : nil
   }
 
-  private func run(_ load: BoundFunction, _ reporter: Reporter, _ name: String) throws {
+  private func run(
+    _ load: BoundFunction, skipping skipped: Set<Int>, _ reporter: Reporter, _ name: String
+  ) throws {
     let total = load.function.executable.launches.count
     try reporter.phase(.load, "weights of \(name)") {
-      try load.run(pool: pool) { index, _ in
+      try load.run(pool: pool, skipping: skipped) { index, _ in
         for weight in load.function.lastReads[index] ?? [] { self.weights.forget(weight) }
         reporter.progress(.load, "weights of \(name)", done: index + 1, of: total)
       }

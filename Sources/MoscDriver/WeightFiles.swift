@@ -43,6 +43,11 @@ package struct WeightFiles: Sendable {
     return tensor.bytes
   }
 
+  /// What tells the numbers of a weight from any others, in other runs, too; nil if nothing does.
+  package func identity(of weight: Param) -> String? {
+    sources[weight.source]?.identity.map { "\($0) \(weight.name) \(weight.type)" }
+  }
+
   /// Lets the system take back the pages of a weight that will not be read again soon.
   package func forget(_ weight: Param) { sources[weight.source]?.dropPages(of: weight.name) }
 }

@@ -4,6 +4,8 @@ import Foundation
 package final class MappedFile: @unchecked Sendable {
   package let url: URL
   package let bytes: UnsafeRawBufferPointer
+  /// Path, device, number, size and time of change: a file written anew has another one.
+  package let identity: String
 
   package init(_ url: URL) throws(FormatError) {
     self.url = url
@@ -26,6 +28,9 @@ package final class MappedFile: @unchecked Sendable {
     else {
       throw FormatError(url.path, nil, "cannot be mapped: \(String(cString: strerror(errno)))")
     }
+    let time = status.st_mtim
+    identity = "\(url.standardizedFileURL.path) \(status.st_dev) \(status.st_ino) \(size) "
+      + "\(time.tv_sec).\(time.tv_nsec)"
     bytes = UnsafeRawBufferPointer(start: address, count: size)
   }
 

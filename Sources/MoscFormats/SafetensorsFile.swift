@@ -22,6 +22,8 @@ package final class SafetensorsFile: Sendable {
   package let entries: [Entry]
   private let index: [String: Int]
   private let file: MappedFile
+  /// What tells the file from any other, and from itself written anew.
+  package var identity: String? { file.identity }
 
   /// The longest header that is believed.
   private static let maximumHeader = 100_000_000

@@ -4,6 +4,8 @@ import Foundation
 package protocol WeightSource: Sendable {
   /// Where the tensors come from, as error messages say it.
   var place: String { get }
+  /// What tells the tensors from any others, in other runs, too; nil for what only this run has.
+  var identity: String? { get }
   /// The names of the tensors.
   var names: [String] { get }
   /// The tensor of a name.
@@ -17,6 +19,10 @@ package struct WeightTensor {
   package var dtype: ElementType
   package var shape: [Int]
   package var bytes: UnsafeRawBufferPointer
+}
+
+extension WeightSource {
+  package var identity: String? { nil }
 }
 
 extension SafetensorsFile: WeightSource {

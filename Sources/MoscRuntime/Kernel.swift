@@ -9,8 +9,13 @@ package struct Kernel: @unchecked Sendable {
   package let name: String
   package let function: Function
   package let taskCount: Int
+  /// What tells the machine code from any other's; nil if nobody asked for it.
+  package let identity: String?
 
-  package init(name: String, function: @escaping Function, taskCount: Int) {
+  package init(
+    name: String, function: @escaping Function, taskCount: Int, identity: String? = nil
+  ) {
+    self.identity = identity
     self.name = name
     self.function = function
     self.taskCount = taskCount

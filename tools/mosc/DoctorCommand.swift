@@ -5,7 +5,7 @@ struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Say what mosc runs on, and what is missing.")
 
-  @Option(help: ArgumentHelp("The folder of the kernel cache.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The folder of the cache of kernels and packed weights.", valueName: "folder"))
   var cacheDir: String?
 
   func run() throws {

@@ -99,10 +99,10 @@ struct CompilerArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The processor to compile for.", valueName: "native|NAME"))
   var mcpu = "native"
 
-  @Option(help: ArgumentHelp("The folder of the kernel cache.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The folder of the cache of kernels and packed weights.", valueName: "folder"))
   var cacheDir: String?
 
-  @Flag(help: "Neither read nor write the kernel cache.")
+  @Flag(help: "Neither read nor write the cache.")
   var noCache = false
 
   @Option(name: .customShort("O", allowingJoined: true),

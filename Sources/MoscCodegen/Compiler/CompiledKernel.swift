@@ -14,6 +14,8 @@ package struct CompiledKernel: @unchecked Sendable {
   package let objectBytes: Int
   /// The time spent writing LLVM IR, optimising it and emitting machine code.
   package let compileMilliseconds: Double
+  /// The key of the object, which stands for everything that decides its bytes; nil without a cache.
+  package let key: String?
   /// Whether the object came from the cache.
   package let isCached: Bool
   /// Cache entries that could not be used or written, one sentence each.

@@ -120,7 +120,7 @@ package final class KernelCompiler: Sendable {
     }
     return CompiledKernel(
       name: kernel.name, function: function, taskCount: taskCount, objectBytes: code.count,
-      compileMilliseconds: milliseconds, isCached: isCached, warnings: warnings, remarks: remarks)
+      compileMilliseconds: milliseconds, key: key, isCached: isCached, warnings: warnings, remarks: remarks)
   }
 
   /// The code of one kernel in one of its forms.
