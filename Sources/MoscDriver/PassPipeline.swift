@@ -89,7 +89,8 @@ package struct PassPipeline {
       for timing in manager.timings {
         reporter.print(
           String(format: "%8.2f ms  ", timing.duration.seconds * 1e3) + timing.pass
-            + String(format: " (verified in %.2f ms)", timing.verification.seconds * 1e3))
+            + (verifyEach
+              ? String(format: " (verified in %.2f ms)", timing.verification.seconds * 1e3) : ""))
       }
     }
   }

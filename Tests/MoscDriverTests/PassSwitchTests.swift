@@ -134,6 +134,62 @@ import Testing
     #expect(try opt("--time-trace=\(scratch.path("no/such/folder/t.json"))").status == 2)
   }
 
+  @Test func printsAfter() throws {
+    let outcome = try opt("--print-after=canonicalise")
+    #expect(outcome.errors.hasPrefix("// after canonicalise\nmosc 1\n"))
+    #expect(outcome.errors.components(separatedBy: "// after").count == 2)
+    let all = try opt("--print-after-all").errors
+    #expect(all.contains("// after canonicalise\n") && all.contains("// after infer-rates\n"))
+    #expect(try opt("--print-after=gild").status == 2)
+  }
+
+  @Test func timesAndVerifies() throws {
+    func times(_ switches: String...) throws -> [Substring] {
+      try MoscProgram.run(
+        ["compile", "unet", "--latent=8x8", "--emit=plan", "-o", scratch.path("p"), "--time-passes"]
+          + switches
+      ).errors.split(separator: "\n").filter { $0.contains(" ms  ") }
+    }
+    let plain = try times()
+    #expect(plain.count > 5 && !plain.contains { $0.contains("verified") })
+    let verified = try times("--verify-each")
+    #expect(verified.count == plain.count)
+    #expect(verified.allSatisfy { $0.contains("(verified in ") })
+  }
+
+  @Test func listsPasses() throws {
+    let list = try MoscProgram.run("opt", "--list-passes")
+    #expect(list.status == 0 && list.output.contains("  fuse (tensor → kernel)\n"))
+    #expect(list.output.contains("inference pipeline:\n"))
+  }
+
+  @Test func leavesPassesOut() throws {
+    func pipeline(_ switches: String...) throws -> String {
+      try MoscProgram.run(
+        ["compile", "text_encoder", "--emit=plan", "-o", scratch.path("p"), "--print-pipeline"]
+          + switches
+      ).errors
+    }
+    #expect(try pipeline().contains(",fold-lora,"))
+    #expect(try !pipeline("--disable-pass=fold-lora").contains("fold-lora"))
+    #expect(try pipeline("--disable-pass=fuse").contains("expected one of canonicalise"))
+  }
+
+  @Test func filtersKernels() throws {
+    func kernels(_ filter: String) throws -> MoscProgram.Outcome {
+      try MoscProgram.run(
+        "compile", "text_encoder", "--emit=llvm", "--filter-kernel=\(filter)")
+    }
+    let found = try kernels("softmax")
+    let names = found.output.split(separator: "\n").filter { $0.hasPrefix("; kernel @") }
+    let attention = try kernels("attention").output.split(separator: "\n")
+      .filter { $0.hasPrefix("; kernel @") }
+    #expect(names.allSatisfy { $0.contains("softmax") })
+    #expect(!attention.isEmpty && attention.allSatisfy { $0.contains("attention") })
+    let none = try kernels("no-such-kernel")
+    #expect(none.status == 2 && none.errors.contains("fits none of the"))
+  }
+
   @Test func differences() {
     #expect(ChangePrinter.diff("a\nb\nc", "a\nb\nc") == "")
     #expect(ChangePrinter.diff("a\nb\nc", "a\nx\nc") == " a\n-b\n+x\n c")
