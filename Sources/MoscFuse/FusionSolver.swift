@@ -2,13 +2,13 @@
 package enum FusionSolver: String, CaseIterable, Hashable, Sendable {
   /// The reference's search, stopped after the reference's number of iterations.
   case lbfgs
-  /// The exact minimum with a penalty on the change, by Cholesky's decomposition.
+  /// The exact minimum with a penalty on the change (`RidgeSearch`).
   case ridge
   /// The smallest change among all exact minima, by eigenvalues.
   case minNorm = "min-norm"
 
   /// What a solver found.
-  package struct Solution: Sendable {
+  package struct Solution: Hashable, Sendable {
     /// M of the change `Q M`.
     package var m: Matrix
     package var loss: Double
@@ -40,41 +40,22 @@ package enum FusionSolver: String, CaseIterable, Hashable, Sendable {
       let start = Matrix(problem.basis.columns, problem.gram.columns)
       let outcome = LBFGS(iterations: iterations).minimise(problem, from: start)
       return Solution(m: outcome.best, loss: outcome.loss, evaluations: outcome.evaluations)
-    case .ridge: return try Self.ridge(problem)
+    case .ridge: return try RidgeSearch([problem]).solutions()[0]
     case .minNorm: return try Self.minNorm(problem)
     }
   }
 
-  /// `M (G + λ) = T` with the largest λ of `tr(G)/in · 10⁻ᵏ`, k = 0, 1, …, 10, that keeps 99 % of the
-  /// reduction of the loss that the smallest one reaches.
-  private static func ridge(_ problem: ReducedProblem) throws(LinearAlgebraError) -> Solution {
-    let mean = problem.gram.trace / Double(problem.gram.columns)
-    func solved(_ decade: Int) -> Solution? {
-      var shifted = problem.gram
-      let penalty = mean * Self.power(-decade)
-      for i in 0..<shifted.rows { shifted[i, i] += penalty }
-      guard let m = LinearAlgebra.solve(problem.target, over: shifted) else { return nil }
-      return Solution(m: m, loss: problem.loss(m), penalty: penalty, evaluations: 1)
+  /// Solves layers that read the same inputs: their problems have the same G.
+  package func solve(
+    together problems: [ReducedProblem], iterations: Int
+  ) throws(LinearAlgebraError) -> [Solution] {
+    let isSolvable = problems.allSatisfy { $0.basis.columns > 0 && $0.gram.trace > 0 }
+    if self == .ridge, isSolvable, !problems.isEmpty {
+      return try RidgeSearch(problems).solutions()
     }
-    var floor: Solution?
-    for decade in stride(from: Self.mostDecades, through: 0, by: -1) {
-      floor = solved(decade)
-      if floor != nil { break }
-    }
-    guard let floor else {
-      throw LinearAlgebraError("the statistics are not those of numbers: no penalty solves them")
-    }
-    let start = problem.initialLoss
-    // Losses below rounding cannot be compared.
-    let slack = (1 - Self.kept) * (start - floor.loss) + 1e-14 * start
-    for decade in 0..<Self.mostDecades {
-      if let solution = solved(decade), solution.loss <= floor.loss + slack { return solution }
-    }
-    return floor
-  }
-
-  private static func power(_ exponent: Int) -> Double {
-    (0..<abs(exponent)).reduce(1.0) { value, _ in exponent < 0 ? value / 10 : value * 10 }
+    var solutions: [Solution] = []
+    for problem in problems { solutions.append(try solve(problem, iterations: iterations)) }
+    return solutions
   }
 
   /// `M = T G⁺`.

@@ -61,13 +61,28 @@ package struct MomentSum: Hashable, Sendable {
 
   /// The whole symmetric matrix.
   package var matrix: Matrix {
+    values.withUnsafeBufferPointer { Self.matrix($0, width: width) }
+  }
+
+  /// The whole symmetric matrix of a triangle.
+  package static func matrix(_ triangle: UnsafeBufferPointer<Double>, width: Int) -> Matrix {
     var result = Matrix(width, width)
-    var place = 0
-    for i in 0..<width {
-      for j in i..<width {
-        result[i, j] = values[place]
-        result[j, i] = values[place]
-        place += 1
+    guard let source = triangle.baseAddress, width > 0 else { return result }
+    result.values.withUnsafeMutableBufferPointer { buffer in
+      guard let target = buffer.baseAddress else { return }
+      var place = 0
+      for i in 0..<width {
+        (target + i * width + i).update(from: source + place, count: width - i)
+        place += width - i
+      }
+      // The other triangle square by square, as columns of many rows do not fit the cache.
+      let side = 32
+      for top in stride(from: 0, to: width, by: side) {
+        for left in stride(from: 0, through: top, by: side) {
+          for i in top..<min(top + side, width) {
+            for j in left..<min(left + side, i) { target[i * width + j] = target[j * width + i] }
+          }
+        }
       }
     }
     return result

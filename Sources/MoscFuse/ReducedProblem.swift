@@ -40,7 +40,7 @@ package struct ReducedProblem: Sendable {
   /// Q, `[out,R]`.
   package let basis: Matrix
   /// G, `[in,in]`.
-  package private(set) var gram: Matrix
+  package var gram: Matrix
   /// T, `[R,in]`.
   package private(set) var target: Matrix
   /// c.
@@ -73,8 +73,12 @@ package struct ReducedProblem: Sendable {
 
   /// Adds what a concept asks for; its B lies in the columns of the basis.
   package mutating func add(_ demand: ConceptDemand) {
-    let share = Self.share(demand, basis)
     gram.add(demand.gram)
+    add(Self.share(demand, basis))
+  }
+
+  /// Adds what a concept asks for, but for its G, which layers may have in common.
+  package mutating func add(_ share: Share) {
     target.add(share.target)
     constant += share.constant
     rows += share.rows
@@ -113,6 +117,9 @@ package struct ReducedProblem: Sendable {
 
   /// f.
   package func loss(_ m: Matrix) -> Double { evaluate(m).loss }
+
+  /// f, given `tr(M G Mᵀ) − 2 tr(M Tᵀ)`.
+  func loss(gain: Double) -> Double { (gain + constant) * scale }
 
   /// The loss before any change.
   package var initialLoss: Double { constant * scale }

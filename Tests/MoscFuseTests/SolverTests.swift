@@ -113,4 +113,66 @@ import Testing
       #expect(try solver.solve(problem, iterations: 5).m.norm == 0)
     }
   }
+
+  /// Layers of equal inputs whose moments fall off as those of networks do, or with unrelated targets.
+  private func wideProblems(isRelated: Bool) throws -> [ReducedProblem] {
+    var state: UInt64 = 11
+    func number() -> Double {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Double(Int64(bitPattern: state)) / 0x1p63
+    }
+    func numbers(_ rows: Int, _ columns: Int) -> Matrix {
+      Matrix(rows, columns, (0..<rows * columns).map { _ in number() })
+    }
+    let width = RidgeSearch.wide + 6
+    var x = numbers(width / 2, width)
+    for i in 0..<x.rows { for j in 0..<width { x[i, j] *= exp(-Double(j) / 60) } }
+    let moments = Matrix.product(transposed: x, x)
+    return try [3, 5].map { rank in
+      let up = numbers(40, rank)
+      let basis = try LinearAlgebra.basis(up)
+      var problem = ReducedProblem(
+        basis: basis, gram: Matrix(0, 0), target: Matrix(rank, width), constant: 0, rows: 0)
+      let demand = ConceptDemand(
+        gram: moments, rows: x.rows, up: up, down: numbers(rank, width))
+      problem.add(ReducedProblem.share(demand, basis))
+      problem.gram = moments
+      if !isRelated { problem.gram = .identity(width); spread(&problem.gram) }
+      return problem
+    }
+  }
+
+  /// A diagonal over twelve decades, of which every direction matters.
+  private func spread(_ matrix: inout Matrix) {
+    for i in 0..<matrix.rows {
+      matrix[i, i] = pow(10, -12 * Double(i) / Double(matrix.rows))
+    }
+  }
+
+  /// The space gives what decompositions give, for layers that share their inputs.
+  @Test func wideLayersInKrylovSpace() throws {
+    let problems = try wideProblems(isRelated: true)
+    let search = RidgeSearch(problems)
+    let exact = try search.byDecomposition()
+    let found = try #require(try search.inKrylovSpace())
+    for (index, (a, b)) in zip(exact, found).enumerated() {
+      let reduction = problems[index].initialLoss - a.loss
+      #expect(a.penalty == b.penalty && reduction > 0)
+      #expect(abs(a.loss - b.loss) < 2 * RidgeSearch.tolerance * reduction)
+      #expect((a.m - b.m).norm < 0.02 * a.m.norm)
+      #expect(abs(problems[index].loss(b.m) - b.loss) < 1e-9 * problems[index].initialLoss)
+      #expect(b.evaluations < problems[index].gram.columns / 4)
+    }
+    // Alone or together: each decomposition serves all.
+    let alone = try RidgeSearch([problems[1]]).byDecomposition()[0]
+    #expect((alone.m - exact[1].m).norm < 1e-9 * exact[1].m.norm)
+  }
+
+  /// Where the space would have to be large, decompositions solve instead.
+  @Test func unrelatedTargetsAreDecomposed() throws {
+    let search = RidgeSearch(try wideProblems(isRelated: false))
+    #expect(try search.inKrylovSpace() == nil)
+    let (found, exact) = (try search.solutions(), try search.byDecomposition())
+    #expect(found.map(\.m) == exact.map(\.m))
+  }
 }

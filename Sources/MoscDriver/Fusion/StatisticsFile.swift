@@ -67,8 +67,11 @@ struct StatisticsFile: Sendable {
   /// Whether the inputs of a layer were measured.
   func holds(_ layer: FusionLayer) -> Bool { tensors[layer.id] != nil }
 
-  /// The moments of a layer's inputs; nil for a layer that was not measured.
-  func moments(_ layer: FusionLayer) throws -> MomentSum? {
+  /// What layers that read the same inputs have in common; nil for a layer that was not measured.
+  func inputs(of layer: FusionLayer) -> String? { tensors[layer.id] }
+
+  /// `Σ xᵀ x` of a layer's inputs and their number; nil for a layer that was not measured.
+  func moments(_ layer: FusionLayer) throws -> (gram: Matrix, rows: Int)? {
     guard let name = tensors[layer.id], let entry = file[name], let width = widths[name] else {
       return nil
     }
@@ -77,11 +80,19 @@ struct StatisticsFile: Sendable {
         file.url.path, "tensor \"\(name)\"",
         "is for \(width) channels, the layer '\(layer.id)' reads \(layer.depth)")
     }
-    let values = try file.array(name).doubles
+    // The writer starts tensors at multiples of eight bytes; other files are copied.
+    let bytes = file.bytes(of: entry)
+    let isAligned = Int(bitPattern: bytes.baseAddress) % MemoryLayout<Double>.alignment == 0
+    let gram = isAligned
+      ? MomentSum.matrix(bytes.bindMemory(to: Double.self), width: width)
+      : MomentSum(width: width, rows: 0, values: try file.array(name).doubles).matrix
     file.dropPages(of: entry)
-    if let bad = values.first(where: { !$0.isFinite }) {
-      throw FormatError(file.url.path, "tensor \"\(name)\"", "holds \(bad), expected numbers")
+    // A number that is not finite makes every sum it is in one, too.
+    guard gram.norm.isFinite else {
+      throw FormatError(
+        file.url.path, "tensor \"\(name)\"",
+        "holds \(gram.values.first { !$0.isFinite } ?? .infinity), expected numbers")
     }
-    return MomentSum(width: width, rows: rows[name] ?? 0, values: values)
+    return (gram, rows[name] ?? 0)
   }
 }
