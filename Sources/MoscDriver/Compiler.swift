@@ -72,7 +72,8 @@ package final class Compiler: Sendable {
     target = try CompilationTarget(options, precision: precision)
     self.pool = pool ?? ThreadPool(threads: target.threads)
     let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
-    packedWeights = options.usesCache
+    // Line tables change the code, by whose hash the values are named.
+    packedWeights = options.usesCache && !options.hasDebugInfo
       ? PackedWeights(folder: folder.appendingPathComponent("weights")) : nil
     let cache = ObjectCache(directory: folder.appendingPathComponent("objects"))
     kernels = try KernelCompiler(

@@ -4,11 +4,11 @@ import MoscRuntime
 import Synchronization
 
 /// Which values of a load function are on disk, and which are to be computed and kept.
-struct LoadPlan {
+package struct LoadPlan {
   /// Values that need not be computed, by name.
-  private(set) var found: [String: AlignedBuffer] = [:]
-  /// The launches that compute nothing but those.
-  private(set) var skipped: Set<Int> = []
+  package private(set) var found: [String: AlignedBuffer] = [:]
+  /// The launches whose results nothing needs.
+  package private(set) var skipped: Set<Int> = []
   /// Files that could not be used, one sentence each.
   private(set) var warnings: [String] = []
   /// The keys of the values that are missing, by name.
@@ -18,16 +18,17 @@ struct LoadPlan {
   /// A plan that computes everything.
   init() { cache = nil }
 
-  /// Looks up the value of every launch that computes one large result from weights of a model's
-  /// files and nothing else.
-  init(_ function: LinkedFunction, _ weights: WeightFiles, _ cache: PackedWeights, pool: ThreadPool) {
+  /// Looks up every large value that depends on weights of a model's files and nothing else.
+  package init(
+    _ function: LinkedFunction, _ weights: WeightFiles, _ cache: PackedWeights, pool: ThreadPool
+  ) {
     self.cache = cache
-    var candidates: [(launch: Int, name: String, bytes: Int, key: String)] = []
-    for (index, launch) in function.executable.launches.enumerated() {
-      guard let candidate = Self.value(of: launch, function, weights) else { continue }
-      candidates.append((index, candidate.name, candidate.bytes, candidate.key))
+    let flow = LoadFlow(function, weights)
+    let wanted = function.outputs.enumerated().compactMap { index, output in
+      let bytes = output.type.byteCount()
+      return bytes < cache.minimumBytes
+        ? nil : flow.keys[index].map { (name: output.name, bytes: bytes, key: $0) }
     }
-    let wanted = candidates
     let entries = Mutex([Int: PackedWeights.Entry]())
     // Reading takes as long as memory does: every thread helps.
     pool.forEach(wanted.count) { index in
@@ -35,45 +36,99 @@ struct LoadPlan {
       entries.withLock { $0[index] = entry }
     }
     let known = entries.withLock { $0 }
-    for (index, candidate) in wanted.enumerated() {
+    for (index, value) in wanted.enumerated() {
       switch known[index] ?? .miss {
-      case .hit(let value):
-        found[candidate.name] = value
-        skipped.insert(candidate.launch)
+      case .hit(let buffer):
+        found[value.name] = buffer
         continue
       case .damaged(let reason): warnings.append(reason)
       case .miss: break
       }
-      missing.append((candidate.name, candidate.key))
+      missing.append((value.name, value.key))
     }
+    let positions = function.outputs.indices.filter { found[function.outputs[$0].name] != nil }
+    skipped = flow.launchesNotNeeded(without: Set(positions))
   }
 
   /// Keeps what had to be computed.
-  func store(_ values: [String: AlignedBuffer]) {
+  package func store(_ values: [String: AlignedBuffer]) {
     cache?.store(missing.compactMap { name, key in values[name].map { (key, $0) } })
   }
+}
 
-  /// The result of a launch with its key, or nil for one that is not kept.
-  private static func value(
-    of launch: LaunchRecord, _ function: LinkedFunction, _ weights: WeightFiles
-  ) -> (name: String, bytes: Int, key: String)? {
-    guard let code = launch.kernel.identity else { return nil }
-    var parts = [code]
-    var result: (name: String, type: TensorType)?
-    for argument in launch.arguments {
-      guard case .external(let index, 0) = argument else { return nil }
-      switch function.externals[index] {
-      case .weight(let weight):
-        guard let identity = weights.identity(of: weight) else { return nil }
-        parts.append(identity)
-      case .constant(let constant): parts.append("\(constant)")
-      case .output(let position):
-        guard result == nil else { return nil }
-        result = function.outputs[position]
-      case .input: return nil
+/// What the values of a load function are computed from.
+private struct LoadFlow {
+  /// What tells the numbers of each result from any others; nil if nothing does.
+  private(set) var keys: [String?]
+  /// The results each launch writes.
+  private var written: [Set<Int>] = []
+  /// The launches whose results each launch reads.
+  private var producers: [Set<Int>] = []
+
+  /// Bytes of the arena that one launch wrote.
+  private struct Piece {
+    let range: Range<Int>
+    let launch: Int
+    let key: String?
+  }
+
+  init(_ function: LinkedFunction, _ weights: WeightFiles) {
+    keys = [String?](repeating: nil, count: function.outputs.count)
+    var writer = [Int?](repeating: nil, count: function.outputs.count)
+    var pieces: [Piece] = []
+    for (index, launch) in function.executable.launches.enumerated() {
+      let results = function.written[index]
+      var parts = [launch.kernel.identity]
+      var sources: Set<Int> = []
+      for (position, argument) in launch.arguments.enumerated()
+      where !results.contains(where: { $0.argument == position }) {
+        switch argument {
+        case .external(let external, 0):
+          switch function.externals[external] {
+          case .weight(let weight): parts.append(weights.identity(of: weight))
+          case .constant(let constant): parts.append("\(constant)")
+          case .output(let output):
+            parts.append(keys[output])
+            if let launch = writer[output] { sources.insert(launch) }
+          case .input: parts.append(nil)
+          }
+        case .arena(let offset):
+          // A value may also be read from its middle on; only whole ones have a key.
+          let overlapping = pieces.filter { $0.range.contains(offset) }
+          sources.formUnion(overlapping.map(\.launch))
+          parts.append(overlapping.first { $0.range.lowerBound == offset }?.key)
+        case .external: parts.append(nil)
+        }
       }
+      let known = parts.compactMap { $0 }
+      let key = known.count == parts.count ? ObjectCache.key(known) : nil
+      var outputs: Set<Int> = []
+      for (number, result) in results.enumerated() {
+        let key = key.map { results.count == 1 ? $0 : "\($0).\(number)" }
+        switch launch.arguments[result.argument] {
+        case .external(let external, _):
+          guard case .output(let output) = function.externals[external] else { continue }
+          (keys[output], writer[output]) = (key, index)
+          outputs.insert(output)
+        case .arena(let offset):
+          let range = offset..<offset + result.type.byteCount()
+          pieces.removeAll { $0.range.overlaps(range) }
+          pieces.append(Piece(range: range, launch: index, key: key))
+        }
+      }
+      written.append(outputs)
+      producers.append(sources)
     }
-    guard let result, result.type.byteCount() >= PackedWeights.minimumBytes else { return nil }
-    return (result.name, result.type.byteCount(), ObjectCache.key(parts))
+  }
+
+  /// The launches that compute nothing but some results, which are known, and what only those read.
+  func launchesNotNeeded(without known: Set<Int>) -> Set<Int> {
+    var needed: Set<Int> = []
+    for launch in written.indices.reversed()
+    where !written[launch].isSubset(of: known) || needed.contains(launch) {
+      needed.formUnion(producers[launch])
+      needed.insert(launch)
+    }
+    return Set(written.indices).subtracting(needed)
   }
 }

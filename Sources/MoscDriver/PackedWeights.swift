@@ -12,16 +12,17 @@ package struct PackedWeights: Sendable {
   package let folder: URL
   /// The cap on the bytes of all files.
   package let maximumBytes: Int
+  /// The bytes of the smallest value that is kept; others are computed sooner than a file is opened.
+  package let minimumBytes: Int
 
   private static let suffix = "mosc-packed"
   private static let headerBytes = 4096
   private static let magic: UInt64 = 0x0131_6b63_6170_6d6f
-  /// Smaller values are computed sooner than a file is opened.
-  package static let minimumBytes = 1 << 18
 
-  package init(folder: URL, maximumBytes: Int = 12 << 30) {
+  package init(folder: URL, maximumBytes: Int = 12 << 30, minimumBytes: Int = 1 << 18) {
     self.folder = folder
     self.maximumBytes = maximumBytes
+    self.minimumBytes = minimumBytes
   }
 
   private func file(_ key: String) -> URL {

@@ -87,6 +87,8 @@ package final class Program {
       return bound
     }
     var plan = LoadPlan()
+    let phase = "weights of \(compiled.name)"
+    if compiled.load != nil { reporter.begin(.load, phase) }
     if let packed, let load = compiled.load {
       plan = LoadPlan(load, weights, packed, pool: pool)
       for warning in plan.warnings { reporter.warn(warning) }
@@ -100,24 +102,17 @@ package final class Program {
       part.function.outputs.map { ($0.name, $0.type, part.outputs[$0.name]) }
     } ?? []
     guard let load else { return }
-    try run(load, skipping: plan.skipped, reporter, compiled.name)
+    let total = load.function.executable.launches.count
+    try load.run(pool: pool, skipping: plan.skipped) { index, _ in
+      for weight in load.function.lastReads[index] ?? [] { self.weights.forget(weight) }
+      reporter.progress(.load, phase, done: index + 1, of: total)
+    }
+    reporter.end(.load, phase)
     plan.store(load.outputs)
   }
 
   private static func arena(_ bytes: Int) throws -> AlignedBuffer? {
     bytes > 0 ? try AlignedBuffer(byteCount: bytes) : nil
-  }
-
-  private func run(
-    _ load: BoundFunction, skipping skipped: Set<Int>, _ reporter: Reporter, _ name: String
-  ) throws {
-    let total = load.function.executable.launches.count
-    try reporter.phase(.load, "weights of \(name)") {
-      try load.run(pool: pool, skipping: skipped) { index, _ in
-        for weight in load.function.lastReads[index] ?? [] { self.weights.forget(weight) }
-        reporter.progress(.load, "weights of \(name)", done: index + 1, of: total)
-      }
-    }
   }
 
   /// The inputs the program takes.

@@ -1,5 +1,6 @@
 import Foundation
 import MoscDriver
+import MoscIR
 import MoscModel
 import MoscRuntime
 import Synchronization
@@ -87,10 +88,7 @@ import Testing
   @Test func programsComputeTheSame() throws {
     let log = Mutex("")
     func run() throws -> [TensorValue] {
-      var options = CompilationOptions()
-      options.cacheFolder = scratch.path("cache")
-      let reporter = Reporter(verbosity: .quiet, sink: { text in log.withLock { $0 += text } })
-      let compiler = try Compiler(options, precision: .f32, reporter)
+      let compiler = try compiler { text in log.withLock { $0 += text } }
       let components = try ModelComponents(ModelOptions(), compiler)
       let width = try components.model.unet().config.contextWidth
       let program = try components.program(.unet(UNet.Shape(batch: 1, height: 8, width: 8)))
@@ -125,6 +123,58 @@ import Testing
     let third = try run()
     #expect(third == first)
     #expect(log.withLock { $0 }.contains("has a wrong checksum; packed again"))
+  }
+
+  private func compiler(_ sink: @escaping @Sendable (String) -> Void) throws -> Compiler {
+    var options = CompilationOptions()
+    options.cacheFolder = scratch.path("cache")
+    return try Compiler(
+      options, precision: .f32, Reporter(verbosity: .quiet, sink: { sink($0) }))
+  }
+
+  /// What only kept values need, such as the joined filters of an upsampler, is not computed again.
+  @Test func nothingIsComputedForKeptValues() throws {
+    let compiler = try compiler { _ in }
+    let source = try ModelComponents(ModelOptions(), compiler).model.program(
+      .unet(UNet.Shape(batch: 1, height: 8, width: 8)))
+    let load = try #require(
+      try compiler.compile(source.module, function: source.function.name).load)
+    let cache = PackedWeights(folder: scratch.url.appending(path: "all"), minimumBytes: 1)
+    let first = LoadPlan(load, WeightFiles(source), cache, pool: compiler.pool)
+    #expect(first.skipped.isEmpty && first.found.isEmpty)
+    let weights = WeightFiles(source)
+    let arena = try AlignedBuffer(byteCount: load.executable.arenaBytes)
+    let bound = try BoundFunction(load, inputs: [:], weights: weights, arena: arena)
+    try bound.run(pool: compiler.pool)
+    first.store(bound.outputs)
+    var plan = first
+    for _ in 0..<100 where plan.found.count < load.outputs.count {
+      Thread.sleep(forTimeInterval: 0.2)
+      plan = LoadPlan(load, WeightFiles(source), cache, pool: compiler.pool)
+    }
+    #expect(load.written.contains { !$0.contains { value in bound.outputs[value.name] != nil } })
+    #expect(plan.skipped == Set(load.written.indices))
+
+    // One value that is gone brings back what it is computed from, and no more.
+    let joined = try #require(
+      load.written.indices.last { launch in
+        load.executable.launches[launch].arguments.contains {
+          if case .arena = $0 { true } else { false }
+        }
+      })
+    let value = try #require(load.written[joined].first { bound.outputs[$0.name] != nil })
+    var missing: [Int] = []
+    let files = try FileManager.default.contentsOfDirectory(
+      at: cache.folder, includingPropertiesForKeys: [.fileSizeKey])
+    for file in files
+    where try file.resourceValues(forKeys: [.fileSizeKey]).fileSize == 4096 + value.type.byteCount() {
+      let aside = scratch.url.appending(path: "aside")
+      try FileManager.default.moveItem(at: file, to: aside)
+      let plan = LoadPlan(load, WeightFiles(source), cache, pool: compiler.pool)
+      if plan.found[value.name] == nil { missing.append(load.written.count - plan.skipped.count) }
+      try FileManager.default.moveItem(at: aside, to: file)
+    }
+    #expect(missing.count == 1 && missing[0] > 1 && missing[0] < 8)
   }
 
   private struct Unexpected: Error {}

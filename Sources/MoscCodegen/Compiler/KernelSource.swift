@@ -10,17 +10,15 @@ struct KernelSource {
   /// The kernel as it is lowered.
   let graph: Graph
   private let text: String
+  private let name: String
   private let folder: URL
   private static let header = "mosc 1\nstage kernel\n\n"
 
   init(_ kernel: Graph, in folder: URL) throws {
     graph = try KernelLowering.expandComposites(kernel)
     text = Self.header + Printer.print(graph)
+    name = "\(graph.name).\(ObjectCache.key([text]).prefix(8)).mos"
     self.folder = folder
-  }
-
-  private var name: String {
-    "\(graph.name).\(ObjectCache.key([text]).prefix(8)).mos"
   }
 
   /// Writes the file if it is not there.
