@@ -8,13 +8,16 @@ import MoscIR
 /// - With `precision: bf16`, inputs and weights of contractions and attention are cast to bf16;
 ///   results stay f32. Layers of few rows, few outputs, or few or oddly many input channels stay
 ///   f32.
+/// - With `precision: q8`, inputs and weights of linear maps, 1×1 and Winograd convolutions are
+///   rounded to 8 bits, with a scale per token (of a pixel, of a square's point) and per output
+///   channel. What stays, and attention, is bf16 where the processor multiplies it, else f32.
 /// - Layers get a tile, but for those of few rows whose weights are not known at load: arranging
 ///   such weights anew each time would cost as much as the layer.
 ///
 /// A layer that already has a tile is left as it is, so a hand-written choice is kept.
 ///
-/// - Stage: tensor → tensor.  Needs: rates.  Options: `precision=f32|bf16`.
-/// - Refuses: bf16 for the layers named above (`choose-kernels.precision`).
+/// - Stage: tensor → tensor.  Needs: rates.  Options: `precision=f32|bf16|q8`.
+/// - Refuses: bf16 and q8 for the layers named above (`choose-kernels.precision`).
 /// - Order: before `pack-weights`, which obeys the tiles, and before `fuse`.
 package struct ChooseKernels: Pass {
   package static let name = "choose-kernels"
@@ -26,9 +29,9 @@ package struct ChooseKernels: Pass {
       precision = nil
       return
     }
-    guard let type = DType(rawValue: text), type == .f32 || type == .bf16 else {
+    guard let type = DType(rawValue: text), type.panelGroup != nil else {
       throw Diagnostic(
-        "choose-kernels.option", "precision is '\(text)', expected 'f32' or 'bf16'")
+        "choose-kernels.option", "precision is '\(text)', expected 'f32', 'bf16' or 'q8'")
     }
     precision = type
   }
@@ -97,21 +100,21 @@ private struct Chooser {
       case .linear(var linear):
         guard linear.tile == nil else { return nil }
         let dtype = contractionType(node, name, in: graph, &context)
+        linear.tile = tile(node, dtype, in: graph)
         let inputs = [
           try prepared(operands[0], dtype, pad: 0, &new, &made),
-          try weight(operands[1], dtype, &new, &made),
+          try weight(operands[1], dtype, linear.tile, &new, &made),
         ]
-        linear.tile = tile(node, dtype, in: graph)
         return [try new.emit(.linear(linear), inputs + operands.dropFirst(2), name: name)]
       case .conv2d(var conv):
         guard conv.tile == nil else { return nil }
         let dtype = contractionType(node, name, in: graph, &context)
+        conv.tile = tile(node, dtype, in: graph)
         let inputs = [
           try prepared(operands[0], dtype, pad: conv.pad, &new, &made),
-          try weight(operands[1], dtype, &new, &made),
+          try weight(operands[1], dtype, conv.tile, &new, &made),
         ]
         conv.pad = 0
-        conv.tile = tile(node, dtype, in: graph)
         return [try new.emit(.conv2d(conv), inputs + operands.dropFirst(2), name: name)]
       case .winogradConv2d(var conv):
         guard conv.tile == nil else { return nil }
@@ -123,7 +126,7 @@ private struct Chooser {
         guard conv.tile != nil else { return nil }
         let inputs = [
           try prepared(operands[0], dtype, pad: 0, &new, &made),
-          try weight(operands[1], dtype, &new, &made),
+          try weight(operands[1], dtype, conv.tile, &new, &made),
         ]
         return [try new.emit(.winogradConv2d(conv), inputs + operands.dropFirst(2), name: name)]
       case .attention(let attention):
@@ -145,7 +148,7 @@ private struct Chooser {
     _ made: inout Made
   ) throws(Diagnostic) -> [ValueID]? {
     let depth = graph.type(operands[0]).lastExtent / heads
-    guard precision == .bf16, depth % 2 == 0 else { return nil }
+    guard unquantised == .bf16, depth % 2 == 0 else { return nil }
     var inputs = operands
     for index in 0..<3 {
       inputs[index] = try prepared(operands[index], .bf16, pad: 0, &graph, &made)
@@ -169,18 +172,29 @@ private struct Chooser {
     if graph.type(value).dtype == dtype { return value }
     let key = Made.Key(source: value, dtype: dtype, pad: 0)
     if let known = made.values[key] { return known }
-    let cast = try self.cast(value, dtype, &graph, &made)
+    let cast =
+      dtype == .q8
+      ? try graph.quantise(try prepared(value, unquantised, pad: 0, &graph, &made))
+      : try self.cast(value, dtype, &graph, &made)
     made.values[key] = cast
     return cast
   }
 
-  /// The weight in the given element type; its cast stays last, where `pack-weights` looks for it.
+  /// The weight in the given element type: its cast last, where `pack-weights` looks for it, or its
+  /// panels in q8, whose scales belong to panels.
   private func weight(
-    _ value: ValueID, _ dtype: DType, _ graph: inout Graph, _ made: inout Made
+    _ value: ValueID, _ dtype: DType, _ tile: Tile?, _ graph: inout Graph, _ made: inout Made
   ) throws(Diagnostic) -> ValueID {
     let key = Made.Key(source: value, dtype: dtype, pad: 0)
     if let known = made.values[key] { return known }
-    let cast = try graph.cast(value, to: dtype)
+    let cast: ValueID
+    if dtype == .q8, let tile {
+      let source = graph.fileTensor(of: value, as: .f32)
+      cast = try graph.pack(
+        source, dtype: dtype, panel: tile.columns, name: "\(graph[source].name).packed")
+    } else {
+      cast = try graph.cast(value, to: dtype)
+    }
     made.values[key] = cast
     return cast
   }
@@ -210,9 +224,19 @@ private struct Chooser {
     _ node: Node, _ name: String, in graph: Graph, _ context: inout PassContext
   ) -> DType {
     let (input, weight) = (graph.type(node.operands[0]), graph.type(node.operands[1]))
-    guard input.dtype == .f32, precision == .bf16 else { return input.dtype }
+    guard input.dtype == .f32, precision != .f32 else { return input.dtype }
     let (outputs, channels) = (weight.shape[0], weight.shape[1])
     let rows = graph.type(node.results[0]).rows
+    if precision == .q8 {
+      guard let reason = reasonAgainstQ8(node, in: graph) else {
+        context.count("q8")
+        return .q8
+      }
+      context.remark(
+        "precision", "layer '%\(name)' stays \(unquantised): \(reason)")
+      context.count("kept-\(unquantised)")
+      if unquantised == .f32 { return .f32 }
+    }
     let reason: String? =
       if channels < 16 || channels % 2 != 0 { "\(channels) input channels" }
       else if outputs < 16 { "\(outputs) outputs" }
@@ -225,6 +249,29 @@ private struct Chooser {
     }
     context.count("bf16")
     return .bf16
+  }
+
+  /// The element type of what is not rounded to 8 bits.
+  private var unquantised: DType {
+    precision == .q8 ? (target.hasBF16Dot ? .bf16 : .f32) : precision
+  }
+
+  /// Why the factors of a layer cannot be rounded to 8 bits, or nil.
+  private func reasonAgainstQ8(_ node: Node, in graph: Graph) -> String? {
+    let (weight, rows) = (graph[node.operands[1]], graph.type(node.results[0]).rows)
+    let (outputs, channels) = (weight.type.shape[0], weight.type.shape[1])
+    if weight.rate != .load { return "its weight is known per \(weight.rate.name)" }
+    if channels < 64 || channels % 4 != 0 { return "\(channels) input channels" }
+    if outputs < 16 { return "\(outputs) outputs" }
+    if rows < Self.rowsForPacking { return "\(rows) rows" }
+    switch node.op {
+    case .conv2d(let conv):
+      let taps = weight.type.shape.dropFirst(2).reduce(1, *)
+      return taps == 1 && conv.stride == 1 && conv.pad == 0 ? nil : "its pixels have several scales"
+    case .winogradConv2d:
+      return weight.type.shape[3] > 3 ? nil : "its filters are transformed on the way"
+    default: return nil
+    }
   }
 
   private func tile(_ node: Node, _ dtype: DType, in graph: Graph) -> Tile? {

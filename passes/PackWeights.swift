@@ -28,7 +28,7 @@ package struct PackWeights: Pass {
         let node = graph[id]
         guard let tile = node.op.tile, new.type(operands[1]).layout == .dense else { return nil }
         let weight = new[operands[1]]
-        let source = fileTensor(of: operands[1], in: new)
+        let source = new.fileTensor(of: operands[1])
         let key = Key(
           source: source,
           type: TensorType(weight.type.dtype, weight.type.shape, layout: .panel(tile.columns)))
@@ -50,18 +50,20 @@ package struct PackWeights: Pass {
       module.graphs[index] = result
     }
   }
+}
 
+extension Graph {
   /// The value behind a chain of casts that equals one rounding to the chain's last type.
-  private func fileTensor(of weight: ValueID, in graph: Graph) -> ValueID {
+  func fileTensor(of weight: ValueID, as dtype: DType? = nil) -> ValueID {
     var value = weight
     var hasRounded = false
-    while let producer = graph.producer(value), case .cast = graph[producer].op {
-      let operand = graph[producer].operands[0]
-      let (from, to) = (graph.type(operand).dtype, graph.type(value).dtype)
+    while let producer = producer(value), case .cast = self[producer].op {
+      let operand = self[producer].operands[0]
+      let (from, to) = (type(operand).dtype, type(value).dtype)
       guard from.isFloat else { break }
       if !to.represents(from) {
         // Rounding twice differs from rounding once, and `pack` rounds to the final type only.
-        guard !hasRounded, to == graph.type(weight).dtype else { break }
+        guard !hasRounded, to == (dtype ?? type(weight).dtype) else { break }
         hasRounded = true
       }
       value = operand

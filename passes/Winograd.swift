@@ -3,7 +3,7 @@ import MoscIR
 /// Computes 3×3 convolutions of large images by Winograd's algorithm.
 ///
 /// `conv2d` becomes `winograd_conv2d` of transformed squares and filters: 1/4 of the multiplications
-/// in f32 (tiles of 4×4 outputs), 4/9 in bf16 (2×2, the largest that bf16 factors allow). Filters
+/// in f32 (tiles of 4×4 outputs), 4/9 in bf16 and q8 (2×2, the largest that such factors allow). Filters
 /// take 4 or 16/9 times their memory when transformed: those of large images, which are small, are
 /// transformed at load; others by the convolution each time, which costs it about a tenth, and so
 /// are all where load values must fit a budget.
@@ -79,7 +79,7 @@ package struct Winograd: Pass {
     if depth < 16 || columns < 16 || columns % lanes != 0 || depth % 2 != 0 {
       return .leave(reason: "channels", message: "it has \(depth) inputs, \(columns) outputs")
     }
-    let sizes = context.precision == .bf16 ? [2] : [4, 2]
+    let sizes = context.precision == .f32 ? [4, 2] : [2]
     let fitting = sizes.filter { image[1] % $0 == 0 && image[2] % $0 == 0 }
     if fitting.isEmpty {
       return .leave(reason: "size", message: "the image is \(image[1])×\(image[2])")
@@ -91,7 +91,9 @@ package struct Winograd: Pass {
           for: context.target, dtype: context.precision, points: transform.points, tiles: tiles,
           columns: columns, depth: depth, keepsFilters: true) != nil
       else { continue }
-      let keepsFilters = tiles >= fewestKept && context.loadBudget == nil
+      // In q8 they are rounded when transformed, and take less than others untransformed.
+      let keepsFilters =
+        context.precision == .q8 || (tiles >= fewestKept && context.loadBudget == nil)
       return .transform(transform, keepsFilters: keepsFilters)
     }
     return .leave(reason: "tiles", message: "the images are too small or too few")

@@ -1,13 +1,15 @@
 /// The element types of tensors.
 package enum DType: String, CaseIterable, Hashable, Sendable {
   case f32, bf16, f16, i32, u8, i8
+  /// Rows of 8-bit integers that share a scale: see `QuantisedRow`. Factors of contractions only.
+  case q8
 
   /// The size of one element in bytes.
   package var byteSize: Int {
     switch self {
     case .f32, .i32: 4
     case .bf16, .f16: 2
-    case .u8, .i8: 1
+    case .u8, .i8, .q8: 1
     }
   }
 
@@ -15,12 +17,13 @@ package enum DType: String, CaseIterable, Hashable, Sendable {
   package var isFloat: Bool {
     switch self {
     case .f32, .bf16, .f16: true
-    case .i32, .u8, .i8: false
+    case .i32, .u8, .i8, .q8: false
     }
   }
 
   /// The value that a store of `x` in this type leaves: round to nearest even for floats,
-  /// truncation toward zero and saturation for integers (NaN becomes 0).
+  /// truncation toward zero and saturation for integers (NaN becomes 0). In `q8` it depends on the
+  /// row and is left to those that make one.
   package func round(_ x: Double) -> Double {
     switch self {
     case .f32: return Double(Float(x))
@@ -29,6 +32,7 @@ package enum DType: String, CaseIterable, Hashable, Sendable {
     case .i32: return Self.saturate(x, -2_147_483_648, 2_147_483_647)
     case .u8: return Self.saturate(x, 0, 255)
     case .i8: return Self.saturate(x, -128, 127)
+    case .q8: return x
     }
   }
 

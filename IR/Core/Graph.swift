@@ -101,7 +101,7 @@ package struct Graph: Hashable, Sendable {
           "'\(op.mnemonic)' does not take \(operands.count) operands "
             + "(required: \(signature.required.count))")
       }
-      types = try definition.inferTypes(operands.map { type($0) })
+      types = try op.resultTypes(operands.map { type($0) })
     } catch {
       let text = operands.map { "'%\(self[$0].name)': \(self[$0].type)" }
       throw Diagnostic(

@@ -44,6 +44,7 @@ package enum Op: Hashable, Sendable {
   case scatterAdd(ScatterAdd)
   case gram(Gram)
   case pack(Pack)
+  case quantise(Quantise)
   case repack(Repack)
   // Reductions and normalisation
   case reduceSum(ReduceSum)
@@ -115,6 +116,7 @@ package enum Op: Hashable, Sendable {
     case .scatterAdd(let op): op
     case .gram(let op): op
     case .pack(let op): op
+    case .quantise(let op): op
     case .repack(let op): op
     case .reduceSum(let op): op
     case .reduceMax(let op): op
@@ -183,6 +185,7 @@ package enum Op: Hashable, Sendable {
     OpDescription(ScatterAdd.self, Op.scatterAdd),
     OpDescription(Gram.self, Op.gram),
     OpDescription(Pack.self, Op.pack),
+    OpDescription(Quantise.self, Op.quantise),
     OpDescription(Repack.self, Op.repack),
     OpDescription(ReduceSum.self, Op.reduceSum),
     OpDescription(ReduceMax.self, Op.reduceMax),
@@ -222,6 +225,20 @@ package enum Op: Hashable, Sendable {
 
   /// The traits of the op.
   package var traits: Traits { Swift.type(of: definition).traits }
+
+  /// The result types for operand types, or what is wrong with them.
+  package func resultTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
+    let results = try definition.inferTypes(operands)
+    guard let type = (operands + results).first(where: { $0.dtype == .q8 }) else { return results }
+    switch self {
+    case .quantise, .pack, .linear, .conv2d, .winogradConv2d, .call, .subview, .launch:
+      return results
+    case .reshape where operands[0].lastExtent == results[0].lastExtent:
+      return results
+    default:
+      throw definition.error("dtype", "\(type) is a factor of contractions and nothing else")
+    }
+  }
 }
 
 /// How to read an op of one kind.

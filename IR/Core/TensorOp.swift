@@ -105,6 +105,12 @@ extension TensorOp {
     }
   }
 
+  /// Checks the factors of a contraction: floats, or rows of 8-bit integers.
+  package func expectFactors(_ x: TensorType, _ weight: TensorType) throws(OpError) {
+    if x.dtype != .q8 { try expectFloat(x) }
+    if weight.dtype != .q8 { try expectFloat(weight) }
+  }
+
   package func expectRank(_ type: TensorType, _ rank: Int, _ what: String) throws(OpError) {
     if type.rank != rank {
       throw error("rank", "expected \(what) of rank \(rank), found \(type)")

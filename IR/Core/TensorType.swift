@@ -37,16 +37,19 @@ package struct TensorType: Hashable, Sendable {
   package var rows: Int { shape.dropLast().reduce(1, *) }
 
   /// The bytes a buffer of this type takes; a panel layout may hold zero padding, which needs
-  /// the number of vector lanes its last panel was rounded to.
+  /// the number of vector lanes its last panel was rounded to. Scales of `q8` lie with the numbers:
+  /// one behind each row, or, in panels, two numbers per column and tap.
   package func byteCount(lanes: Int = 16) -> Int {
     switch layout {
     case .dense:
-      return count * dtype.byteSize
+      return count * dtype.byteSize + (dtype == .q8 ? rows * QuantisedRow.scaleBytes : 0)
     case .panel(let width):
       guard let columns = shape.first, columns > 0 else { return 0 }
       let full = columns / width * width
       let rest = (columns - full + lanes - 1) / lanes * lanes
-      return (full + rest) * (count / columns) * dtype.byteSize
+      let taps = shape.dropFirst(2).reduce(1, *)
+      let scales = dtype == .q8 ? taps * QuantisedRow.panelScaleBytes : 0
+      return (full + rest) * (count / columns * dtype.byteSize + scales)
     }
   }
 

@@ -3,7 +3,8 @@
 ///
 /// - Shapes: x `[n,h,w,i]`, weight `[o,i,kh,kw]` (checkpoint layout) or packed in panels, bias
 ///   `[o]` → `[n,p,q,o]`, `p = (h + 2·pad − kh)/s + 1`.
-/// - Types: x and weight of equal type, bias f32 → f32; products summed in f32.
+/// - Types: x and weight of equal type, float or q8 (1×1 filters only: pixels have scales of their
+///   own), bias f32 → f32; products summed in f32, those of q8 exactly.
 /// - Errors: `conv2d.depth`, `conv2d.dtype`, `conv2d.bias`, `conv2d.stride`, `conv2d.size`.
 /// - Gradient: `dx` is a stride-1 convolution of `dy` with the flipped, transposed weight, one per
 ///   phase of a strided image; `dW[o,i,u,v] = Σ dy[n,p,q,o] · x[n, p·s + u − pad, q·s + v − pad,
@@ -35,7 +36,7 @@ package struct Conv2d: TensorOp {
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (x, w) = (operands[0], operands[1])
-    try expectFloat(x, w)
+    try expectFactors(x, w)
     try expectRank(x, 4, "an image")
     try expectRank(w, 4, "a weight")
     guard stride >= 1, pad >= 0 else { throw error("stride", "stride \(stride), pad \(pad)") }
@@ -43,6 +44,9 @@ package struct Conv2d: TensorOp {
       throw error("depth", "image \(x) has \(x.shape[3]) channels, weight \(w) takes \(w.shape[1])")
     }
     if x.dtype != w.dtype { throw error("dtype", "image is \(x), weight is \(w)") }
+    if x.dtype == .q8, w.shape[2...] != [1, 1] || stride != 1 || pad != 0 {
+      throw error("dtype", "a sum over pixels of different scales: \(x) takes 1×1 filters, found \(w)")
+    }
     let height = x.shape[1] + 2 * pad - w.shape[2]
     let width = x.shape[2] + 2 * pad - w.shape[3]
     guard height >= 0, width >= 0 else {

@@ -1,7 +1,8 @@
 /// Affine map of the last axis: `y[…, o] = Σᵢ x[…, i] · W[o, i] + b[o]`.
 ///
 /// - Shapes: x `[…, i]`, weight `[o, i]` (checkpoint layout) or packed in panels, bias `[o]`.
-/// - Types: x and weight of equal type, bias f32 → f32; products summed in f32.
+/// - Types: x and weight of equal type, float or q8, bias f32 → f32; products summed in f32, those of
+///   q8 exactly.
 /// - Errors: `linear.depth`, `linear.dtype`, `linear.bias`.
 /// - Gradient: `dx = dy · W` as a linear map with weight `Wᵀ`, `dW = dyᵀ · x` as one with weight
 ///   `xᵀ`, `db` the sum of the rows of `dy`.
@@ -21,7 +22,7 @@ package struct Linear: TensorOp {
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (x, w) = (operands[0], operands[1])
-    try expectFloat(x, w)
+    try expectFactors(x, w)
     try expectRank(w, 2, "a weight")
     guard x.rank >= 1, x.lastExtent == w.shape[1] else {
       throw error("depth", "input \(x) has \(x.lastExtent) channels, weight \(w) takes \(w.shape[1])")

@@ -5,8 +5,12 @@
 /// narrower: what is left, rounded up to whole vectors with zeros. The logical value is the
 /// operand's, so evaluation only rounds.
 ///
+/// q8 rounds the inputs of each output channel and tap as a `QuantisedRow` and keeps four depth
+/// indices together. Each panel begins, for each tap, with the channels' scales s and their
+/// corrections `128·s·Σq`, f32: what the zero point of the activations adds to a sum.
+///
 /// - Shapes: `[o,i]` or `[o,i,kh,kw]` → the same, `@panel`.
-/// - Types: f32, f16 or bf16 → f32 or bf16 (even i).
+/// - Types: f32, f16 or bf16 → f32, bf16 (even i) or q8 (i a multiple of 4).
 /// - Gradient: none: panels are made after differentiation.
 package struct Pack: TensorOp {
   package static let mnemonic = "pack"
@@ -29,8 +33,9 @@ package struct Pack: TensorOp {
     guard x.layout == .dense, x.shape == type.shape, x.rank == 2 || x.rank == 4 else {
       throw error("shape", "cannot pack \(x) as \(type)")
     }
-    guard type.dtype == .f32 || (type.dtype == .bf16 && x.shape[1] % 2 == 0) else {
-      throw error("dtype", "panels hold f32, or bf16 of even depth; found \(type)")
+    guard let group = type.dtype.panelGroup, x.shape[1] % group == 0 else {
+      throw error(
+        "dtype", "panels hold f32, bf16 of even depth or q8 of a multiple of 4; found \(type)")
     }
     return [type]
   }
@@ -38,13 +43,36 @@ package struct Pack: TensorOp {
   package func evaluate(
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
   ) throws(OpError) -> [HostTensor] {
-    [HostTensor(types[0], operands[0].elements)]
+    guard type.dtype == .q8 else { return [HostTensor(types[0], operands[0].elements)] }
+    var elements = operands[0].elements
+    let taps = type.shape.dropFirst(2).reduce(1, *)
+    for first in stride(from: 0, to: elements.count, by: type.shape[1] * taps) {
+      for tap in 0..<taps {
+        let places = (0..<type.shape[1]).map { first + $0 * taps + tap }
+        let row = QuantisedRow(places.map { elements[$0] })
+        for (place, number) in zip(places, row.numbers) { elements[place] = number }
+      }
+    }
+    return [HostTensor(types[0], elements)]
   }
 
   package func gradient(
     _ site: GradientSite, in graph: inout Graph
   ) throws(Diagnostic) -> OperandGradients {
     .none(because: "panels are made after differentiation")
+  }
+}
+
+extension DType {
+  /// How many depth indices of a channel lie together in panels; nil for types that panels cannot
+  /// hold.
+  package var panelGroup: Int? {
+    switch self {
+    case .f32: 1
+    case .bf16: 2
+    case .q8: 4
+    case .f16, .i32, .u8, .i8: nil
+    }
   }
 }
 

@@ -8,7 +8,8 @@
 ///
 /// - Shapes: v `[(m+2)², n·p·q, i]`, weight `[o, i, m+2, m+2]` or `[o, i, 3, 3]`, maybe packed in
 ///   panels, bias `[o]` → `[n, m·p, m·q, o]`.
-/// - Types: v and weight of equal type, bias f32 → f32; products summed in f32.
+/// - Types: v and weight of equal type, float or q8 (transformed filters only), bias f32 → f32;
+///   products summed in f32, those of q8 exactly.
 /// - Attributes: `outputs`, the edge m of a tile; `image`, the extents n, m·p, m·q of the result.
 /// - Errors: `winograd-conv2d.outputs`, `.image`, `.depth`, `.points`, `.dtype`, `.bias`.
 /// - Gradient: none: the algorithm is chosen after differentiation.
@@ -40,7 +41,7 @@ package struct WinogradConv2d: CompositeOp {
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (v, u) = (operands[0], operands[1])
-    try expectFloat(v, u)
+    try expectFactors(v, u)
     try expectRank(v, 3, "transformed squares")
     try expectRank(u, 4, "transformed filters")
     let m = transform.outputs
@@ -62,6 +63,9 @@ package struct WinogradConv2d: CompositeOp {
       throw error("depth", "\(v) has \(v.shape[2]) channels, weight \(u) takes \(u.shape[1])")
     }
     if v.dtype != u.dtype { throw error("dtype", "squares are \(v), weight is \(u)") }
+    if v.dtype == .q8, u.shape[2] != edge {
+      throw error("dtype", "q8 filters are rounded when transformed, found \(u)")
+    }
     try expectBias(operands.dropFirst(2).first, u.shape[0])
     return [TensorType(.f32, image + [u.shape[0]])]
   }

@@ -91,7 +91,7 @@ package struct Verifier {
       }
       let found = node.results.map { graph.type($0) }
       do throws(OpError) {
-        let inferred = try definition.inferTypes(node.operands.map { graph.type($0) })
+        let inferred = try node.op.resultTypes(node.operands.map { graph.type($0) })
         if inferred != found {
           record("verify.types", "expected result types \(inferred), found \(found)", node, graph)
         }

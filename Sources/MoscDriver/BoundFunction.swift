@@ -114,73 +114,12 @@ extension BoundFunction {
       let numbers = address.assumingMemoryBound(to: UInt16.self)
       return (0..<count).allSatisfy { numbers[$0] & 0x7C00 != 0x7C00 }
     case .i32, .u8, .i8: return true
+    case .q8:
+      return type.layout != .dense || (0..<type.rows).allSatisfy {
+        QuantisedRow.scale(behindRow: $0, of: type, address).isFinite
+      }
     }
   }
 }
 
 extension BoundFunction: @unchecked Sendable {}
-
-extension AlignedBuffer {
-  /// The numbers of a constant in its element type.
-  package convenience init(_ constant: Constant) throws {
-    let type = constant.type
-    try self.init(byteCount: type.byteCount())
-    let values = constant.values
-    write(type.dtype, type.count) { values[values.count == 1 ? 0 : $0] }
-  }
-
-  /// Stores numbers in an element type.
-  func write(_ dtype: DType, _ count: Int, _ value: (Int) -> Double) {
-    for index in 0..<count {
-      let number = value(index)
-      let place = address + index * dtype.byteSize
-      switch dtype {
-      case .f32: place.storeBytes(of: Float(number), as: Float.self)
-      case .f16: place.storeBytes(of: Float16(number), as: Float16.self)
-      case .bf16:
-        let bits = DType.roundToBF16(Float(number)).bitPattern >> 16
-        place.storeBytes(of: UInt16(truncatingIfNeeded: bits), as: UInt16.self)
-      case .i32: place.storeBytes(of: Int32(dtype.round(number)), as: Int32.self)
-      case .u8: place.storeBytes(of: UInt8(dtype.round(number)), as: UInt8.self)
-      case .i8: place.storeBytes(of: Int8(dtype.round(number)), as: Int8.self)
-      }
-    }
-  }
-
-  /// Stores a tensor in the element type of its parameter.
-  package func store(_ tensor: TensorValue, as dtype: DType) {
-    switch (tensor.elements, dtype) {
-    case (.floats(let values), .f32):
-      values.withUnsafeBytes { bytes in
-        if let base = bytes.baseAddress { address.copyMemory(from: base, byteCount: bytes.count) }
-      }
-    case (.ints(let values), .i32):
-      values.withUnsafeBytes { bytes in
-        if let base = bytes.baseAddress { address.copyMemory(from: base, byteCount: bytes.count) }
-      }
-    case (.floats(let values), _): write(dtype, values.count) { Double(values[$0]) }
-    case (.ints(let values), _): write(dtype, values.count) { Double(values[$0]) }
-    }
-  }
-
-  /// The tensor of a type that the buffer holds; all floats become f32, integers i32.
-  package func load(_ type: TensorType) -> TensorValue {
-    let count = type.count
-    func elements<T, U>(_ type: T.Type, _ convert: (T) -> U) -> [U] {
-      let source = address.assumingMemoryBound(to: T.self)
-      return (0..<count).map { convert(source[$0]) }
-    }
-    switch type.dtype {
-    case .f32:
-      let source = UnsafeRawBufferPointer(start: address, count: count * 4)
-      return TensorValue(type.shape, [Float](source.bindMemory(to: Float.self)))
-    case .f16: return TensorValue(type.shape, elements(Float16.self) { Float($0) })
-    case .bf16:
-      return TensorValue(
-        type.shape, elements(UInt16.self) { Float(bitPattern: UInt32($0) << 16) })
-    case .i32: return TensorValue(type.shape, elements(Int32.self) { $0 })
-    case .u8: return TensorValue(type.shape, elements(UInt8.self) { Int32($0) })
-    case .i8: return TensorValue(type.shape, elements(Int8.self) { Int32($0) })
-    }
-  }
-}

@@ -35,6 +35,7 @@ package struct CompilationTarget: Hashable, Sendable {
     switch precision {
     case .f32: .f32
     case .bf16: .bf16
+    case .int8: .q8
     }
   }
 }

@@ -22,15 +22,16 @@ package struct PictureSize: Hashable, Sendable, CustomStringConvertible {
   package var description: String { "\(width)x\(height)" }
 }
 
-/// The arithmetic of contractions: weights and inputs; sums are always f32.
+/// The arithmetic of contractions: weights and inputs; sums are f32, or exact for integers.
 package enum Precision: String, CaseIterable, Hashable, Sendable {
-  case f32, bf16
+  case f32, bf16, int8
 
   /// Reads the usual spellings.
   package init?(spelling: String) {
     switch spelling.lowercased() {
     case "f32", "fp32", "float32", "float": self = .f32
     case "bf16", "bfloat16": self = .bf16
+    case "int8", "i8", "q8": self = .int8
     default: return nil
     }
   }

@@ -60,7 +60,8 @@ extension ElementType {
     case .f16: self = .f16
     case .bf16: self = .bf16
     case .i32: self = .i32
-    case .u8: self = .u8
+    // No tensor of a file is q8: it is made by `quantise` and `pack`.
+    case .u8, .q8: self = .u8
     case .i8: self = .i8
     }
   }

@@ -12,6 +12,8 @@ package struct TargetFacts: Hashable, Sendable {
   package var vectorRegisters: Int
   /// Whether `vdpbf16ps` and `vcvtneps2bf16` exist.
   package var hasBF16Dot: Bool
+  /// Whether `vpdpbusd` exists, for the widest vectors.
+  package var hasByteDot: Bool
   /// Whether fused multiply-add is one instruction.
   package var hasFMA: Bool
   /// Whether half-precision conversions are instructions.
@@ -28,6 +30,7 @@ package struct TargetFacts: Hashable, Sendable {
     guard var level = isNative ? Self.level(of: Self.hostFeatures) : Self.cpuLevels[name] else {
       throw .unknownCPU(name)
     }
+    var hasByteDot = isNative ? Self.hasByteDot(Self.hostFeatures) : Self.byteDotCPUs.contains(name)
     var features = isNative ? [Self.hostFeatures] : []
     for attribute in attributes.split(separator: ",") {
       let feature = attribute.dropFirst()
@@ -36,12 +39,14 @@ package struct TargetFacts: Hashable, Sendable {
       else { throw .unknownFeature(String(attribute)) }
       features.append(String(attribute))
       guard sign == "-" else { continue }
+      if feature == "avx512vnni" || feature == "avxvnni" { hasByteDot = false }
       if feature == "avx512bf16" { level = Swift.min(level, .avx512) }
       if Self.wide.contains(feature) { level = Swift.min(level, .avx2) }
       if Self.middle.contains(feature) { level = .portable }
     }
     self.init(
-      level: level, cpu: isNative ? Self.hostCPU : name, features: features.joined(separator: ","))
+      level: level, hasByteDot: hasByteDot, cpu: isNative ? Self.hostCPU : name,
+      features: features.joined(separator: ","))
   }
 
   private static let wide: Set<Substring> = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
@@ -50,7 +55,7 @@ package struct TargetFacts: Hashable, Sendable {
   private static let knownFeatures = Set(
     hostFeatures.split(separator: ",").map { String($0.dropFirst()) })
 
-  private init(level: Level, cpu: String, features: String) {
+  private init(level: Level, hasByteDot: Bool, cpu: String, features: String) {
     self.cpu = cpu
     self.features = features
     switch level {
@@ -59,6 +64,8 @@ package struct TargetFacts: Hashable, Sendable {
     case .portable: (lanes, vectorRegisters) = (4, 16)
     }
     hasBF16Dot = level == .avx512BF16
+    // The instructions for 256 bits are not those of 512-bit processors without the wide level.
+    self.hasByteDot = hasByteDot && level != .portable
     hasFMA = level != .portable
     hasF16Conversion = level != .portable
   }
@@ -75,10 +82,19 @@ package struct TargetFacts: Hashable, Sendable {
     }
   }
 
+  private static func hasByteDot(_ features: String) -> Bool {
+    let enabled = Set(features.split(separator: ","))
+    return level(of: features) >= .avx512
+      ? enabled.contains("+avx512vnni") : enabled.contains("+avxvnni")
+  }
+
   /// Whether code for these facts can run in this process.
   package var runsOnHost: Bool {
-    let host = TargetFacts(level: Self.level(of: Self.hostFeatures), cpu: Self.hostCPU, features: "")
+    let host = TargetFacts(
+      level: Self.level(of: Self.hostFeatures), hasByteDot: Self.hasByteDot(Self.hostFeatures),
+      cpu: Self.hostCPU, features: "")
     return lanes <= host.lanes && (!hasBF16Dot || host.hasBF16Dot) && (!hasFMA || host.hasFMA)
+      && (!hasByteDot || host.hasByteDot)
   }
 
   /// The name of the running processor.
@@ -88,6 +104,12 @@ package struct TargetFacts: Hashable, Sendable {
 
   /// What code generation tells apart, the least first.
   private enum Level: Comparable { case portable, avx2, avx512, avx512BF16 }
+
+  private static let byteDotCPUs: Set<String> = [
+    "alderlake", "raptorlake", "meteorlake", "cascadelake", "icelake-client", "icelake-server",
+    "tigerlake", "rocketlake", "cooperlake", "sapphirerapids", "emeraldrapids", "graniterapids",
+    "znver4",
+  ]
 
   private static let cpuLevels: [String: Level] = [
     "x86-64": .portable, "x86-64-v2": .portable, "nehalem": .portable, "sandybridge": .portable,

@@ -45,7 +45,7 @@ extension FusionGroup.Kind {
     switch op {
     case .linear, .conv2d, .matmul, .winogradConv2d: self = .contraction
     case .attention, .regionalAttention, .winogradInput: self = .rounded
-    case .layerNorm, .softmax: self = .rows
+    case .layerNorm, .softmax, .quantise: self = .rows
     case .groupAffine, .reduceSum, .reduceMax, .groupNorm: self = .reduction
     case .geglu: self = .gated
     case .pack, .repack, .loraMerge, .timestepEmbedding, .gather, .scatterAdd, .gram, .lora,

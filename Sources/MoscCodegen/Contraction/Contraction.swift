@@ -167,9 +167,9 @@ private struct ContractionWriter {
   ) throws {
     let size = spec.dtype.byteSize
     let width = kernel.vectors * plan.lanes
-    let panelStart = e.mul(panel, tile.columns * spec.depth * size)
     let weights = e.offset(
-      b, bytes: e.add(panelStart, e.mul(block.depth, width * size)))
+      panelStart(panel),
+      bytes: e.add(e.mul(block.depth, width * size), e.int(width * spec.headerBytes)))
     let input = e.offset(a, bytes: e.mul(block.inputOffset, size))
     let panelSums =
       plan.depthBlocks == 1
@@ -203,6 +203,17 @@ private struct ContractionWriter {
     }
   }
 
+  private func panelStart(_ panel: LLVMValue) -> LLVMValue {
+    let bytes = tile.columns * (spec.depth * spec.dtype.byteSize + spec.headerBytes)
+    return e.offset(b, bytes: e.mul(panel, bytes))
+  }
+
+  /// The scale of an output row's input, behind its integers.
+  private func scale(ofRow row: LLVMValue) -> LLVMValue {
+    let end = e.add(plan.rowOffset(e, row), spec.depth)
+    return e.splat(e.builder.load(e.f32, e.offset(a, bytes: end), align: 1), plan.lanes)
+  }
+
   /// Sends the finished rows of a tile through the epilogue.
   private func finish(
     _ kernel: Microkernel, _ panel: LLVMValue, _ columns: Int, _ sums: LLVMValue,
@@ -211,14 +222,18 @@ private struct ContractionWriter {
     let lanes = plan.lanes
     let count = e.min(e.sub(here.rows, firstRow), tile.rows)
     let firstColumn = e.mul(panel, tile.columns)
+    let header = QuantisedColumns(panelStart(panel), columns: kernel.vectors * lanes)
     try e.bottomTestedLoop(from: e.int(0), to: count) { index, _ in
       let rowSums = e.offset(sums, bytes: e.mul(index, kernel.vectors * lanes * 4))
       let row = e.add(e.add(here.firstRow, firstRow), index)
+      let scale = spec.dtype == .q8 ? scale(ofRow: row) : nil
       for vector in 0..<kernel.vectors {
         let valid = Swift.min(columns - vector * lanes, lanes)
         let column = e.add(firstColumn, vector * lanes)
         var value = e.load(
-          .f32, e.offset(rowSums, bytes: vector * lanes * 4), lanes: lanes, align: lanes * 4)
+          plan.sumType, e.offset(rowSums, bytes: vector * lanes * 4), lanes: lanes,
+          align: lanes * 4)
+        if let scale { value = header.restore(e, value, first: e.int(vector * lanes), scale) }
         if let bias, let type = spec.biasType {
           let address = e.element(bias, column, type)
           value = e.fadd(value, e.load(type, address, lanes: lanes, count: valid))

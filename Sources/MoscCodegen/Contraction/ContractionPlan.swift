@@ -21,7 +21,7 @@ struct ContractionPlan {
   /// Whether the rows of a register tile are a constant distance apart in the input.
   let hasUniformRows: Bool
 
-  /// Inner steps consume one element (f32) or a pair (bf16).
+  /// Inner steps consume four bytes: one element (f32), a pair (bf16) or four (q8).
   let elementsPerStep: Int
   static let unroll = 4
 
@@ -29,10 +29,10 @@ struct ContractionPlan {
     self.spec = spec
     self.lanes = lanes
     tile = spec.wholeTile
-    let touching = spec.pixelPitch == spec.channels
+    let touching = spec.pixelPitch == spec.channels && spec.dtype != .q8
     segments = touching ? spec.kernelHeight : spec.kernelHeight * spec.kernelWidth
     segmentLength = touching ? spec.kernelWidth * spec.channels : spec.channels
-    elementsPerStep = spec.dtype == .bf16 ? 2 : 1
+    elementsPerStep = spec.dtype.panelGroup ?? 1
     let limit = max(tile.blockDepth, 16)
     let merges = segments > 1 && segmentLength * 2 <= limit
     segmentsPerCall = merges ? min(segments, limit / segmentLength) : 1
@@ -93,6 +93,9 @@ struct ContractionPlan {
   var scratchBytes: Int {
     depthBlocks == 1 ? tileBytes : tileBytes * tilesPerBlock * min(panelsPerBlock, panels)
   }
+
+  /// The element type of partial sums.
+  var sumType: DType { spec.dtype == .q8 ? .i32 : .f32 }
 
   /// The element offset of a segment relative to the first.
   func segmentOffset(_ e: FunctionEmitter, _ segment: LLVMValue) -> LLVMValue {

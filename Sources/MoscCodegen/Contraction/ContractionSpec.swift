@@ -24,7 +24,7 @@ package struct ContractionSpec: Hashable, Sendable {
   package var channels: Int
   /// Input pixels from one output pixel to the next.
   package var stride = 1
-  /// The element type of input and weights: f32 or bf16.
+  /// The element type of input and weights: f32, bf16 or q8.
   package var dtype: DType
   /// The first element of the input read.
   package var inputOffset = 0
@@ -39,7 +39,8 @@ package struct ContractionSpec: Hashable, Sendable {
   /// How the work is cut.
   package var tile: Tile
 
-  /// A linear map of `rows` rows of `depth` channels that are `pitch` elements apart.
+  /// A linear map of `rows` rows of `depth` channels that are `pitch` elements apart; those of q8 have
+  /// their scales behind them.
   package init(
     linearRows rows: Int, depth: Int, columns: Int, dtype: DType, pitch: Int? = nil,
     inputOffset: Int = 0, biasType: DType? = nil, tile: Tile
@@ -49,9 +50,9 @@ package struct ContractionSpec: Hashable, Sendable {
     channels = depth
     self.dtype = dtype
     self.inputOffset = inputOffset
-    pixelPitch = pitch ?? depth
-    rowPitch = rows * (pitch ?? depth)
-    imagePitch = rows * (pitch ?? depth)
+    pixelPitch = pitch ?? depth + (dtype == .q8 ? QuantisedRow.scaleBytes : 0)
+    rowPitch = rows * pixelPitch
+    imagePitch = rows * pixelPitch
     self.biasType = biasType
     self.tile = tile
   }
@@ -82,6 +83,8 @@ package struct ContractionSpec: Hashable, Sendable {
   package var rows: Int { batch * outputHeight * outputWidth }
   /// Products summed into one output.
   package var depth: Int { kernelHeight * kernelWidth * channels }
+  /// Bytes before the numbers of each packed column: scales and corrections of q8.
+  package var headerBytes: Int { dtype == .q8 ? QuantisedRow.panelScaleBytes : 0 }
   /// Floating-point operations, two per product.
   package var flops: Int { 2 * rows * columns * depth }
 
@@ -109,8 +112,13 @@ package struct ContractionSpec: Hashable, Sendable {
     try EmitError.require(
       positive.allSatisfy { $0 > 0 }, "contraction extents must be positive, found \(positive)")
     try EmitError.require(
-      dtype == .f32 || (dtype == .bf16 && channels % 2 == 0),
-      "contraction operands must be f32, or bf16 of even depth; found \(dtype) of \(channels)")
+      dtype.panelGroup.map { channels % $0 == 0 } ?? false,
+      "contraction operands must be f32, bf16 of even depth or q8 of a multiple of 4; "
+        + "found \(dtype) of \(channels)")
+    try EmitError.require(
+      dtype != .q8 || (kernelHeight == 1 && kernelWidth == 1 && stride == 1),
+      "q8 pixels have scales of their own and cannot be summed, found a kernel of "
+        + "\(kernelHeight)×\(kernelWidth)")
     try EmitError.require(
       tile.columns > 0 && tile.columns % target.lanes == 0,
       "tile columns \(tile.columns) are no multiple of \(target.lanes) lanes")

@@ -66,12 +66,15 @@ private struct MicrokernelWriter {
 
   func write() {
     let count = rows * vectors
-    let zeros = Array(repeating: e.float(0, lanes: lanes), count: count)
+    let zero = e.builder.zero(e.storageType(plan.sumType, lanes))
+    let zeros = Array(repeating: zero, count: count)
     let start =
       plan.depthBlocks == 1
       ? zeros
       : e.branch(if: isFirst) { zeros } else: {
-        (0..<count).map { e.load(.f32, tileAddress($0), lanes: lanes, align: lanes * 4) }
+        (0..<count).map {
+          e.loadRaw(plan.sumType, tileAddress($0), lanes: lanes, align: lanes * 4)
+        }
       }
     var sums: [LLVMValue]
     if plan.segmentsPerCall == 1 {
@@ -86,7 +89,7 @@ private struct MicrokernelWriter {
       }
     }
     for (index, sum) in sums.enumerated() {
-      e.store(sum, as: .f32, tileAddress(index), align: lanes * 4)
+      e.storeRaw(sum, tileAddress(index), align: lanes * 4)
     }
   }
 
@@ -115,11 +118,11 @@ private struct MicrokernelWriter {
     }
   }
 
-  /// One step: one element (f32) or one pair of elements (bf16) of every row.
+  /// One step: one element (f32), a pair (bf16) or four (q8) of every row.
   private func step(
     _ a: [LLVMValue], _ b: LLVMValue, _ k: LLVMValue, plus: Int, _ sums: [LLVMValue]
   ) -> [LLVMValue] {
-    // A step is four bytes of a row and four bytes of each channel in both element types.
+    // A step is four bytes of a row and four bytes of each channel in all element types.
     let vectorBytes = lanes * 4
     let aBytes = e.mul(k, 4)
     let bPointer = e.offset(b, bytes: e.mul(k, vectors * vectorBytes))
@@ -143,6 +146,16 @@ private struct MicrokernelWriter {
       return sums
     }
     let weights = (0..<vectors).map { weight($0, e.intType(lanes)) }
+    if plan.spec.dtype == .q8 {
+      let quads = ByteQuads(e, lanes: lanes)
+      for i in 0..<rows {
+        let x = input(i, e.i32, align: 1)
+        for j in 0..<vectors {
+          sums[i * vectors + j] = quads.dot(x, weights[j], sums[i * vectors + j])
+        }
+      }
+      return sums
+    }
     let pairs = BF16Pairs(e, lanes: lanes)
     let prepared = weights.map(pairs.prepare)
     for i in 0..<rows {

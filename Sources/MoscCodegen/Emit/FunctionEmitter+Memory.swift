@@ -22,7 +22,7 @@ extension FunctionEmitter {
     case .f32: type(f32, lanes)
     case .bf16, .f16: type(i16, lanes)
     case .i32: type(i32, lanes)
-    case .u8, .i8: type(i8, lanes)
+    case .u8, .i8, .q8: type(i8, lanes)
     }
   }
 
@@ -83,6 +83,10 @@ extension FunctionEmitter {
     case .i32: return builder.cast(.sitofp, raw, floats)
     case .u8: return builder.cast(.sitofp, builder.cast(.zext, raw, wide), floats)
     case .i8: return builder.cast(.sitofp, builder.cast(.sext, raw, wide), floats)
+    // The integers of activations, without their scale.
+    case .q8:
+      let stored = toF32(raw, from: .u8)
+      return fsub(stored, float(Double(QuantisedRow.zeroPoint), like: stored))
     }
   }
 
@@ -96,7 +100,19 @@ extension FunctionEmitter {
     case .i32: call("llvm.fptosi.sat", [type(i32, like: value), value.type], [value])
     case .i8: call("llvm.fptosi.sat", [type(i8, like: value), value.type], [value])
     case .u8: call("llvm.fptoui.sat", [type(i8, like: value), value.type], [value])
+    case .q8:
+      // The integers of activations, given without their scale.
+      builder.cast(
+        .trunc, roundedBits(fadd(value, float(Double(QuantisedRow.zeroPoint), like: value))),
+        type(i8, like: value))
     }
+  }
+
+  /// An i32 per lane whose low 22 bits are the nearest integer, ties to even, in two's complement; for
+  /// magnitudes below 2²¹.
+  package func roundedBits(_ value: LLVMValue) -> LLVMValue {
+    // In this binade the last bit of the fraction stands for one.
+    bits(fadd(value, float(0x1.8p23, like: value)))
   }
 
   /// Rounds f32 lanes to bfloat16 bits, ties to even; NaN stays NaN.

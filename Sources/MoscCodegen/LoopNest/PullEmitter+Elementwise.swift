@@ -40,7 +40,7 @@ extension PullEmitter {
     switch dtype {
     case .u8: return clamp(0, 255)
     case .i8: return clamp(-128, 127)
-    case .i32, .f32, .bf16, .f16: return number
+    case .i32, .f32, .bf16, .f16, .q8: return number
     }
   }
 

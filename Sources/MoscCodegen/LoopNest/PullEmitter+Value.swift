@@ -47,7 +47,7 @@ extension PullEmitter {
   func rounded(_ value: LLVMValue, to dtype: DType) -> LLVMValue {
     switch dtype {
     case .bf16, .f16: e.toF32(e.fromF32(value, to: dtype), from: dtype)
-    case .f32, .i32, .u8, .i8: value
+    case .f32, .i32, .u8, .i8, .q8: value
     }
   }
 
@@ -55,8 +55,8 @@ extension PullEmitter {
 
   /// Loads elements of a dense buffer of the given type.
   func load(_ type: TensorType, _ pointer: LLVMValue, at index: [IndexExpr]) throws -> LLVMValue {
-    guard type.layout == .dense else {
-      throw failure("\(type) can only be read by a contraction")
+    guard type.layout == .dense, type.dtype != .q8 else {
+      throw failure("\(type) can only be read by a contraction over packed weights")
     }
     return load(type.dtype, pointer, offset: space.linear(index, in: type.shape), type.count)
   }
@@ -106,7 +106,7 @@ extension PullEmitter {
     switch dtype {
     case .u8: e.builder.cast(.zext, raw, e.type(e.i32, like: raw))
     case .i8: e.builder.cast(.sext, raw, e.type(e.i32, like: raw))
-    case .i32, .f32, .bf16, .f16: raw
+    case .i32, .f32, .bf16, .f16, .q8: raw
     }
   }
 
@@ -128,6 +128,7 @@ extension PullEmitter {
       e.store(value, as: type.dtype, address, count: active)
     case .i32:
       e.storeRaw(value, address, count: active, align: 4)
+    case .q8: throw failure("\(type) can only be written by 'quantise'")
     case .u8, .i8:
       e.storeRaw(
         e.builder.cast(.trunc, value, e.type(e.i8, like: value)), address, count: active, align: 1)

@@ -21,7 +21,12 @@ struct ContractionLowering {
       pull.pointers[weight] != nil
     else { return nil }
     let found: (spec: ContractionSpec, input: ValueID)?
+    let isQuantised = pull.graph.type(weight).dtype == .q8
     switch node.op {
+    case .linear(let op) where isQuantised:
+      found = Self.rows(pull, node, op.tile ?? Self.tile(width))
+    case .conv2d(let op) where isQuantised:
+      found = Self.rows(pull, node, op.tile ?? Self.tile(width))
     case .linear(let op):
       found = Self.linear(pull, node, op.tile ?? Self.tile(width))
     case .conv2d(let op) where op.pad == 0:
@@ -39,6 +44,22 @@ struct ContractionLowering {
   /// A modest tile for packed weights of a layer that has none.
   private static func tile(_ width: Int) -> Tile {
     Tile(rows: 4, columns: width, blockRows: 128, blockColumns: width, blockDepth: 320)
+  }
+
+  /// Rows of q8 with their scales, which no view but a reshape separates from a parameter.
+  private static func rows(
+    _ pull: PullEmitter, _ node: Node, _ tile: Tile
+  ) -> (spec: ContractionSpec, input: ValueID)? {
+    var input = node.operands[0]
+    let type = pull.graph.type(input)
+    while let producer = pull.graph.producer(input) {
+      guard case .reshape = pull.graph[producer].op else { return nil }
+      input = pull.graph[producer].operands[0]
+    }
+    let spec = ContractionSpec(
+      linearRows: type.rows, depth: type.lastExtent,
+      columns: pull.graph.type(node.operands[1]).shape[0], dtype: type.dtype, tile: tile)
+    return (spec, input)
   }
 
   private static func linear(

@@ -139,6 +139,9 @@ package struct KernelLowering {
       return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
     case .pack(let op) where node.results == [result.id]:
       return try packPart(pull, op, node, result.pointer)
+    case .quantise where node.results == [result.id]:
+      let emitter = QuantiseEmitter(pull, node, into: result.pointer)
+      return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
     case .repack(let op) where node.results == [result.id]:
       return try repackPart(pull, op, node, result.pointer)
     case .attention(let op):
@@ -163,7 +166,7 @@ package struct KernelLowering {
     case .groupAffine, .param, .constant, .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh,
       .sin, .cos, .sigmoid, .silu, .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum,
       .minimum, .compare, .select, .reshape, .slice, .concat, .pad, .transpose, .reverse,
-      .broadcast, .upsampleNearest, .gather, .scatterAdd, .gram, .pack, .repack, .reduceSum,
+      .broadcast, .upsampleNearest, .gather, .scatterAdd, .gram, .pack, .quantise, .repack, .reduceSum,
       .reduceMax, .softmax, .layerNorm, .groupNorm, .matmul, .winogradWeight, .attentionStatistics,
       .attentionGradient, .lora, .loraMerge, .geglu, .timestepEmbedding, .gradient, .call, .arena,
       .subview, .launch:

@@ -69,7 +69,7 @@ extension PullEmitter {
       return inexact(try timestepEmbedding(op, node, id, at: index))
 
     case .attention, .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd,
-      .gram, .pack, .repack, .winogradInput:
+      .gram, .pack, .quantise, .repack, .winogradInput:
       throw failure("'\(node.op.mnemonic)' must be the kernel's result")
     case .groupNorm, .lora, .geglu, .winogradWeight, .winogradConv2d:
       throw failure("composite '\(node.op.mnemonic)' was not expanded")
@@ -109,7 +109,8 @@ extension PullEmitter {
     case .loraMerge: return [(node.operands[0], index), (node.operands[3], [.zero])]
     case .constant, .reduceSum, .reduceMax, .groupAffine, .linear, .conv2d, .matmul, .attention,
       .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd, .gram, .pack,
-      .repack, .winogradInput, .winogradWeight, .winogradConv2d, .groupNorm, .lora, .geglu, .param, .gradient, .call, .arena, .subview, .launch:
+      .quantise, .repack, .winogradInput, .winogradWeight, .winogradConv2d, .groupNorm, .lora,
+      .geglu, .param, .gradient, .call, .arena, .subview, .launch:
       return []
     }
   }

@@ -11,7 +11,7 @@ package struct PackSpec: Hashable, Sendable {
   package var taps: Int
   /// The element type of the dense weights: f32, f16 or bf16.
   package var source: DType
-  /// The element type of the panels: f32 or bf16.
+  /// The element type of the panels: f32, bf16 or q8.
   package var dtype: DType
   /// Columns of a panel.
   package var panel: Int
@@ -41,13 +41,18 @@ package struct PackSpec: Hashable, Sendable {
   package var packedTaps: Int { winograd?.points ?? taps }
   /// Elements of one column of the panels.
   package var depth: Int { channels * packedTaps }
+  /// Bytes of one column of the panels.
+  var columnBytes: Int {
+    depth * dtype.byteSize + (dtype == .q8 ? packedTaps * QuantisedRow.panelScaleBytes : 0)
+  }
 }
 
 /// Writes kernels that rearrange dense weights in the panels that contractions read.
 ///
 /// Panel p holds columns `p·panel ..< (p+1)·panel`; the last one is as wide as what is left,
-/// rounded up to whole vectors with zeros. Depth is ordered (tap, channel). f32: element (k, j) at
-/// `k·width + j`; bf16: at `(k/2)·2·width + 2·j + k%2`. A task packs one vector of columns: chunks
+/// rounded up to whole vectors with zeros. Depth is ordered (tap, channel). With g = 1, 2 or 4 elements
+/// of f32, bf16 or q8 in four bytes, element (k, j) is at `(k/g)·g·width + g·j + k%g`, in q8 behind
+/// the scales and corrections of all taps. A task packs one vector of columns: chunks
 /// of channels are transposed into stack memory in source order, then stored in depth order.
 /// Columns that lie side by side are copied.
 package enum Pack {
@@ -68,16 +73,21 @@ package enum Pack {
       "cannot pack \(spec.columns)×\(spec.channels)×\(spec.taps) weights in panels of "
         + "\(spec.panel) for \(e.lanes) lanes")
     try EmitError.require(
-      spec.source.isFloat && (spec.dtype == .f32 || spec.dtype == .bf16),
-      "panels hold f32 or bf16 made from floats, found \(spec.source) to \(spec.dtype)")
+      spec.source.isFloat && spec.dtype.panelGroup != nil,
+      "panels hold f32, bf16 or q8 made from floats, found \(spec.source) to \(spec.dtype)")
     try EmitError.require(
-      spec.dtype == .f32 || spec.channels % 2 == 0,
-      "bf16 panels need an even number of channels, found \(spec.channels)")
+      spec.channels % (spec.dtype.panelGroup ?? 1) == 0,
+      "\(spec.dtype) panels need whole groups of channels, found \(spec.channels)")
+    try EmitError.require(
+      spec.dtype != .q8 || spec.depthPitch == nil,
+      "q8 panels are made from weights in the order of checkpoints")
     try EmitError.require(
       spec.winograd == nil || (spec.taps == 9 && spec.depthPitch == nil),
       "only 3×3 filters can be transformed, found \(spec.taps) taps")
     if spec.depthPitch != nil {
       TransposedPackWriter(e, spec, task: task, source: source, panels: panels).write()
+    } else if spec.dtype == .q8 {
+      QuantisedPackWriter(e, spec, task: task, source: source, panels: panels).write()
     } else {
       PackWriter(e, spec, task: task, source: source, panels: panels).write()
     }
@@ -92,6 +102,8 @@ struct PackTarget {
   /// The first vector of depth 0, and the bytes from one depth step to the next.
   let destination: LLVMValue
   let stepBytes: LLVMValue
+  /// The scales of the first tap; its corrections are a step further, other taps two steps apart.
+  let scales: LLVMValue
 
   init(_ e: FunctionEmitter, _ spec: PackSpec, task: LLVMValue, panels: LLVMValue) {
     let lanes = e.lanes
@@ -100,27 +112,37 @@ struct PackTarget {
     let left = e.builder.cast(.trunc, e.sub(e.int(spec.columns), firstColumn), e.i32)
     valid = e.builder.compare(.less, e.laneNumbers(lanes), e.splat(left, lanes))
     let panel = e.div(task, perPanel)
-    let start = e.mul(panel, spec.panel * spec.depth * spec.dtype.byteSize)
-    destination = e.offset(
+    let start = e.mul(panel, spec.panel * spec.columnBytes)
+    scales = e.offset(
       panels, bytes: e.add(start, e.mul(e.rem(task, perPanel), lanes * 4)))
     let fullPanels = spec.columns / spec.panel
     let rest = (spec.columns % spec.panel + lanes - 1) / lanes
     let isFull = e.builder.compare(.less, panel, e.int(fullPanels))
     stepBytes = e.builder.select(
       isFull, e.int(spec.panel * 4), e.int(rest * lanes * 4))
+    destination =
+      spec.dtype == .q8 ? e.offset(scales, bytes: e.mul(stepBytes, 2 * spec.packedTaps)) : scales
   }
 
-  /// Stores the word of one vector of columns: f32 numbers, or pairs of bf16 of two depth indices.
+  /// Stores the word of one vector of columns: an f32 number, a pair of bf16, or four integers of
+  /// consecutive depth indices.
   func store(_ e: FunctionEmitter, _ spec: PackSpec, depth: LLVMValue, _ row: (Int) -> LLVMValue) {
-    let perStep = spec.dtype == .bf16 ? 2 : 1
-    let address = e.offset(destination, bytes: e.mul(e.div(depth, perStep), stepBytes))
+    let group = spec.dtype.panelGroup ?? 1
+    let address = e.offset(destination, bytes: e.mul(e.div(depth, group), stepBytes))
     if spec.dtype == .f32 {
       e.storeRaw(row(0), address, align: e.lanes * 4)
       return
     }
-    let low = e.builder.cast(.zext, e.toBF16(row(0)), e.intType(e.lanes))
-    let high = e.builder.cast(.zext, e.toBF16(row(1)), e.intType(e.lanes))
-    e.storeRaw(e.builder.binary(.or, low, e.shl(high, 16)), address, align: e.lanes * 4)
+    let bits = 32 / group
+    let parts = (0..<group).map { index -> LLVMValue in
+      let part =
+        spec.dtype == .bf16
+        ? e.builder.cast(.zext, e.toBF16(row(index)), e.intType(e.lanes))
+        : e.builder.binary(.and, e.roundedBits(row(index)), e.int(255, type: e.intType(e.lanes)))
+      return e.shl(part, index * bits)
+    }
+    let word = parts.dropFirst().reduce(parts[0]) { e.builder.binary(.or, $0, $1) }
+    e.storeRaw(word, address, align: e.lanes * 4)
   }
 }
 
@@ -158,7 +180,7 @@ private struct TransposedPackWriter {
 
   private func copy(count: Int) {
     let pitch = spec.depthPitch ?? spec.columns
-    e.loop(from: 0, to: spec.depth, step: spec.dtype == .bf16 ? 2 : 1) { depth, _ in
+    e.loop(from: 0, to: spec.depth, step: spec.dtype.panelGroup ?? 1) { depth, _ in
       target.store(e, spec, depth: depth) { step in
         e.load(
           spec.source, e.element(source, e.mul(e.add(depth, step), pitch), spec.source),
@@ -169,16 +191,18 @@ private struct TransposedPackWriter {
   }
 }
 
-private struct PackWriter {
+/// Gathers chunks of channels of a task's columns in stack memory, a vector of columns per element,
+/// and packs them.
+struct PackWriter {
   let e: FunctionEmitter
   let spec: PackSpec
   let lanes: Int
   /// The dense elements of each column of this task's vector.
   let columns: [LLVMValue]
   let target: PackTarget
-  let scratch: LLVMValue
+  private let scratch: LLVMValue
   /// Filters after Winograd's transform, one channel after the other; else the scratch.
-  let filters: LLVMValue
+  private let filters: LLVMValue
   /// Channels transposed at a time.
   let chunk: Int
 
@@ -194,7 +218,7 @@ private struct PackWriter {
       let column = e.min(e.add(target.firstColumn, lane), spec.columns - 1)
       return e.offset(source, bytes: e.mul(column, spec.sourceDepth * spec.source.byteSize))
     }
-    chunk = Swift.min(spec.channels, Swift.max(2, 256 / spec.taps / 2 * 2))
+    chunk = Swift.min(spec.channels, Swift.max(4, 256 / spec.taps / 4 * 4))
     scratch = e.stackSlot(bytes: chunk * spec.taps * lanes * 4)
     filters =
       spec.winograd == nil
@@ -205,12 +229,15 @@ private struct PackWriter {
   // twice: cheaper to compile than code for the remainders.
   func write() {
     e.loop(from: 0, to: spec.channels, step: chunk) { index, _ in
-      move(e.min(index, spec.channels - chunk))
+      let channel = e.min(index, spec.channels - chunk)
+      gather(channel)
+      move(channel)
       return []
     }
   }
 
-  private func move(_ channel: LLVMValue) {
+  /// Brings a chunk of channels, transformed, into stack memory.
+  func gather(_ channel: LLVMValue) {
     let count = chunk * spec.taps
     let start = e.mul(channel, spec.taps * spec.source.byteSize)
     let block = Swift.min(count, lanes)
@@ -219,7 +246,10 @@ private struct PackWriter {
       return []
     }
     if let winograd = spec.winograd { transform(winograd) }
-    let perStep = spec.dtype == .bf16 ? 2 : 1
+  }
+
+  private func move(_ channel: LLVMValue) {
+    let perStep = spec.dtype.panelGroup ?? 1
     e.loop(from: 0, to: spec.packedTaps) { tap, _ in
       e.loop(from: 0, to: chunk, step: perStep) { local, _ in
         let depth = e.add(e.mul(tap, spec.channels), e.add(channel, local))
@@ -261,7 +291,7 @@ private struct PackWriter {
   }
 
   /// The columns at one depth index.
-  private func row(_ tap: LLVMValue, _ channel: LLVMValue) -> LLVMValue {
+  func row(_ tap: LLVMValue, _ channel: LLVMValue) -> LLVMValue {
     let index = e.add(e.mul(channel, spec.packedTaps), tap)
     return e.load(
       .f32, e.offset(filters, bytes: e.mul(index, lanes * 4)), lanes: lanes, align: lanes * 4)

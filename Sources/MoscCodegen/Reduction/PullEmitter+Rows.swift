@@ -57,7 +57,7 @@ extension PullEmitter {
     return load(.f32, kept, offset: column, columns)
   }
 
-  private func keep(_ value: LLVMValue, in slot: LLVMValue, _ column: IndexExpr) {
+  func keep(_ value: LLVMValue, in slot: LLVMValue, _ column: IndexExpr) {
     let start = lane.map { column - IndexExpr($0) } ?? column
     e.store(
       lane == nil ? value : wide(value), as: .f32, e.element(slot, scalar(start), .f32),

@@ -5,7 +5,8 @@ import MoscLLVM
 ///
 /// For each of the (m+2)² points ξ a matrix product `s[ξ, t, o] = Σ_i v[ξ, t, i] · u[ξ, i, o]` of
 /// tiles t, then `Aᵀ s A` per tile. v is dense `[points, tiles, channels]`; filters are packed in
-/// panels, with a tap per point or as they are.
+/// panels, with a tap per point or as they are. In q8 each point of a tile and each point of a
+/// filter has a scale, so that sums become numbers before they are transformed back.
 package struct WinogradSpec {
   package let transform: WinogradTransform
   /// Images, rows and columns of the result.
@@ -33,6 +34,8 @@ package struct WinogradSpec {
       product.columns % product.tile.columns == 0 && product.rows % product.tile.rows == 0,
       "\(product.rows) tiles of \(product.columns) channels are no whole register tiles of "
         + "\(product.tile.rows)×\(product.tile.columns)")
+    try EmitError.require(
+      !transformsFilters || product.dtype != .q8, "q8 filters are rounded when transformed")
   }
 }
 
@@ -92,7 +95,7 @@ private struct WinogradWriter {
     let rows = e.min(e.sub(e.int(spec.product.rows), firstRow), tile.blockRows)
     multiply(firstRow, rows, panel)
     try e.loop(from: e.int(0), to: rows) { row, _ in
-      transform(row)
+      transform(row, e.add(firstRow, row), panel)
       try finish(e.add(firstRow, row), panel)
       return []
     }
@@ -103,17 +106,16 @@ private struct WinogradWriter {
     let product = spec.product
     let (depth, size) = (product.depth, product.dtype.byteSize)
     let points = spec.transform.points
-    let panelDepth = depth * (spec.transformsFilters ? 9 : points)
-    let weights = e.offset(u, bytes: e.mul(panel, panelDepth * width * size))
+    let weights = e.offset(panelStart(panel), bytes: points * product.headerBytes * width)
     let tiles = e.div(rows, tile.rows)
     /// One depth block of one point, with the weights at `b`.
     func add(_ point: LLVMValue, _ start: LLVMValue, _ length: LLVMValue, _ b: LLVMValue) {
       let a = e.offset(
-        v, bytes: e.mul(e.add(e.mul(point, product.rows), firstRow), depth * size))
+        v, bytes: e.mul(e.add(e.mul(point, product.rows), firstRow), rowBytes))
       let c = e.offset(sums, bytes: e.mul(point, pointBytes))
       let isFirst = e.builder.compare(.equal, start, e.builder.constant(0, start.type))
       e.loop(from: e.int(0), to: tiles) { index, _ in
-        let offset = e.add(e.mul(index, tile.rows * depth * size), e.mul(start, size))
+        let offset = e.add(e.mul(index, tile.rows * rowBytes), e.mul(start, size))
         kernel.call(
           a: e.offset(a, bytes: offset), b: b,
           c: e.offset(c, bytes: e.mul(index, plan.tileBytes)), rowOffsets: c,
@@ -151,6 +153,17 @@ private struct WinogradWriter {
     }
   }
 
+  private var rowBytes: Int { spec.product.pixelPitch * spec.product.dtype.byteSize }
+
+  /// The filters of a panel, in q8 their scales first.
+  private func panelStart(_ panel: LLVMValue) -> LLVMValue {
+    let product = spec.product
+    let numbers = product.depth * (spec.transformsFilters ? 9 : spec.transform.points)
+    let bytes =
+      numbers * product.dtype.byteSize + spec.transform.points * product.headerBytes
+    return e.offset(u, bytes: e.mul(panel, bytes * width))
+  }
+
   /// The filters of a panel and a depth block at all points. A step is four bytes of each column: one
   /// element, or a pair of bf16.
   private func transformFilters(_ taps: LLVMValue, _ start: LLVMValue, _ length: LLVMValue) {
@@ -186,14 +199,26 @@ private struct WinogradWriter {
     }
   }
 
-  /// The pixels of one tile of the block.
-  private func transform(_ row: LLVMValue) {
+  /// The scale of a tile at a point, behind its integers.
+  private func scale(_ point: Int, _ tile: LLVMValue) -> LLVMValue {
+    let product = spec.product
+    let end = e.add(e.mul(e.add(tile, point * product.rows), rowBytes), product.depth)
+    return e.splat(e.builder.load(e.f32, e.offset(v, bytes: end), align: 1), plan.lanes)
+  }
+
+  /// The pixels of one tile of the block, the `tile`-th of all.
+  private func transform(_ row: LLVMValue, _ tile: LLVMValue, _ panel: LLVMValue) {
     let bytes = plan.lanes * 4
+    let head = panelStart(panel)
     e.loop(from: 0, to: width, step: plan.lanes) { column, _ in
       let base = e.offset(sums, bytes: e.mul(e.add(e.mul(row, width), column), 4))
       let square = (0..<spec.transform.points).map { point in
-        e.load(
-          .f32, e.offset(base, bytes: point * pointBytes), lanes: plan.lanes, align: bytes)
+        let sum = e.load(
+          plan.sumType, e.offset(base, bytes: point * pointBytes), lanes: plan.lanes, align: bytes)
+        if spec.product.dtype != .q8 { return sum }
+        let columns = QuantisedColumns(
+          e.offset(head, bytes: point * spec.product.headerBytes * width), columns: width)
+        return columns.restore(e, sum, first: column, scale(point, tile))
       }
       let target = e.offset(outputs, bytes: e.mul(column, 4))
       for (pixel, value) in e.square(spec.transform.output, square).enumerated() {
