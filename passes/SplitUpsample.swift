@@ -8,7 +8,8 @@ import MoscIR
 /// multiplications. The sums of weights are load work; the four results are put side by side.
 ///
 /// - Stage: tensor → tensor.  Needs: rates.  Keeps: every result within rounding.
-/// - Refuses: factors other than 2 (`split-upsample.factor`), doubled images with other readers
+/// - Refuses: in q8 what `winograd` takes, since taps of pixels with scales of their own cannot be
+///   summed otherwise (`split-upsample.precision`), factors other than 2 (`split-upsample.factor`), doubled images with other readers
 ///   (`split-upsample.shared`), weights not known at load (`split-upsample.rate`).
 /// - Order: before `choose-kernels`, which makes the padding explicit.
 /// - Source: the "sub-pixel" identity of Shi et al. 2016, "Is the deconvolution layer the same as a
@@ -33,7 +34,13 @@ package struct SplitUpsample: Pass {
         let small = new[producer].operands[0]
         let enlarged = graph[id].operands[0]
         let isShared = users[enlarged].count > 1 || graph.results.contains(enlarged)
-        if let (reason, message) = refusal(small, operands, isShared, in: new) {
+        let isTransformed =
+          context.precision == .q8 && Winograd.standard.takes(graph[id], in: graph, context)
+        let refusal =
+          isTransformed
+          ? ("precision", "transformed filters of 8 bits do as well")
+          : refusal(small, operands, isShared, in: new)
+        if let (reason, message) = refusal {
           context.remark(reason, "convolution '%\(name)' is not split: \(message)")
           return nil
         }

@@ -25,8 +25,16 @@ package struct Winograd: Pass {
   private let fewestKept: Int
 
   package init(_ options: inout PassOptions) throws(Diagnostic) {
-    fewestTiles = try options.int("tiles") ?? 32
-    fewestKept = try options.int("kept") ?? 512
+    fewestTiles = try options.int("tiles") ?? Self.standard.fewestTiles
+    fewestKept = try options.int("kept") ?? Self.standard.fewestKept
+  }
+
+  /// The pass as it runs without options.
+  static let standard = Winograd(fewestTiles: 32, fewestKept: 512)
+
+  private init(fewestTiles: Int, fewestKept: Int) {
+    self.fewestTiles = fewestTiles
+    self.fewestKept = fewestKept
   }
 
   package func run(_ module: inout Module, _ context: inout PassContext) throws(Diagnostic) {
@@ -34,9 +42,7 @@ package struct Winograd: Pass {
       let graph = module.graphs[index]
       var result = try graph.rebuilt { (id, operands, new) throws(Diagnostic) -> [ValueID]? in
         let node = graph[id]
-        guard case .conv2d(let conv) = node.op, conv.stride == 1, conv.pad <= 1, conv.tile == nil,
-          graph.type(node.operands[1]).shape[2...] == [3, 3]
-        else { return nil }
+        guard case .conv2d(let conv) = node.op, isCandidate(conv, node, graph) else { return nil }
         let name = graph[node.results[0]].name
         switch choice(node, graph, context) {
         case .leave(let reason, let message):
@@ -60,6 +66,19 @@ package struct Winograd: Pass {
       result.removeDeadNodes()
       module.graphs[index] = result
     }
+  }
+
+  private func isCandidate(_ conv: Conv2d, _ node: Node, _ graph: Graph) -> Bool {
+    conv.stride == 1 && conv.pad <= 1 && conv.tile == nil
+      && graph.type(node.operands[1]).shape[2...] == [3, 3]
+  }
+
+  /// Whether the pass changes a node.
+  func takes(_ node: Node, in graph: Graph, _ context: PassContext) -> Bool {
+    guard case .conv2d(let conv) = node.op, isCandidate(conv, node, graph),
+      case .transform = choice(node, graph, context)
+    else { return false }
+    return true
   }
 
   private enum Choice {

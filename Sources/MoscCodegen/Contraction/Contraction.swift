@@ -22,6 +22,8 @@ package struct ContractionResult {
 package enum Contraction {
   /// Writes residual additions, activations, conversions and the stores of one output vector.
   package typealias Epilogue = (FunctionEmitter, ContractionResult) throws -> Void
+  /// Asks for the memory that the epilogue of some columns of one output row reads and writes.
+  package typealias Prefetch = (_ row: LLVMValue, _ column: LLVMValue, _ columns: Int) -> Void
 
   /// The number of independent tasks.
   package static func tasks(_ spec: ContractionSpec, _ target: TargetFacts) -> Int {
@@ -34,13 +36,15 @@ package enum Contraction {
   ///   - a: The input buffer, aligned to its elements.
   ///   - b: The packed weights (see `Pack`), aligned to 64 bytes.
   ///   - bias: The bias vector when the specification has one.
+  ///   - prefetch: Called for each row of a tile before its last products are summed.
   package static func emit(
     _ e: FunctionEmitter, _ spec: ContractionSpec, task: LLVMValue, a: LLVMValue, b: LLVMValue,
-    bias: LLVMValue?, epilogue: @escaping Epilogue
+    bias: LLVMValue?, prefetch: Prefetch? = nil, epilogue: @escaping Epilogue
   ) throws {
     try spec.check(e.target)
     let plan = ContractionPlan(spec, lanes: e.target.lanes)
-    let writer = try ContractionWriter(e, plan, a: a, b: b, bias: bias, epilogue: epilogue)
+    let writer = try ContractionWriter(
+      e, plan, a: a, b: b, bias: bias, prefetch: prefetch, epilogue: epilogue)
     try writer.write(task)
   }
 }
@@ -53,6 +57,7 @@ private struct ContractionWriter {
   let a: LLVMValue
   let b: LLVMValue
   let bias: LLVMValue?
+  let prefetch: Contraction.Prefetch?
   let epilogue: Contraction.Epilogue
   let scratch: LLVMValue
   let rowOffsets: LLVMValue
@@ -61,7 +66,7 @@ private struct ContractionWriter {
 
   init(
     _ e: FunctionEmitter, _ plan: ContractionPlan, a: LLVMValue, b: LLVMValue, bias: LLVMValue?,
-    epilogue: @escaping Contraction.Epilogue
+    prefetch: Contraction.Prefetch?, epilogue: @escaping Contraction.Epilogue
   ) throws {
     self.e = e
     self.plan = plan
@@ -70,6 +75,7 @@ private struct ContractionWriter {
     self.a = e.offset(a, bytes: spec.inputOffset * spec.dtype.byteSize)
     self.b = b
     self.bias = spec.biasType == nil ? nil : bias
+    self.prefetch = prefetch
     self.epilogue = epilogue
     scratch = e.stackSlot(bytes: plan.scratchBytes)
     rowOffsets = plan.hasUniformRows ? scratch : e.stackSlot(bytes: tile.blockRows * 8)
@@ -187,6 +193,23 @@ private struct ContractionWriter {
         (start, offsets) = (e.offset(input, bytes: e.mul(first, size)), rowOffsets)
       } else {
         (start, offsets) = (input, e.offset(rowOffsets, bytes: e.mul(row, 8)))
+      }
+      if let prefetch {
+        // The products leave the memory system time to bring what follows them.
+        func request() {
+          for index in 0..<tile.rows {
+            prefetch(
+              e.add(e.add(here.firstRow, row), index), e.mul(panel, tile.columns), columns)
+          }
+        }
+        if plan.depthBlocks == 1 {
+          request()
+        } else {
+          e.branch(if: block.isLast) {
+            request()
+            return []
+          }
+        }
       }
       kernel.call(
         a: start, b: weights, c: sums, rowOffsets: offsets, isFirst: block.isFirst,

@@ -129,7 +129,8 @@ struct ContractionLowering {
         throw pull.failure("a contraction without buffers")
       }
       try Contraction.emit(
-        pull.e, spec, task: task, a: a, b: b, bias: nil
+        pull.e, spec, task: task, a: a, b: b, bias: nil,
+        prefetch: EpilogueMemory(pull, node, result).prefetch
       ) { _, vector in
         let epilogue = Epilogue(pull: pull, anchor: node, result: result)
         let bias = node.operands.dropFirst(2).first

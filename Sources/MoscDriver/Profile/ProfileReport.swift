@@ -30,7 +30,7 @@ package struct ProfileReport {
   /// The share of the elapsed time that kernels account for.
   package var attributed: Double { seconds / max(elapsed, 1e-12) }
 
-  /// The slowest kernels, a line each, then the sum of the others and of all.
+  /// The slowest kernels, a line each, then the sum of the others, of those of each kind, and of all.
   package func text(limit: Int = 40) -> String {
     var lines = [
       " time %       ms  launches  GFLOP/s    GB/s  roof %  kernel, per run of \(runs)"
@@ -38,6 +38,7 @@ package struct ProfileReport {
     lines += rows.prefix(limit).map { line($0) }
     let rest = rows.dropFirst(limit)
     if !rest.isEmpty { lines.append(line(sum(Array(rest), "\(rest.count) other kernels"))) }
+    lines += kinds.map { line($0) }
     lines.append(line(sum(rows, "all kernels")))
     lines.append(
       String(
@@ -49,6 +50,13 @@ package struct ProfileReport {
             + "can be above it",
         peak.flopsPerSecond / 1e9, peak.bytesPerSecond / 1e9))
     return lines.joined(separator: "\n")
+  }
+
+  /// The sums of kernels that are built around the same op, the slowest first.
+  private var kinds: [Row] {
+    let kinds = Dictionary(grouping: rows) { $0.kernel.drop { $0 != "." }.dropFirst() }
+    if kinds.count < 2 { return [] }
+    return kinds.map { sum($1, "all \($0) kernels") }.sorted { $0.seconds > $1.seconds }
   }
 
   private func sum(_ rows: [Row], _ name: String) -> Row {
