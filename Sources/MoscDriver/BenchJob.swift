@@ -20,9 +20,10 @@ package struct BenchJob {
   package func run() throws -> String {
     let kind = try ComponentKind(named: request.component)
     let page = try request.explorer.map { try OutputFile($0) }
-    let compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
-    let components = try ModelComponents(request.model, compiler)
+    let asked = try Compiler(request.compiler, precision: request.model.precision, reporter)
+    let components = try ModelComponents(request.model, asked)
     let (function, inputs) = try subject(kind, components.model)
+    let compiler = try asked.suited(to: function)
     let source = try components.model.program(function)
 
     let compileStart = Clock.now()

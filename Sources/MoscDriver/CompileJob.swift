@@ -19,7 +19,10 @@ package struct CompileJob {
     if request.emission == .graph {
       return try OutputFile(request.output).write(Printer.print(module))
     }
-    let compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
+    var compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
+    if let kind = try? ComponentKind(named: request.target), kind != .unet {
+      compiler = try compiler.unquantised()
+    }
     try Reproducer(request.compiler.reproducer).watching(module) {
       if request.emission == .explorer {
         let output = try OutputFile(request.output)

@@ -2,6 +2,7 @@ import Foundation
 import MoscCodegen
 import MoscIR
 import MoscLLVM
+import MoscModel
 import MoscPasses
 import MoscRuntime
 
@@ -58,6 +59,30 @@ package final class Compiler: Sendable {
     var options = options
     (options.loadBudget, options.stepBudget) = (load, step)
     return try Compiler(options, precision: target.precision, reporter, pool: pool)
+  }
+
+  /// A compiler for a function of a model: in `int8` only the U-Net is rounded to 8 bits, as text
+  /// encoders have channels far larger than others, and the decoder draws each error.
+  package func suited(to function: ModelFunction) throws -> Compiler {
+    if case .unet = function { return self }
+    return try unquantised()
+  }
+
+  /// A compiler that rounds nothing to 8 bits, with the same threads and cache.
+  package func unquantised() throws -> Compiler {
+    guard target.precision == .int8 else { return self }
+    let precision = Doctor.defaultPrecision(target.facts)
+    return try Compiler(options, precision: precision, reporter, pool: pool)
+  }
+
+  /// A compiler for training, whose steps are smaller than those of 8 bits.
+  package convenience init(
+    training options: CompilationOptions, precision: Precision?, _ reporter: Reporter
+  ) throws {
+    if precision == .int8 {
+      throw DriverError.usage("--type int8 is for drawing; training takes 'f32' or 'bf16'")
+    }
+    try self.init(options, precision: precision, reporter)
   }
 
   /// - Parameter pool: threads to share; nil for threads of its own.

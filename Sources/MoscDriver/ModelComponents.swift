@@ -38,7 +38,8 @@ package struct ModelComponents {
   /// Compiles a function of the model and packs its weights.
   package func program(_ function: ModelFunction) throws -> Program {
     let source = try model.program(function)
-    let compiled = try compiler.compile(source.module, function: source.function.name)
+    let compiled = try compiler.suited(to: function)
+      .compile(source.module, function: source.function.name)
     return try Program(
       compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: compiler.reporter,
       packed: compiler.packedWeights)

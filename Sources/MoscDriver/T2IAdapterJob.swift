@@ -51,7 +51,7 @@ package struct T2IAdapterJob {
     if usesEvaluator {
       results = try ReferenceRun(module, weights).run(function, ["image": image])
     } else {
-      let compiled = try compiler.compile(module, function: function)
+      let compiled = try compiler.unquantised().compile(module, function: function)
       results = try Program(
         compiled, weights: weights, pool: compiler.pool, reporter: compiler.reporter
       ).run(["image": image])

@@ -16,20 +16,22 @@ enum KernelHarness {
     var numbers = SeededNumbers(seed)
     return graph.parameters.map { id in
       let type = graph.type(id)
-      return HostTensor(type) { _ in
+      let tensor = HostTensor(type) { _ in
         switch type.dtype {
-        case .f32, .bf16, .f16: Double(Float.random(in: -2...2, using: &numbers))
+        case .f32, .bf16, .f16, .q8: Double(Float.random(in: -2...2, using: &numbers))
         case .i32: Double(Int.random(in: -2...9, using: &numbers))
         case .u8: Double(Int.random(in: 0...1, using: &numbers))
         case .i8: Double(Int.random(in: -9...9, using: &numbers))
         }
       }
+      return type.dtype == .q8 ? QuantisedHarness.rounded(tensor) : tensor
     }
   }
 
   /// Contraction weights in panels, written here from the definition of the layout.
   static func panels(_ tensor: HostTensor, _ width: Int, lanes: Int) -> Memory {
     let type = tensor.type
+    if type.dtype == .q8 { return QuantisedHarness.panels(tensor, width, lanes: lanes) }
     let taps = type.shape.dropFirst(2).reduce(1, *)
     let depth = type.count / type.shape[0]
     let memory = Memory(bytes: type.byteCount(lanes: lanes))
@@ -49,6 +51,7 @@ enum KernelHarness {
 
   static func memory(_ tensor: HostTensor, lanes: Int) -> Memory {
     if case .panel(let width) = tensor.type.layout { return panels(tensor, width, lanes: lanes) }
+    if tensor.type.dtype == .q8 { return QuantisedHarness.rows(tensor) }
     let size = tensor.type.dtype.byteSize
     // One element off a cache line: files promise no more alignment than an element's.
     let memory = Memory(bytes: tensor.type.count * size, misalignment: size)
@@ -61,6 +64,7 @@ enum KernelHarness {
       case .i32: place.storeBytes(of: Int32(x), as: Int32.self)
       case .u8: place.storeBytes(of: UInt8(x), as: UInt8.self)
       case .i8: place.storeBytes(of: Int8(x), as: Int8.self)
+      case .q8: break
       }
     }
     return memory
@@ -78,6 +82,7 @@ enum KernelHarness {
   }
 
   static func tensor(_ memory: Memory, _ type: TensorType, lanes: Int) -> HostTensor {
+    if type.dtype == .q8 { return QuantisedHarness.tensor(memory, type, lanes: lanes) }
     if case .panel(let width) = type.layout {
       let taps = type.shape.dropFirst(2).reduce(1, *)
       let depth = type.count / type.shape[0]
@@ -105,6 +110,7 @@ enum KernelHarness {
         case .i32: return Double(place.load(as: Int32.self))
         case .u8: return Double(place.load(as: UInt8.self))
         case .i8: return Double(place.load(as: Int8.self))
+        case .q8: return .nan
         }
       })
   }
@@ -158,7 +164,7 @@ enum KernelHarness {
         case .bf16: 0x1p-7
         case .f16: 0x1p-10
         case .f32: 0
-        case .i32, .u8, .i8: 0
+        case .i32, .u8, .i8, .q8: 0
         }
       return absolute + (relative + step) * abs(expected)
     }

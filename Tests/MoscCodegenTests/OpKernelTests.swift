@@ -19,6 +19,9 @@ import Testing
     [1], [3], [16], [37], [2, 1], [3, 8], [5, 17], [2, 3, 4], [2, 5, 40], [1, 3, 3, 70],
   ]
 
+  /// The types whose elements stand for themselves.
+  static let elementTypes = DType.allCases.filter { $0 != .q8 }
+
   struct Case {
     var graph: Graph
     var bounds = KernelHarness.Bounds()
@@ -79,7 +82,7 @@ import Testing
     case "silu": return try elementwise(.silu(Silu()), [.f32, .bf16, .f16])
     case "gelu": return try elementwise(.gelu(Gelu()))
     case "quick_gelu": return try elementwise(.quickGelu(QuickGelu()))
-    case "add": return try elementwise(.add(Add()), DType.allCases)
+    case "add": return try elementwise(.add(Add()), elementTypes)
     case "sub": return try elementwise(.sub(Sub()), [.f32, .bf16, .i32, .u8])
     case "mul": return try elementwise(.mul(Mul()), [.f32, .f16, .i32, .i8])
     case "div":
@@ -92,8 +95,8 @@ import Testing
       }
     case "select": return try elementwise(.select(Select()), [.f32, .i32])
     case "cast":
-      return try DType.allCases.flatMap { from in
-        try DType.allCases.map { to in
+      return try elementTypes.flatMap { from in
+        try elementTypes.map { to in
           Case(
             graph: try kernel { g in
               let x = g.parameter("x", TensorType(from, [3, 21]))
@@ -216,7 +219,8 @@ import Testing
     case "pack":
       let weights: [([Int], DType, DType)] = [
         ([33, 24], .f32, .f32), ([40, 6, 3, 3], .f16, .bf16), ([16, 5], .bf16, .f32),
-        ([100, 8, 3, 3], .f32, .bf16),
+        ([100, 8, 3, 3], .f32, .bf16), ([33, 24], .f32, .q8), ([100, 300], .bf16, .q8),
+        ([40, 8, 3, 3], .f16, .q8),
       ]
       let filters: [([Int], DType, DType)] = [
         ([33, 24, 3, 3], .f32, .f32), ([40, 60, 3, 3], .f16, .bf16),
@@ -238,6 +242,14 @@ import Testing
             return try g.pack(whole, dtype: to, panel: 48)
           }
         }
+      } + [([33, 24, 3, 3], 2), ([40, 60, 3, 3], 4)].map { shape, outputs in
+        var test = try one(shape) { g, x in
+          let whole = try g.emit(.winogradWeight(WinogradWeight(try winograd(outputs))), [x])
+          return try g.pack(whole, dtype: .q8, panel: 48)
+        }
+        // Transformed in f32, a number may round the other way: one step of its scale.
+        test.bounds = .init(absolute: 0.04)
+        return test
       }
     case "timestep_embedding":
       let sizes: [(Int, Int, Bool)] = [(3, 40, true), (1, 320, true), (2, 6, false)]
@@ -285,6 +297,16 @@ import Testing
             [try g.reduceMax(g.parameter("x", TensorType(.bf16, shape)), axes: axes)]
           })
       }
+    case "quantise":
+      return try rows.map { shape in
+        Case(graph: try kernel { g in [try g.quantise(g.parameter("x", TensorType(.f32, shape)))] })
+      } + [
+        Case(
+          graph: try kernel { g in
+            let x = try g.mul(g.parameter("x", .f32(2, 9, 40)), g.parameter("s", .f32(2, 1, 40)))
+            return [try g.quantise(try g.cast(try g.maximum(x, try g.neg(x)), to: .bf16))]
+          })
+      ]
     case "softmax":
       return try rows.map { shape in
         Case(
@@ -319,11 +341,21 @@ import Testing
     }
     switch mnemonic {
     case "linear":
+      let quantised: [([Int], Int, Int)] = [([3, 21], 24, 100), ([37], 640, 48), ([1, 16], 700, 33)]
       return try [DType.f32, .bf16].map { dtype in
         try build([[2, 5, 24], [33, 24], [33]], dtype) { g, x in
           try g.linear(x[0], weight: x[1], bias: x[2])
         }
       }
+        + quantised.map { rows, depth, columns in
+          Case(
+            graph: try kernel { g in
+              let x = g.parameter("x", TensorType(.q8, rows + [depth]))
+              let w = g.parameter("w", TensorType(.q8, [columns, depth], layout: .panel(48)))
+              let y = try g.linear(x, weight: w, bias: g.parameter("b", .f32(columns)))
+              return [try g.add(y, g.parameter("r", TensorType(.f32, rows + [columns])))]
+            }, bounds: .init(absolute: 1e-3, relative: 1e-5))
+        }
     case "conv2d":
       return try [
         build([[1, 5, 6, 4], [20, 4, 3, 3], [20]]) { g, x in
@@ -332,6 +364,14 @@ import Testing
         build([[2, 6, 6, 3], [5, 3, 3, 3]]) { g, x in
           try g.conv2d(x[0], weight: x[1], stride: 2, pad: 1)
         },
+        Case(
+          graph: try kernel { g in
+            let x = g.parameter("x", TensorType(.q8, [12, 40]))
+            let w = g.parameter("w", TensorType(.q8, [20, 40, 1, 1], layout: .panel(16)))
+            return [
+              try g.conv2d(try g.reshape(x, to: [2, 3, 2, 40]), weight: w, stride: 1, pad: 0)
+            ]
+          }, bounds: .init(absolute: 1e-4, relative: 1e-5)),
       ]
     case "matmul":
       let shapes: [([Int], [Int])] = [([2, 3, 20], [2, 20, 33]), ([1, 4, 5], [1, 5, 3])]
@@ -440,7 +480,7 @@ import Testing
       }
       let packed: [(Int, Int, Int, DType)] = [
         (2, 4, 48, .f32), (4, 6, 96, .f32), (4, 3, 96, .f32), (2, 3, 150, .bf16), (2, 4, 64, .bf16),
-        (4, 3, 100, .f32),
+        (4, 3, 100, .f32), (2, 4, 64, .q8), (2, 4, 700, .q8), (4, 6, 52, .q8),
       ]
       return direct
         + (try packed.map { outputs, edge, depth, dtype in

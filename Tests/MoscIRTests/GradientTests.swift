@@ -7,7 +7,7 @@ import Testing
 
   /// Ops that no gradient passes, all of which must say why.
   static let without: Set<String> = [
-    "param", "constant", "compare", "pack", "repack", "timestep_embedding", "call", "arena",
+    "param", "constant", "compare", "pack", "quantise", "repack", "timestep_embedding", "call", "arena",
     "subview", "launch", "gradient", "gram", "attention_statistics", "attention_gradient",
     "winograd_input", "winograd_weight", "winograd_conv2d",
   ]
@@ -213,7 +213,7 @@ import Testing
     let winograd = try #require(WinogradTransform(outputs: 2))
     let ops: [Op] = [
       .param(Param(name: "w", source: "base", type: t)), .constant(Constant([1], t)),
-      .compare(Compare(.less)), .pack(Pack(t)),
+      .compare(Compare(.less)), .pack(Pack(t)), .quantise(Quantise()),
       .repack(Repack(t)),
       .timestepEmbedding(TimestepEmbedding(dim: 4, flipSinToCos: true, shift: 0)),
       .call(Call("k", types: [t])), .arena(Arena(byteCount: 4)),

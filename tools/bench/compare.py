@@ -25,15 +25,18 @@ def main():
     args = arguments()
     lines, failures = [], 0
     if "openvino" in args.engines.split(","):
-        converted = subprocess.run(command("openvino", "f32", args) + ["--convert"],
-                                   capture_output=True, text=True)
-        if converted.returncode:
-            sys.exit(f"conversion for OpenVINO failed:\n{converted.stderr[-2000:]}")
+        for precision in sorted({"int8" if p == "int8" else "f32" for p in args.types.split(",")}):
+            converted = subprocess.run(command("openvino", precision, args) + ["--convert"],
+                                       capture_output=True, text=True)
+            if converted.returncode:
+                sys.exit(f"conversion for OpenVINO failed:\n{converted.stderr[-2000:]}")
     with tempfile.TemporaryDirectory(prefix="mosc-bench-") as folder:
         environment = dict(os.environ, **({"MOSC_CACHE": folder} if args.cold else {}))
         for number in range(args.rounds):
             for precision in args.types.split(","):
                 for engine in args.engines.split(","):
+                    if engine == "torch" and precision == "int8":
+                        continue
                     line = measured(command(engine, precision, args), environment, args.timeout)
                     if line is None:
                         failures += 1
@@ -81,8 +84,8 @@ def arguments():
         parser.error(f"no engine {', '.join(sorted(unknown))}: expected mosc, openvino, torch")
     if not os.path.isdir(args.model):
         parser.error(f"--model {args.model}: no such folder")
-    if set(args.types.split(",")) - {"f32", "bf16"}:
-        parser.error(f"--types {args.types}: expected f32, bf16 or both")
+    if set(args.types.split(",")) - {"f32", "bf16", "int8"}:
+        parser.error(f"--types {args.types}: expected some of f32, bf16, int8")
     return args
 
 

@@ -18,7 +18,7 @@ def arguments(description):
     parser.add_argument("-m", "--model", required=True, help="diffusers folder")
     parser.add_argument("--latent", default="64x64", help="height x width of the latents")
     parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--type", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--type", choices=["f32", "bf16", "int8"], default="f32")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("-t", "--threads", type=int, default=os.cpu_count())
     return parser

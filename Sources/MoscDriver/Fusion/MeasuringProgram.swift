@@ -38,7 +38,8 @@ final class MeasuringProgram {
     self.buffers = buffers
     threads = max(1, components.compiler.target.threads)
     sums = buffers.map { MomentSum(width: $0.width) }
-    let compiled = try components.compiler.compile(source.module, function: graph.name)
+    let compiled = try components.compiler.unquantised()
+      .compile(source.module, function: graph.name)
     program = try Program(
       compiled, weights: WeightFiles(source), pool: components.compiler.pool,
       reporter: components.compiler.reporter, memory: memory)

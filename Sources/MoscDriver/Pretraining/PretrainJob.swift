@@ -32,7 +32,7 @@ package struct PretrainJob {
     if !isKnown {
       try folder.create(from: source, drawing: drawn, random)
     }
-    let compiler = try Compiler(request.compiler, precision: request.precision, reporter)
+    let compiler = try Compiler(training: request.compiler, precision: request.precision, reporter)
     for stage in request.stages {
       let model = try folder.model()
       func latents() throws -> LatentSet {

@@ -17,7 +17,7 @@ package struct TrainJob {
   package func run() throws {
     for note in plan.setup.notes { reporter.detail(note) }
     let compiler = try Compiler(
-      plan.request.compiler, precision: plan.request.model.precision, reporter)
+      training: plan.request.compiler, precision: plan.request.model.precision, reporter)
     let adapter = plan.model.adapters.adapters.first
     reporter.info(
       "teaching \(plan.model.adapters.words.map(\.text).joined(separator: " ")): "

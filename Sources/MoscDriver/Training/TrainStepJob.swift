@@ -34,7 +34,7 @@ package struct TrainStepJob {
     let model = try ModelComponents.open(options)
     let batch = try recording.batch("")
     let step = try ConceptStep(batch, recording.setup.model, model)
-    let compiler = try Compiler(request.compiler, precision: options.precision, reporter)
+    let compiler = try Compiler(training: request.compiler, precision: options.precision, reporter)
     let training = try model.trainingModule(step)
     let concept = TrainedConcept(model)
     let groups = try concept.groups(training, recording.setup.model, OptimiserSettings())
