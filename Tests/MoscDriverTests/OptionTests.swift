@@ -23,7 +23,8 @@ import Testing
   @Test func readsPrecisions() {
     #expect(Precision(spelling: "bf16") == .bf16)
     #expect(Precision(spelling: "FP32") == .f32)
-    #expect(Precision(spelling: "int8") == nil)
+    #expect(Precision(spelling: "INT8") == .int8)
+    #expect(Precision(spelling: "int4") == nil)
   }
 
   @Test(arguments: [
