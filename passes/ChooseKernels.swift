@@ -5,9 +5,9 @@ import MoscIR
 /// - Group normalisations become statistics (`group_affine`) and an affine map that fuses.
 /// - Adapter branches that were not folded become their layers.
 /// - Convolutions read explicitly padded images, so that contraction kernels know no halo.
-/// - With `precision: bf16`, inputs and weights of contractions and attention are cast to bf16;
-///   results stay f32. Layers of few rows, few outputs, or few or oddly many input channels stay
-///   f32.
+/// - With `precision: bf16`, inputs and weights of contractions, and factors of attention and its
+///   gradient, are cast to bf16; results stay f32. Layers of few rows, few outputs, or few or oddly
+///   many input channels stay f32.
 /// - With `precision: q8`, inputs and weights of linear maps, 1×1 and Winograd convolutions are
 ///   rounded to 8 bits, with a scale per token (of a pixel, of a square's point) and per output
 ///   channel. What stays, and attention, is bf16 where the processor multiplies it, else f32.
@@ -130,9 +130,13 @@ private struct Chooser {
         ]
         return [try new.emit(.winogradConv2d(conv), inputs + operands.dropFirst(2), name: name)]
       case .attention(let attention):
-        return try attend(node, operands, heads: attention.heads, name, &new, &made)
+        return try attend(node, operands, factors: 3, heads: attention.heads, name, &new, &made)
       case .regionalAttention(let attention):
-        return try attend(node, operands, heads: attention.heads, name, &new, &made)
+        return try attend(node, operands, factors: 3, heads: attention.heads, name, &new, &made)
+      case .attentionStatistics(let attention):
+        return try attend(node, operands, factors: 2, heads: attention.heads, name, &new, &made)
+      case .attentionGradient(let attention):
+        return try attend(node, operands, factors: 4, heads: attention.heads, name, &new, &made)
       default:
         return nil
       }
@@ -142,15 +146,16 @@ private struct Chooser {
     return result
   }
 
-  /// Attention over queries, keys and values in the chosen element type; nil to leave it.
+  /// Attention, or a part of its backward pass, with its factors, which are the first operands, in
+  /// the chosen element type; nil to leave it.
   private func attend(
-    _ node: Node, _ operands: [ValueID], heads: Int, _ name: String, _ graph: inout Graph,
-    _ made: inout Made
+    _ node: Node, _ operands: [ValueID], factors: Int, heads: Int, _ name: String,
+    _ graph: inout Graph, _ made: inout Made
   ) throws(Diagnostic) -> [ValueID]? {
     let depth = graph.type(operands[0]).lastExtent / heads
     guard unquantised == .bf16, depth % 2 == 0 else { return nil }
     var inputs = operands
-    for index in 0..<3 {
+    for index in 0..<factors {
       inputs[index] = try prepared(operands[index], .bf16, pad: 0, &graph, &made)
     }
     return [try graph.emit(node.op, inputs, name: name)]

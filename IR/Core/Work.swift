@@ -39,7 +39,7 @@ package struct Work: Hashable, Sendable {
     case .regionalAttention: return 4 * outputs * shape(1)[1] * shape(1)[2]
     case .attentionStatistics:
       return 2 * graph.type(node.operands[0]).count * shape(1)[1]
-    case .attentionGradient: return 6 * outputs * shape(1)[1]
+    case .attentionGradient: return 10 * shape(0).reduce(1, *) * shape(1)[1]
     default: return node.op.traits.isDisjoint(with: [.source, .view, .dataMovement]) ? outputs : 0
     }
   }

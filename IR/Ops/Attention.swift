@@ -130,22 +130,15 @@ package struct Attention: CompositeOp {
       try graph.reshape(products, to: [shape[0], shape[1], heads]), axes: [0, 2, 1])
     // Probabilities are what the forward pass had, so q, k, v are taken as it took them.
     let operands = [q, k, v, try graph.cast(site.gradient, to: dtype), statistics, rows]
-    var result: [ValueID?] = [nil, nil, nil]
-    if site.needs[0] {
-      let dq = try graph.emit(
-        .attentionGradient(AttentionGradient(of: .queries, heads: heads, isCausal: isCausal)),
-        operands)
-      result[0] = try graph.cast(dq, to: dtype)
-    }
-    if site.needs[1] || site.needs[2] {
-      let both = try graph.emit(
-        .attentionGradient(AttentionGradient(of: .keysAndValues, heads: heads, isCausal: isCausal)),
-        operands)
-      for index in 0...1 where site.needs[1 + index] {
-        let part = try graph.slice(both, axis: 0, from: index, to: index + 1)
-        result[1 + index] = try graph.cast(
-          try graph.reshape(part, to: graph.type(k).shape), to: dtype)
-      }
+    let all = try graph.emit(
+      .attentionGradient(AttentionGradient(heads: heads, isCausal: isCausal)), operands)
+    var result: [ValueID?] = []
+    var first = 0
+    for (index, operand) in [q, k, v].enumerated() {
+      let tokens = graph.type(operand).shape[1]
+      let part = try graph.slice(all, axis: 1, from: first, to: first + tokens)
+      result.append(site.needs[index] ? try graph.cast(part, to: dtype) : nil)
+      first += tokens
     }
     return .values(result)
   }

@@ -1,56 +1,39 @@
-/// The gradient of multi-head attention by its queries, or by its keys and values.
+/// The gradient of multi-head attention by its queries, keys and values.
 ///
 /// With `P[i,j] = e^(q[i]·k[j]/√d − L[i])` and `dS[i,j] = P[i,j] (dy[i]·v[j] − D[i])`, per head:
-/// `dq[i] = Σ_j dS[i,j] k[j] / √d`; `dk[j] = Σ_i dS[i,j] q[i] / √d`, `dv[j] = Σ_i P[i,j] dy[i]`.
+/// `dq[i] = Σ_j dS[i,j] k[j] / √d`, `dk[j] = Σ_i dS[i,j] q[i] / √d`, `dv[j] = Σ_i P[i,j] dy[i]`.
 ///
 /// - Shapes: q and dy `[n,t,c]`, k and v `[n,s,c]`, statistics L and products `D[i] = dy[i]·y[i]`
-///   `[n,h,t]` → `of: "queries"` `[n,t,c]`; `of: "keys-and-values"` `[2,n,s,c]`, row 0 by the keys.
+///   `[n,h,t]` → `[n,t+2s,c]`: per sample the rows of dq, dk and dv, one after the other.
 /// - Types: q, k, v, dy of equal float type, statistics and products f32 → f32.
-/// - Errors: `attention-gradient.of`, `.heads`, `.shape`, `.dtype`.
-/// - Source: Dao et al. 2022, algorithm 4; two passes instead of one, so that each result is
-///   summed in one place in a fixed order.
+/// - Errors: `attention-gradient.heads`, `.shape`, `.dtype`.
+/// - Source: Dao et al. 2022, algorithm 4; each result is summed in one place in a fixed order.
 /// - Gradient: none: it is a gradient itself.
 package struct AttentionGradient: TensorOp {
-  /// Which operands of the attention the gradient is by.
-  package enum Part: String, CaseIterable, Hashable, Sendable {
-    case queries
-    case keysAndValues = "keys-and-values"
-  }
-
   package static let mnemonic = "attention_gradient"
   package static let signature = Signature(
     [nil, "keys", "values", "gradient", "statistics", "products"])
   package static let traits: Traits = .contraction
-  package var part: Part
   package var heads: Int
   package var isCausal: Bool
 
-  package init(of part: Part, heads: Int, isCausal: Bool = false) {
-    self.part = part
+  package init(heads: Int, isCausal: Bool = false) {
     self.heads = heads
     self.isCausal = isCausal
   }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
-    let name = try reader.string("of")
-    guard let part = Part(rawValue: name) else {
-      let known = Part.allCases.map(\.rawValue).joined(separator: ", ")
-      throw OpError(
-        "attention-gradient.of", "there is no part \"\(name)\", expected one of \(known)")
-    }
-    self.part = part
     heads = try reader.int("heads")
     isCausal = try reader.optionalBool("causal") ?? false
   }
 
   package var attributes: [LabeledAttribute] {
-    [LabeledAttribute("of", .string(part.rawValue))]
-      + Attention(heads: heads, isCausal: isCausal).attributes
+    Attention(heads: heads, isCausal: isCausal).attributes
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (q, k) = (operands[0], operands[1])
-    let y = try Attention(heads: heads, isCausal: isCausal).inferTypes(Array(operands.prefix(3)))
+    _ = try Attention(heads: heads, isCausal: isCausal).inferTypes(Array(operands.prefix(3)))
     if operands[3].dtype != q.dtype {
       throw error("dtype", "queries are \(q), the gradient \(operands[3])")
     }
@@ -58,7 +41,7 @@ package struct AttentionGradient: TensorOp {
     for type in operands[4...] where type != .f32(q.shape[0], heads, q.shape[1]) {
       throw error("shape", "expected f32[\(q.shape[0]),\(heads),\(q.shape[1])], found \(type)")
     }
-    return part == .queries ? y : [TensorType(.f32, [2] + k.shape)]
+    return [.f32(q.shape[0], q.shape[1] + 2 * k.shape[1], q.shape[2])]
   }
 
   package func evaluate(
@@ -67,9 +50,10 @@ package struct AttentionGradient: TensorOp {
     let (q, k, v, dy) = (operands[0], operands[1], operands[2], operands[3])
     let scores = AttentionScores(q, k, heads: heads, isCausal: isCausal)
     let (n, t, s) = (q.type.shape[0], q.type.shape[1], k.type.shape[1])
+    let c = q.type.shape[2]
     let scale = 1 / Double(scores.depth).squareRoot()
     var result = [Double](repeating: 0, count: types[0].count)
-    let half = k.type.count
+    let rows = types[0].shape[1]
     for b in 0..<n {
       for h in 0..<heads {
         for i in 0..<t {
@@ -81,13 +65,11 @@ package struct AttentionGradient: TensorOp {
             for e in channels { dp += dy[[b, i, e]] * v[[b, j, e]] }
             let ds = p * (dp - product) * scale
             for e in channels {
-              let (query, key) = (q.offset([b, i, e]), (b * s + j) * k.type.shape[2] + e)
-              switch part {
-              case .queries: result[query] += ds * k.elements[key]
-              case .keysAndValues:
-                result[key] += ds * q.elements[query]
-                result[half + key] += p * dy.elements[query]
-              }
+              let byQuery = (b * rows + i) * c + e
+              let byKey = (b * rows + t + j) * c + e
+              result[byQuery] += ds * k[[b, j, e]]
+              result[byKey] += ds * q[[b, i, e]]
+              result[byKey + s * c] += p * dy[[b, i, e]]
             }
           }
         }

@@ -56,15 +56,34 @@ package struct Linear: TensorOp {
       let type = graph.type(x)
       // Contractions take equal types, and what was rounded is rounded here too.
       let dy = try graph.cast(site.gradient, to: type.dtype)
-      let product: ValueID
-      if operand == 0 {
-        product = try graph.linear(dy, weight: try graph.transposed(site.operands[1]))
-      } else {
-        let inputs = try graph.transposed(try graph.matrix(site.operands[0]))
-        product = try graph.linear(try graph.transposed(try graph.matrix(dy)), weight: inputs)
-      }
+      let product =
+        operand == 0
+        ? try graph.linear(dy, weight: try graph.transposed(site.operands[1]))
+        : try graph.transposedProduct(try graph.matrix(dy), try graph.matrix(site.operands[0]))
       return try graph.cast(product, to: type.dtype)
     }
+  }
+}
+
+extension Graph {
+  /// `aᵀ · b`: the gradient of a weight.
+  ///
+  /// A factor of few columns, as adapters have, is cheap to transpose; the other one stays as it is.
+  fileprivate mutating func transposedProduct(
+    _ a: ValueID, _ b: ValueID
+  ) throws(Diagnostic) -> ValueID {
+    let (rows, columns) = (type(a).lastExtent, type(b).lastExtent)
+    guard min(rows, columns) <= 32 else {
+      return try linear(try transposed(a), weight: try transposed(b))
+    }
+    func batch(_ x: ValueID, in graph: inout Graph) throws(Diagnostic) -> ValueID {
+      try graph.reshape(x, to: [1] + graph.type(x).shape)
+    }
+    let (thin, wide) = rows <= columns ? (a, b) : (b, a)
+    let product = try matmul(
+      try batch(try transposed(thin), in: &self), try batch(wide, in: &self))
+    let matrix = try reshape(product, to: Array(type(product).shape.dropFirst()))
+    return rows <= columns ? matrix : try transposed(matrix)
   }
 }
 

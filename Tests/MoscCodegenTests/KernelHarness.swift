@@ -11,14 +11,14 @@ enum KernelHarness {
   static let targets: [TargetFacts] = ["native", "x86-64-v3"]
     .compactMap { try? TargetFacts(cpu: $0) }.filter(\.runsOnHost)
 
-  /// Seeded inputs for the parameters of a graph: floats in -2...2, small ids.
-  static func inputs(_ graph: Graph, seed: UInt64) -> [HostTensor] {
+  /// Seeded inputs for the parameters of a graph: floats up to a magnitude, small ids.
+  static func inputs(_ graph: Graph, seed: UInt64, magnitude: Float = 2) -> [HostTensor] {
     var numbers = SeededNumbers(seed)
     return graph.parameters.map { id in
       let type = graph.type(id)
       let tensor = HostTensor(type) { _ in
         switch type.dtype {
-        case .f32, .bf16, .f16, .q8: Double(Float.random(in: -2...2, using: &numbers))
+        case .f32, .bf16, .f16, .q8: Double(Float.random(in: -magnitude...magnitude, using: &numbers))
         case .i32: Double(Int.random(in: -2...9, using: &numbers))
         case .u8: Double(Int.random(in: 0...1, using: &numbers))
         case .i8: Double(Int.random(in: -9...9, using: &numbers))
@@ -172,9 +172,10 @@ enum KernelHarness {
 
   /// The first disagreement of the compiled kernel with the evaluator, or nil.
   static func disagreement(
-    _ graph: Graph, facts: TargetFacts, seed: UInt64 = 1, bounds: Bounds = Bounds()
+    _ graph: Graph, facts: TargetFacts, seed: UInt64 = 1, bounds: Bounds = Bounds(),
+    magnitude: Float = 2
   ) throws -> String? {
-    let inputs = inputs(graph, seed: seed)
+    let inputs = inputs(graph, seed: seed, magnitude: magnitude)
     let expected = try Evaluator(Module(stage: .kernel, graphs: [graph])).run(graph, inputs)
     let compiler = try KernelCompiler(CompilerOptions(facts: facts))
     guard let kernel = try compiler.compile([graph])[graph.name] else { return "no kernel" }

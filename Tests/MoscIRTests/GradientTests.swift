@@ -219,7 +219,7 @@ import Testing
       .call(Call("k", types: [t])), .arena(Arena(byteCount: 4)),
       .subview(Subview(offset: 0, type: t)), .launch(Launch("k", outputCount: 1)),
       .gradient(Gradient()), .gram(Gram()), .attentionStatistics(AttentionStatistics(heads: 1)),
-      .attentionGradient(AttentionGradient(of: .queries, heads: 1)),
+      .attentionGradient(AttentionGradient(heads: 1)),
       .winogradInput(WinogradInput(winograd)), .winogradWeight(WinogradWeight(winograd)),
       .winogradConv2d(WinogradConv2d(winograd, image: [1, 2, 2])),
     ]

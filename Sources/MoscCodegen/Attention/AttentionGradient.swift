@@ -4,20 +4,19 @@ import MoscLLVM
 /// Writes the kernels of attention's backward pass: probabilities are computed anew in blocks that
 /// stay in the cache (Dao et al. 2022, algorithm 4).
 ///
-/// A task owns a block of tokens of one head, which lie in the vector lanes, and goes through the
-/// tokens of the other side in blocks: `S = C·A`, `P = e^(S − L)`, `dP = D·B`, `dS = P (dP − D)`,
-/// sums `Cᵀ·dS` and `Dᵀ·P`. With queries in the lanes A, B are q, dy and C, D are k, v; with keys
-/// in the lanes the other way round. Every sum has one owner and a fixed order. Computed in f32.
+/// A task owns a head. Keys lie in the vector lanes; a group of their blocks shares a pass over
+/// the queries, which computes `S = Q·Kᵀ`, `P = e^(S − L)`, `dP = dY·Vᵀ`, `dS = P (dP − D)` and
+/// sums `dK = dSᵀ·Q`, `dV = Pᵀ·dY` for the group and `dQ = dS·K` for the block of queries, which
+/// the groups add to in order. Exponentials and sums in f32; bf16 operands multiply in pairs, with
+/// P and dS rounded to bf16.
 package enum AttentionGradient {
-  /// The buffers of a kernel; what a part does not read is nil.
+  /// The buffers of a kernel.
   package struct Buffers {
-    package var queries, keys: LLVMValue
-    package var values, gradient, statistics, products: LLVMValue?
-    package var output: LLVMValue
+    package var queries, keys, values, gradient, statistics, products, output: LLVMValue
 
     package init(
-      queries: LLVMValue, keys: LLVMValue, values: LLVMValue? = nil, gradient: LLVMValue? = nil,
-      statistics: LLVMValue? = nil, products: LLVMValue? = nil, output: LLVMValue
+      queries: LLVMValue, keys: LLVMValue, values: LLVMValue, gradient: LLVMValue,
+      statistics: LLVMValue, products: LLVMValue, output: LLVMValue
     ) {
       (self.queries, self.keys, self.values) = (queries, keys, values)
       (self.gradient, self.statistics, self.products) = (gradient, statistics, products)
@@ -34,57 +33,33 @@ package enum AttentionGradient {
   package static func emit(
     _ e: FunctionEmitter, _ spec: AttentionGradientSpec, task: LLVMValue, _ buffers: Buffers
   ) throws {
-    try spec.attention.check()
+    let shape = spec.attention
+    try shape.check()
     let plan = AttentionGradientPlan(spec, e.target)
-    let head = e.div(task, plan.laneBlocks)
-    let (image, h) = (e.div(head, spec.attention.heads), e.rem(head, spec.attention.heads))
-    func start(_ base: LLVMValue, _ operand: AttentionOperand) -> LLVMValue {
-      let index = e.add(
-        e.add(e.mul(image, operand.batchPitch), e.mul(h, operand.headPitch)), operand.offset)
-      return e.element(base, index, operand.dtype)
+    let (image, head) = (e.div(task, shape.heads), e.rem(task, shape.heads))
+    func tokens(_ base: LLVMValue, _ place: AttentionOperand, _ count: Int) -> AttentionTokens {
+      AttentionTokens(e, base, place, count: count, image: image, head: head)
     }
-    func start(_ base: LLVMValue, _ rows: AttentionGradientSpec.Rows) -> LLVMValue {
+    func rows(_ base: LLVMValue, _ rows: AttentionGradientSpec.Rows) -> LLVMValue {
       let index = e.add(
-        e.add(e.mul(image, rows.batchPitch), e.mul(h, rows.headPitch)), rows.offset)
+        e.add(e.mul(image, rows.batchPitch), e.mul(head, rows.headPitch)), rows.offset)
       return e.element(base, index, .f32)
     }
-    let shape = spec.attention
-    var output = AttentionOperand(
-      dense: .f32, tokens: plan.laneTokens, heads: shape.heads, depth: shape.depth)
-    if spec.part == .statistics {
-      output = AttentionOperand(
-        .f32, tokenPitch: 1, batchPitch: shape.heads * shape.queryCount,
-        headPitch: shape.queryCount)
+    func output(after token: Int, _ count: Int) -> AttentionTokens {
+      var place = shape.output
+      place.offset += token * place.tokenPitch
+      return tokens(buffers.output, place, count)
     }
-    let queries = AttentionTokens(start(buffers.queries, shape.queries), shape.queries)
-    let keys = AttentionTokens(start(buffers.keys, shape.keys), shape.keys)
-    let values = buffers.values.map { AttentionTokens(start($0, shape.values), shape.values) }
-    let gradient = buffers.gradient.map {
-      AttentionTokens(start($0, spec.gradient), spec.gradient)
-    }
-    let isByKeys = plan.hasKeysInLanes
     let writer = AttentionGradientWriter(
-      e, plan, lanesFirst: isByKeys ? keys : queries, lanesSecond: isByKeys ? values : gradient,
-      rowsFirst: isByKeys ? queries : keys, rowsSecond: isByKeys ? gradient : values,
-      statistics: buffers.statistics.map { start($0, spec.statistics) },
-      products: buffers.products.map { start($0, spec.products) },
-      output: AttentionTokens(start(buffers.output, output), output))
-    writer.write(block: e.rem(task, plan.laneBlocks))
-  }
-}
-
-/// The tokens of one head of an operand.
-struct AttentionTokens {
-  let base: LLVMValue
-  let place: AttentionOperand
-
-  init(_ base: LLVMValue, _ place: AttentionOperand) {
-    self.base = base
-    self.place = place
-  }
-
-  /// The first element of a token, tokens past the end repeating the last one.
-  func token(_ e: FunctionEmitter, _ index: LLVMValue, of count: Int) -> LLVMValue {
-    e.element(base, e.mul(e.min(index, count - 1), place.tokenPitch), place.dtype)
+      e, plan, queries: tokens(buffers.queries, shape.queries, shape.queryCount),
+      keys: tokens(buffers.keys, shape.keys, shape.keyCount),
+      values: tokens(buffers.values, shape.values, shape.keyCount),
+      gradient: tokens(buffers.gradient, spec.gradient, shape.queryCount),
+      statistics: rows(buffers.statistics, spec.statistics),
+      products: rows(buffers.products, spec.products),
+      byQueries: output(after: 0, shape.queryCount),
+      byKeys: output(after: shape.queryCount, shape.keyCount),
+      byValues: output(after: shape.queryCount + shape.keyCount, shape.keyCount))
+    writer.write()
   }
 }

@@ -1,201 +1,182 @@
 import MoscIR
 import MoscLLVM
 
-/// What one block of rows adds to one block of lane tokens.
+/// What one block of queries and one block of keys add to each other's gradients.
 struct AttentionGradientBlock {
   let e: FunctionEmitter
   let plan: AttentionGradientPlan
   let writer: AttentionGradientWriter
-  let firstToken, firstRow: LLVMValue
+  let tiles: AttentionTiles
+  let block, key, query: LLVMValue
 
   private var lanes: Int { plan.lanes }
   private var vectors: Int { plan.vectors }
-  private var align: Int { plan.lanes * 4 }
-  private var rowBytes: Int { plan.laneBlock * 4 }
-  private var tile: Int { AttentionGradientPlan.tile }
-  private var tiles: Int { plan.blockRows / tile }
+  private var tile: Int { AttentionTiles.rows }
+  private var blockBytes: Int { plan.keyBlock * 4 }
 
-  init(_ writer: AttentionGradientWriter, firstToken: LLVMValue, firstRow: LLVMValue) {
+  init(
+    _ writer: AttentionGradientWriter, block: LLVMValue, key: LLVMValue, query: LLVMValue
+  ) {
     e = writer.e
     plan = writer.plan
     self.writer = writer
-    (self.firstToken, self.firstRow) = (firstToken, firstRow)
+    tiles = writer.tiles
+    (self.block, self.key, self.query) = (block, key, query)
   }
 
-  private func load(_ row: LLVMValue, _ vector: Int) -> LLVMValue {
-    e.load(.f32, e.offset(row, bytes: vector * align), lanes: lanes, align: align)
-  }
-  private func store(_ value: LLVMValue, _ row: LLVMValue, _ vector: Int) {
-    e.store(value, as: .f32, e.offset(row, bytes: vector * align), align: align)
-  }
-  private func row(_ base: LLVMValue, _ index: LLVMValue) -> LLVMValue {
-    e.offset(base, bytes: e.mul(index, rowBytes))
-  }
-
-  // MARK: Statistics
-
-  /// Running maxima of unscaled scores and sums of exponentials, with this block's added.
-  func sums(_ running: [LLVMValue]) -> [LLVMValue] {
-    let old = Array(running[..<vectors])
-    let top = e.loop(from: 0, to: tiles, carrying: old) { index, maxima in
-      let first = e.mul(index, tile)
-      let scores = product(writer.firstRows, first, writer.firstScratch)
-      var maxima = maxima
-      for i in 0..<tile {
-        for j in 0..<vectors {
-          let row = e.add(first, i)
-          let score = masked(scores[i * vectors + j], e.add(firstRow, row), j, hidden: -1e30)
-          maxima[j] = e.fmax(maxima[j], score)
-          store(score, self.row(writer.probabilities, row), j)
-        }
-      }
-      return maxima
-    }
-    let factor = e.float(scaleOfTwo, lanes: lanes)
-    let start = (0..<vectors).map { j in
-      e.fmul(running[vectors + j], e.exp2(e.fmul(e.fsub(old[j], top[j]), factor)))
-    }
-    let totals = e.loop(from: 0, to: plan.blockRows, carrying: start) { index, sums in
-      let line = row(writer.probabilities, index)
-      return (0..<vectors).map { j in
-        e.fadd(sums[j], e.exp2(e.fmul(e.fsub(load(line, j), top[j]), factor)))
-      }
-    }
-    return top + totals
-  }
-
-  /// The scale of scores for powers of two.
-  private var scaleOfTwo: Double { Double(plan.spec.attention.scale) * 1.442_695_040_888_963_4 }
-
-  // MARK: Gradients
-
-  /// Adds the block's products to the sums.
   func accumulate() {
-    e.loop(from: 0, to: tiles) { index, _ in
-      slopes(e.mul(index, tile))
+    e.loop(from: 0, to: plan.queryBlock, step: tile) { row, _ in
+      writeSlopes(row)
       return []
     }
-    addRows(writer.firstRows, writer.slopes, to: writer.firstSums)
-    if plan.hasKeysInLanes {
-      addRows(writer.secondRows, writer.probabilities, to: writer.secondSums)
-    }
+    addToKeys(writer.queryChannels, writer.slopes, writer.sums(writer.keySums, block))
+    addToKeys(
+      writer.gradientChannels, writer.probabilities, writer.sums(writer.valueSums, block))
+    addToQueries()
   }
 
-  /// Writes `P` and `dS` of a tile of rows.
-  private func slopes(_ first: LLVMValue) {
-    let factor = e.float(scaleOfTwo, lanes: lanes)
-    let toTwo = e.float(1.442_695_040_888_963_4, lanes: lanes)
-    let scores = product(writer.firstRows, first, writer.firstScratch)
+  // MARK: Probabilities
+
+  /// Writes `P` and `dS` of a tile of queries.
+  private func writeSlopes(_ first: LLVMValue) {
+    let factor = e.float(
+      Double(plan.spec.attention.scale) * AttentionTiles.logTwoE, lanes: lanes)
+    let scores = product(writer.queryRows, first, writer.columns(writer.keyColumns, block))
     var probabilities: [LLVMValue] = []
     for i in 0..<tile {
-      let index = e.add(first, i)
+      let row = e.add(first, i)
+      let statistic = number(writer.statisticRows, row)
       for j in 0..<vectors {
-        let statistic = e.fmul(rowNumber(.statistics, index, j), toTwo)
-        let power = e.exp2(e.fsub(e.fmul(scores[i * vectors + j], factor), statistic))
-        let p = masked(power, e.add(firstRow, index), j, hidden: 0)
-        probabilities.append(p)
-        store(p, row(writer.probabilities, index), j)
+        let power = tiles.power(e.fsub(e.fmul(scores[i * vectors + j], factor), statistic))
+        probabilities.append(masked(power, row, j))
       }
     }
-    let products = product(writer.secondRows, first, writer.secondScratch)
+    store(probabilities, first, writer.probabilities)
+    let products = product(
+      writer.gradientRows, first, writer.columns(writer.valueColumns, block))
+    var slopes: [LLVMValue] = []
     for i in 0..<tile {
-      let index = e.add(first, i)
+      let product = number(writer.productRows, e.add(first, i))
       for j in 0..<vectors {
-        let change = e.fsub(products[i * vectors + j], rowNumber(.products, index, j))
-        store(
-          e.fmul(probabilities[i * vectors + j], change), row(writer.slopes, index), j)
+        let index = i * vectors + j
+        slopes.append(e.fmul(probabilities[index], e.fsub(products[index], product)))
+      }
+    }
+    store(slopes, first, writer.slopes)
+    guard plan.usesPairs else { return }
+    for i in 0..<tile {
+      let line = e.offset(
+        writer.slopeRows, bytes: e.mul(e.add(first, i), plan.keyBlock * 2))
+      for j in 0..<vectors {
+        e.store(slopes[i * vectors + j], as: .bf16, e.offset(line, bytes: j * lanes * 2))
       }
     }
   }
 
-  private enum RowNumber { case statistics, products }
-
-  /// `L` or `D` of the query of each element: of the lanes, or of the row.
-  private func rowNumber(_ kind: RowNumber, _ index: LLVMValue, _ vector: Int) -> LLVMValue {
-    if !plan.hasKeysInLanes {
-      return load(kind == .statistics ? writer.laneStatistics : writer.laneProducts, vector)
+  /// Stores a tile of rows, or of pairs of rows.
+  private func store(_ values: [LLVMValue], _ first: LLVMValue, _ scratch: LLVMValue) {
+    let perWord = tiles.wordElements
+    for i in stride(from: 0, to: tile, by: perWord) {
+      let row = e.div(e.add(first, i), perWord)
+      let line = e.offset(scratch, bytes: e.mul(row, blockBytes))
+      for j in 0..<vectors {
+        let value = values[i * vectors + j]
+        tiles.store(
+          plan.usesPairs ? tiles.pair(value, values[(i + 1) * vectors + j]) : value, line, j)
+      }
     }
-    let query = e.add(firstRow, index)
-    let place = kind == .statistics ? plan.spec.statistics : plan.spec.products
-    guard let base = kind == .statistics ? writer.statistics : writer.products else {
-      return e.float(0, lanes: lanes)
-    }
-    return e.splat(writer.number(base, place, query), lanes)
   }
 
-  /// The value, or a constant where there is no such row or the query does not see the key.
-  private func masked(
-    _ value: LLVMValue, _ row: LLVMValue, _ vector: Int, hidden: Double
-  ) -> LLVMValue {
-    var value = value
-    let other = e.float(hidden, lanes: lanes)
-    if plan.rowTokens % plan.blockRows != 0 {
-      let exists = e.builder.compare(.less, row, e.int(plan.rowTokens))
-      value = e.builder.select(exists, value, other)
-    }
-    guard plan.spec.attention.isCausal else { return value }
-    let base = e.builder.cast(.trunc, e.add(firstToken, vector * lanes), e.intType(1))
-    let last = e.splat(e.int32(plan.laneTokens - 1), lanes)
-    let tokens = e.min(e.add(e.splat(base, lanes), e.laneNumbers(lanes)), last)
-    let rows = e.splat(e.builder.cast(.trunc, row, e.intType(1)), lanes)
-    let (queries, keys) = plan.hasKeysInLanes ? (rows, tokens) : (tokens, rows)
-    let sees = e.builder.compare(.greaterOrEqual, e.add(queries, plan.spec.lead), keys)
-    return e.builder.select(sees, value, other)
+  /// `L` or `D` of a query in all lanes.
+  private func number(_ rows: LLVMValue, _ row: LLVMValue) -> LLVMValue {
+    e.splat(e.builder.load(e.f32, e.element(rows, row, .f32), align: 4), lanes)
   }
 
-  // MARK: Products
-
-  /// `Σ_channel rows[r][channel] · scratch[channel][token]` for a tile of rows.
+  /// `Σ_channel rows[query][channel] · columns[channel][key]` for a tile of queries.
   private func product(
-    _ rows: LLVMValue, _ first: LLVMValue, _ scratch: LLVMValue
+    _ rows: LLVMValue, _ first: LLVMValue, _ columns: LLVMValue
   ) -> [LLVMValue] {
-    let pitch = plan.paddedDepth * 4
+    let pitch = writer.rowWords * 4
+    let product = AttentionTiles.Product(
+      broadcasts: e.offset(rows, bytes: e.mul(first, pitch)), rowPitch: pitch, stepPitch: 4,
+      vectors: columns, vectorPitch: blockBytes, width: vectors)
     let zeros = Array(repeating: e.float(0, lanes: lanes), count: tile * vectors)
-    let base = e.offset(rows, bytes: e.mul(first, pitch))
-    return sum(
-      plan.depth, zeros, broadcasts: base, broadcastPitch: pitch, stepPitch: 4, vectors: scratch)
+    return tiles.add(product, count: plan.depthWords, to: zeros)
   }
 
-  /// `sums[channel][token] += Σ_row rows[row][channel] · block[row][token]`.
-  private func addRows(_ rows: LLVMValue, _ block: LLVMValue, to sums: LLVMValue) {
+  /// The probability, or 0 where there is no such query or key, or the one does not see the other.
+  private func masked(_ value: LLVMValue, _ row: LLVMValue, _ vector: Int) -> LLVMValue {
+    let shape = plan.spec.attention
+    let zero = e.float(0, lanes: lanes)
+    let query = e.add(self.query, row)
+    var value = value
+    if shape.queryCount % plan.queryBlock != 0 {
+      let exists = e.builder.compare(.less, query, e.int(shape.queryCount))
+      value = e.builder.select(exists, value, zero)
+    }
+    guard shape.isCausal || shape.keyCount % plan.keyBlock != 0 else { return value }
+    let base = e.builder.cast(.trunc, e.add(key, vector * lanes), e.intType(1))
+    let keys = e.add(e.splat(base, lanes), e.laneNumbers(lanes))
+    let last = e.int32(shape.keyCount - 1)
+    value = e.builder.select(
+      e.builder.compare(.greaterOrEqual, e.splat(last, lanes), keys), value, zero)
+    guard shape.isCausal else { return value }
+    let limit = e.builder.cast(.trunc, e.add(query, shape.causalLead), e.intType(1))
+    let sees = e.builder.compare(.greaterOrEqual, e.splat(limit, lanes), keys)
+    return e.builder.select(sees, value, zero)
+  }
+
+  // MARK: Sums
+
+  /// `sums[channel][key] += Σ_query channels[query][channel] · block[query][key]`.
+  private func addToKeys(_ channels: LLVMValue, _ scratch: LLVMValue, _ sums: LLVMValue) {
     e.loop(from: 0, to: plan.paddedDepth, step: tile) { channel, _ in
-      let lines = (0..<tile).map { row(sums, e.add(channel, $0)) }
-      let start = lines.flatMap { line in (0..<vectors).map { load(line, $0) } }
-      let total = sum(
-        plan.blockRows, start, broadcasts: e.offset(rows, bytes: e.mul(channel, 4)),
-        broadcastPitch: 4, stepPitch: plan.paddedDepth * 4, vectors: block)
-      for (i, line) in lines.enumerated() {
-        for j in 0..<vectors { store(total[i * vectors + j], line, j) }
+      let product = AttentionTiles.Product(
+        broadcasts: e.offset(channels, bytes: e.mul(channel, 4)), rowPitch: 4,
+        stepPitch: plan.paddedDepth * 4, vectors: scratch, vectorPitch: blockBytes,
+        width: vectors)
+      add(
+        product, count: plan.queryBlock / tiles.wordElements,
+        to: e.offset(sums, bytes: e.mul(channel, blockBytes)), pitch: blockBytes)
+      return []
+    }
+  }
+
+  /// `sums[query][channel] += Σ_key slopes[query][key] · keys[key][channel]`.
+  private func addToQueries() {
+    let pitch = plan.depthVectors * tiles.align
+    let slopePitch = blockBytes / tiles.wordElements
+    // Channels in tiles of up to four vectors, as even as they get.
+    let parts = (plan.depthVectors + vectorLimit - 1) / vectorLimit
+    e.loop(from: 0, to: plan.queryBlock, step: tile) { row, _ in
+      for part in 0..<parts {
+        let first = part * plan.depthVectors / parts
+        let width = (part + 1) * plan.depthVectors / parts - first
+        let product = AttentionTiles.Product(
+          broadcasts: e.offset(writer.slopeRows, bytes: e.mul(row, slopePitch)),
+          rowPitch: slopePitch, stepPitch: 4,
+          vectors: e.offset(writer.keyRows(block), bytes: first * tiles.align),
+          vectorPitch: pitch, width: width)
+        let sums = e.offset(writer.querySums, bytes: first * tiles.align)
+        add(
+          product, count: plan.keyBlock / tiles.wordElements,
+          to: e.offset(sums, bytes: e.mul(row, pitch)), pitch: pitch)
       }
       return []
     }
   }
 
-  private func sum(
-    _ count: Int, _ start: [LLVMValue], broadcasts: LLVMValue, broadcastPitch: Int, stepPitch: Int,
-    vectors base: LLVMValue
-  ) -> [LLVMValue] {
-    func step(_ k: LLVMValue, plus: Int, _ sums: [LLVMValue]) -> [LLVMValue] {
-      let line = e.offset(row(base, k), bytes: plus * rowBytes)
-      let scalars = e.offset(
-        e.offset(broadcasts, bytes: e.mul(k, stepPitch)), bytes: plus * stepPitch)
-      let columns = (0..<vectors).map { load(line, $0) }
-      var sums = sums
-      for i in 0..<tile {
-        let address = e.offset(scalars, bytes: i * broadcastPitch)
-        let x = e.splat(e.builder.load(e.f32, address, align: 4), lanes)
-        for j in 0..<vectors {
-          sums[i * vectors + j] = e.fma(x, columns[j], sums[i * vectors + j])
-        }
-      }
-      return sums
+  private var vectorLimit: Int { e.target.vectorRegisters >= 32 ? 4 : 2 }
+
+  /// Adds a product to a tile of sums in memory.
+  private func add(
+    _ product: AttentionTiles.Product, count: Int, to sums: LLVMValue, pitch: Int
+  ) {
+    let lines = (0..<tile).map { e.offset(sums, bytes: $0 * pitch) }
+    let old = lines.flatMap { line in (0..<product.width).map { tiles.load(line, $0) } }
+    let new = tiles.add(product, count: count, to: old)
+    for (i, line) in lines.enumerated() {
+      for j in 0..<product.width { tiles.store(new[i * product.width + j], line, j) }
     }
-    let unroll = 4
-    let whole = count / unroll * unroll
-    var sums = e.loop(from: 0, to: whole, step: unroll, carrying: start) { k, sums in
-      (0..<unroll).reduce(sums) { step(k, plus: $1, $0) }
-    }
-    for rest in whole..<count { sums = step(e.int(rest), plus: 0, sums) }
-    return sums
   }
 }

@@ -1,222 +1,203 @@
 import MoscIR
 import MoscLLVM
 
-/// The loops of one task over blocks of rows, and the rearrangement of operands.
+/// The loops of one task over groups of key blocks and blocks of queries.
 struct AttentionGradientWriter {
   let e: FunctionEmitter
   let plan: AttentionGradientPlan
-  /// The operands in the lanes (A, B) and in the rows (C, D).
-  let lanesFirst, rowsFirst: AttentionTokens
-  let lanesSecond, rowsSecond: AttentionTokens?
+  let tiles: AttentionTiles
+  let queries, keys, values, gradient: AttentionTokens
   /// `L` and `D` of this head's queries.
-  let statistics, products: LLVMValue?
-  let output: AttentionTokens
-  /// Lane tokens `[channel][token]`, rows `[row][channel]`, blocks `[row][token]`, sums
-  /// `[channel][token]`, row numbers `[token]`.
-  let firstScratch, secondScratch, firstRows, secondRows: LLVMValue
-  let probabilities, slopes, firstSums, secondSums, laneStatistics, laneProducts: LLVMValue
+  let statistics, products: LLVMValue
+  let byQueries, byKeys, byValues: AttentionTokens
+  /// Per block of the group: keys and values `[word][key]`, keys `[key or pair][channel]`, sums
+  /// `[channel][key]`.
+  let keyColumns, valueColumns, keyRows, keySums, valueSums: LLVMValue
+  /// A block of queries and the gradient of their results: `[query][word]`, and
+  /// `[query or pair][channel]`, which are the same in f32.
+  let queryRows, gradientRows, queryChannels, gradientChannels: LLVMValue
+  /// `log₂ e · L` and `D` of the block, and the sums of its gradient `[query][channel]`.
+  let statisticRows, productRows, querySums: LLVMValue
+  /// `P` and `dS` `[query or pair][key]`, and `dS` `[query][key]`, in f32 the same.
+  let probabilities, slopes, slopeRows: LLVMValue
 
-  private var lanes: Int { plan.lanes }
-  private var hasSecond: Bool { lanesSecond != nil }
-  private var rowBytes: Int { plan.laneBlock * 4 }
+  private var spec: AttentionSpec { plan.spec.attention }
+  private var columnBytes: Int { plan.depthWords * plan.keyBlock * 4 }
+  private var keyRowBytes: Int {
+    plan.keyBlock / tiles.wordElements * plan.depthVectors * tiles.align
+  }
+  private var sumBytes: Int { plan.paddedDepth * plan.keyBlock * 4 }
+  private var querySumBytes: Int { plan.queryBlock * plan.depthVectors * tiles.align }
 
   init(
-    _ e: FunctionEmitter, _ plan: AttentionGradientPlan, lanesFirst: AttentionTokens,
-    lanesSecond: AttentionTokens?, rowsFirst: AttentionTokens, rowsSecond: AttentionTokens?,
-    statistics: LLVMValue?, products: LLVMValue?, output: AttentionTokens
+    _ e: FunctionEmitter, _ plan: AttentionGradientPlan, queries: AttentionTokens,
+    keys: AttentionTokens, values: AttentionTokens, gradient: AttentionTokens,
+    statistics: LLVMValue, products: LLVMValue, byQueries: AttentionTokens,
+    byKeys: AttentionTokens, byValues: AttentionTokens
   ) {
     self.e = e
     self.plan = plan
-    (self.lanesFirst, self.lanesSecond) = (lanesFirst, lanesSecond)
-    (self.rowsFirst, self.rowsSecond) = (rowsFirst, rowsSecond)
-    (self.statistics, self.products, self.output) = (statistics, products, output)
-    let (tokens, slack) = (plan.laneBlock * 4, plan.lanes * 4)
-    let second = lanesSecond == nil ? 0 : 1
-    let keys = plan.hasKeysInLanes ? 1 : 0
-    firstScratch = e.stackSlot(bytes: plan.paddedDepth * tokens)
-    secondScratch = e.stackSlot(bytes: max(plan.paddedDepth * tokens * second, 64))
-    firstRows = e.stackSlot(bytes: plan.blockRows * plan.paddedDepth * 4 + slack)
-    secondRows = e.stackSlot(
-      bytes: max(plan.blockRows * plan.paddedDepth * 4 * second, 64) + slack)
-    probabilities = e.stackSlot(bytes: plan.blockRows * tokens)
-    slopes = e.stackSlot(bytes: max(plan.blockRows * tokens * second, 64))
-    firstSums = e.stackSlot(bytes: max(plan.paddedDepth * tokens * second, 64))
-    secondSums = e.stackSlot(bytes: max(plan.paddedDepth * tokens * keys, 64))
-    laneStatistics = e.stackSlot(bytes: tokens)
-    laneProducts = e.stackSlot(bytes: tokens)
+    let tiles = AttentionTiles(e: e, usesPairs: plan.usesPairs)
+    self.tiles = tiles
+    (self.queries, self.keys, self.values, self.gradient) = (queries, keys, values, gradient)
+    (self.statistics, self.products) = (statistics, products)
+    (self.byQueries, self.byKeys, self.byValues) = (byQueries, byKeys, byValues)
+    let (slack, block) = (tiles.align, plan.keyBlock * 4)
+    keyColumns = e.stackSlot(bytes: plan.group * plan.depthWords * block)
+    valueColumns = e.stackSlot(bytes: plan.group * plan.depthWords * block)
+    let channelBytes = plan.depthVectors * tiles.align
+    keyRows = e.stackSlot(
+      bytes: plan.group * plan.keyBlock / tiles.wordElements * channelBytes + slack)
+    keySums = e.stackSlot(bytes: plan.group * plan.paddedDepth * block)
+    valueSums = e.stackSlot(bytes: plan.group * plan.paddedDepth * block)
+    let rows = { (words: Int) in e.stackSlot(bytes: plan.queryBlock * words * 4 + slack) }
+    queryChannels = rows(plan.paddedDepth)
+    gradientChannels = rows(plan.paddedDepth)
+    queryRows = plan.usesPairs ? rows(plan.depthWords) : queryChannels
+    gradientRows = plan.usesPairs ? rows(plan.depthWords) : gradientChannels
+    statisticRows = rows(1)
+    productRows = rows(1)
+    querySums = e.stackSlot(bytes: plan.queryBlock * channelBytes)
+    probabilities = e.stackSlot(bytes: plan.queryBlock * block)
+    slopes = e.stackSlot(bytes: plan.queryBlock * block)
+    slopeRows = plan.usesPairs ? e.stackSlot(bytes: plan.queryBlock * block / 2) : slopes
   }
 
-  func write(block: LLVMValue) {
-    let first = e.mul(block, plan.laneBlock)
-    gatherLanes(lanesFirst, first, into: firstScratch)
-    if let lanesSecond {
-      gatherLanes(lanesSecond, first, into: secondScratch)
-      clear(firstSums)
-      if plan.hasKeysInLanes { clear(secondSums) } else { gatherNumbers(first) }
-    }
-    // A causal query sees the keys up to its own number and the lead.
-    var (start, end) = (e.int(0), e.int(plan.rowTokens))
-    let lead = plan.spec.lead
-    if plan.spec.attention.isCausal {
-      if plan.hasKeysInLanes {
-        let firstQuery = e.max(e.sub(first, lead), e.int(0))
-        start = e.mul(e.div(firstQuery, plan.blockRows), plan.blockRows)
-      } else {
-        end = e.min(e.add(first, plan.laneBlock + lead), plan.rowTokens)
+  /// Words from a row of `queryRows` to the next.
+  var rowWords: Int { plan.usesPairs ? plan.depthWords : plan.paddedDepth }
+
+  func write() {
+    clearQueries()
+    // Channels past the depth stay what they are now.
+    tiles.fill(keyRows, bytes: plan.group * keyRowBytes)
+    e.loop(from: 0, to: plan.keyBlocks, step: plan.group) { firstBlock, _ in
+      let blocks = e.min(e.sub(e.int(plan.keyBlocks), firstBlock), plan.group)
+      func eachBlock(_ body: (LLVMValue, LLVMValue) -> Void) {
+        e.loop(from: e.int(0), to: blocks) { block, _ in
+          body(block, e.mul(e.add(firstBlock, block), plan.keyBlock))
+          return []
+        }
       }
-    }
-    if hasSecond {
-      e.loop(from: start, to: end, step: plan.blockRows) { row, _ in
-        copyRows(row)
-        AttentionGradientBlock(self, firstToken: first, firstRow: row).accumulate()
+      eachBlock(start)
+      e.loop(from: firstQuery(seeing: e.mul(firstBlock, plan.keyBlock)), to: e.int(spec.queryCount), step: plan.queryBlock) { query, _ in
+        copyQueries(query)
+        eachBlock { block, key in
+          AttentionGradientBlock(self, block: block, key: key, query: query).accumulate()
+        }
+        addQueries(query)
         return []
       }
-      finish(first)
-      return
-    }
-    var running = (0..<plan.vectors).map { _ in e.float(-1e30, lanes: lanes) }
-    running += (0..<plan.vectors).map { _ in e.float(0, lanes: lanes) }
-    running = e.loop(from: start, to: end, step: plan.blockRows, carrying: running) {
-      row, running in
-      copyRows(row)
-      return AttentionGradientBlock(self, firstToken: first, firstRow: row).sums(running)
-    }
-    finishStatistics(first, running)
-  }
-
-  // MARK: Operands
-
-  /// Covers `extent` in whole vectors: the last one ends at the end and may overlap; an extent
-  /// below one vector is a single partial one.
-  private func vectors(_ extent: Int, _ body: (LLVMValue, Int) -> Void) {
-    let width = Swift.min(extent, lanes)
-    e.loop(from: 0, to: extent, step: width) { start, _ in
-      body(e.min(start, extent - width), width)
+      eachBlock(finish)
       return []
     }
   }
 
-  private func load(
-    _ token: LLVMValue, _ dtype: DType, _ start: LLVMValue, _ count: Int
-  ) -> LLVMValue {
-    e.load(dtype, e.element(token, start, dtype), lanes: lanes, count: count)
+  /// The first block of queries that see a key: all, or with `causal` those from `key − lead` on.
+  private func firstQuery(seeing key: LLVMValue) -> LLVMValue {
+    guard spec.isCausal else { return e.int(0) }
+    let query = e.max(e.sub(key, spec.causalLead), e.int(0))
+    return e.mul(e.div(query, plan.queryBlock), plan.queryBlock)
   }
 
-  /// Transposes a block of tokens: channels become rows.
-  private func gatherLanes(_ source: AttentionTokens, _ first: LLVMValue, into scratch: LLVMValue) {
-    e.loop(from: 0, to: plan.vectors) { vector, _ in
-      let lane = e.mul(vector, lanes)
-      vectors(plan.depth) { channel, count in
-        let rows = (0..<lanes).map { i in
-          let index = e.add(e.add(first, lane), i)
-          return load(
-            source.token(e, index, of: plan.laneTokens), source.place.dtype, channel, count)
-        }
-        for (i, column) in e.transpose(rows).prefix(count).enumerated() {
-          let target = e.offset(scratch, bytes: e.mul(e.add(channel, i), rowBytes))
-          e.store(column, as: .f32, e.offset(target, bytes: e.mul(lane, 4)), align: lanes * 4)
-        }
+  /// The scratch of one block of the group.
+  func part(_ base: LLVMValue, _ block: LLVMValue, _ bytes: Int) -> LLVMValue {
+    e.offset(base, bytes: e.mul(block, bytes))
+  }
+  func columns(_ base: LLVMValue, _ block: LLVMValue) -> LLVMValue {
+    part(base, block, columnBytes)
+  }
+  func sums(_ base: LLVMValue, _ block: LLVMValue) -> LLVMValue { part(base, block, sumBytes) }
+  func keyRows(_ block: LLVMValue) -> LLVMValue { part(keyRows, block, keyRowBytes) }
+
+  // MARK: Keys
+
+  private func start(_ block: LLVMValue, _ key: LLVMValue) {
+    for (tokens, scratch) in [(keys, keyColumns), (values, valueColumns)] {
+      tiles.transpose(
+        tokens, from: key, vectors: plan.vectors, words: plan.depthWords,
+        into: columns(scratch, block))
+    }
+    tiles.copyByChannel(
+      keys, from: key, rows: e.int(plan.keyBlock / tiles.wordElements), depth: plan.depth,
+      pitch: plan.depthVectors * plan.lanes, into: keyRows(block))
+    tiles.fill(sums(keySums, block), bytes: sumBytes)
+    tiles.fill(sums(valueSums, block), bytes: sumBytes)
+  }
+
+  private func finish(_ block: LLVMValue, _ key: LLVMValue) {
+    let scale = Double(spec.scale)
+    for (scratch, target, factor) in [(keySums, byKeys, scale), (valueSums, byValues, 1)] {
+      tiles.write(
+        sums(scratch, block), vectors: plan.vectors, depth: plan.depth, to: target, from: key
+      ) { _ in e.float(factor, lanes: plan.lanes) }
+    }
+  }
+
+  // MARK: Queries
+
+  /// Rearranges a block of queries and clears its sums.
+  private func copyQueries(_ query: LLVMValue) {
+    let sources = [
+      (queries, queryRows, queryChannels), (gradient, gradientRows, gradientChannels),
+    ]
+    for (tokens, rows, channels) in sources {
+      tiles.copyByChannel(
+        tokens, from: query, rows: e.int(plan.queryBlock / tiles.wordElements),
+        depth: plan.depth, pitch: plan.paddedDepth, into: channels)
+      if plan.usesPairs {
+        tiles.copy(
+          tokens, from: query, rows: e.int(plan.queryBlock), words: plan.depthWords, into: rows)
+      }
+    }
+    e.loop(from: 0, to: plan.queryBlock) { row, _ in
+      let token = e.min(e.add(query, row), spec.queryCount - 1)
+      func copy(
+        _ base: LLVMValue, _ rows: AttentionGradientSpec.Rows, _ factor: Double,
+        _ scratch: LLVMValue
+      ) {
+        let source = e.element(base, e.mul(token, rows.tokenPitch), .f32)
+        let number = e.builder.load(e.f32, source, align: 4)
+        e.builder.store(
+          e.fmul(number, e.float(factor)), e.element(scratch, row, .f32), align: 4)
+      }
+      copy(statistics, plan.spec.statistics, AttentionTiles.logTwoE, statisticRows)
+      copy(products, plan.spec.products, 1, productRows)
+      return []
+    }
+    tiles.fill(querySums, bytes: querySumBytes)
+  }
+
+  private func eachChannelVector(_ body: (Int, Int) -> Void) {
+    for channel in stride(from: 0, to: plan.depth, by: plan.lanes) {
+      body(channel, min(plan.lanes, plan.depth - channel))
+    }
+  }
+
+  private func clearQueries() {
+    e.loop(from: 0, to: spec.queryCount) { query, _ in
+      let token = byQueries.token(e, query)
+      eachChannelVector { channel, count in
+        e.store(
+          e.float(0, lanes: plan.lanes), as: .f32, e.offset(token, bytes: channel * 4),
+          count: count)
       }
       return []
     }
   }
 
-  private func clear(_ sums: LLVMValue) {
-    e.loop(from: 0, to: plan.paddedDepth * plan.vectors) { index, _ in
-      e.store(
-        e.float(0, lanes: lanes), as: .f32, e.offset(sums, bytes: e.mul(index, lanes * 4)),
-        align: lanes * 4)
-      return []
-    }
-  }
-
-  /// One row number of a query.
-  func number(
-    _ base: LLVMValue, _ rows: AttentionGradientSpec.Rows, _ query: LLVMValue
-  ) -> LLVMValue {
-    let index = e.mul(e.min(query, plan.spec.attention.queryCount - 1), rows.tokenPitch)
-    return e.builder.load(e.f32, e.element(base, index, .f32), align: 4)
-  }
-
-  /// Puts the row numbers of the queries in the lanes side by side.
-  private func gatherNumbers(_ first: LLVMValue) {
-    guard let statistics, let products else { return }
-    e.loop(from: 0, to: plan.laneBlock) { lane, _ in
-      let query = e.add(first, lane)
-      let bytes = e.mul(lane, 4)
-      e.builder.store(
-        number(statistics, plan.spec.statistics, query), e.offset(laneStatistics, bytes: bytes),
-        align: 4)
-      e.builder.store(
-        number(products, plan.spec.products, query), e.offset(laneProducts, bytes: bytes), align: 4)
-      return []
-    }
-  }
-
-  /// Copies a block of rows so that they are adjacent and whole register tiles exist.
-  private func copyRows(_ first: LLVMValue) {
-    let second = rowsSecond.map { [($0, secondRows)] } ?? []
-    for (source, scratch) in [(rowsFirst, firstRows)] + second {
-      e.loop(from: 0, to: plan.blockRows) { row, _ in
-        let token = source.token(e, e.add(first, row), of: plan.rowTokens)
-        let target = e.offset(scratch, bytes: e.mul(row, plan.paddedDepth * 4))
-        vectors(plan.depth) { channel, count in
-          e.store(
-            load(token, source.place.dtype, channel, count), as: .f32,
-            e.offset(target, bytes: e.mul(channel, 4)))
-        }
-        return []
+  /// Adds the sums of a block of queries to the result.
+  private func addQueries(_ first: LLVMValue) {
+    let count = e.min(e.sub(e.int(spec.queryCount), first), plan.queryBlock)
+    let scale = e.float(Double(spec.scale), lanes: plan.lanes)
+    e.loop(from: e.int(0), to: count) { row, _ in
+      let token = byQueries.token(e, e.add(first, row))
+      let sums = e.offset(querySums, bytes: e.mul(row, plan.depthVectors * tiles.align))
+      eachChannelVector { channel, valid in
+        let target = e.offset(token, bytes: channel * 4)
+        let old = e.load(.f32, target, lanes: plan.lanes, count: valid)
+        let sum = tiles.load(sums, channel / plan.lanes)
+        e.store(e.fma(sum, scale, old), as: .f32, target, count: valid)
       }
-    }
-  }
-
-  // MARK: Results
-
-  private func finish(_ first: LLVMValue) {
-    let scale = Double(plan.spec.attention.scale)
-    write(firstSums, times: scale, first, part: 0)
-    if plan.hasKeysInLanes { write(secondSums, times: 1, first, part: 1) }
-  }
-
-  /// Writes sums token by token; `part` counts whole results of this shape.
-  private func write(_ sums: LLVMValue, times factor: Double, _ first: LLVMValue, part: Int) {
-    let count = plan.spec.attention.batch * output.place.batchPitch
-    let target = AttentionTokens(
-      e.element(output.base, e.int(part * count), .f32), output.place)
-    e.loop(from: 0, to: plan.vectors) { vector, _ in
-      let lane = e.mul(vector, lanes)
-      vectors(plan.depth) { channel, count in
-        let columns = (0..<lanes).map { i in
-          guard i < count else { return e.float(0, lanes: lanes) }
-          let row = e.offset(sums, bytes: e.mul(e.add(channel, i), rowBytes))
-          let sum = e.load(
-            .f32, e.offset(row, bytes: e.mul(lane, 4)), lanes: lanes, align: lanes * 4)
-          return factor == 1 ? sum : e.fmul(sum, e.float(factor, lanes: lanes))
-        }
-        // Lanes past the last token hold copies of it, so storing them again changes nothing.
-        for (i, value) in e.transpose(columns).enumerated() {
-          let token = target.token(e, e.add(e.add(first, lane), i), of: plan.laneTokens)
-          e.store(value, as: .f32, e.element(token, channel, .f32), count: count)
-        }
-      }
-      return []
-    }
-  }
-
-  /// Writes `L = scale · max + ln Σ` of the block's queries.
-  private func finishStatistics(_ first: LLVMValue, _ running: [LLVMValue]) {
-    let scale = e.float(Double(plan.spec.attention.scale), lanes: lanes)
-    for j in 0..<plan.vectors {
-      let value = e.fma(running[j], scale, e.log(running[plan.vectors + j]))
-      e.store(
-        value, as: .f32, e.offset(laneStatistics, bytes: j * lanes * 4), align: lanes * 4)
-    }
-    let count = e.min(e.sub(e.int(plan.laneTokens), first), plan.laneBlock)
-    e.loop(from: e.int(0), to: count) { lane, _ in
-      let value = e.builder.load(
-        e.f32, e.offset(laneStatistics, bytes: e.mul(lane, 4)), align: 4)
-      e.builder.store(
-        value, output.token(e, e.add(first, lane), of: plan.laneTokens), align: 4)
       return []
     }
   }

@@ -126,8 +126,6 @@ struct AttentionPlan {
 
   /// Keys of a block.
   static let keyBlock = 64
-  /// Keys, or channels, of a register tile.
-  static let tile = 4
 
   init(_ spec: AttentionSpec, _ target: TargetFacts) {
     self.spec = spec
@@ -155,11 +153,11 @@ struct AttentionPlan {
   /// Four-byte words of a query, key or score step: channels, or pairs of channels.
   var depthWords: Int { usesPairs ? spec.depth / 2 : spec.depth }
   /// Channels rounded up to whole register tiles.
-  var paddedDepth: Int { (spec.depth + Self.tile - 1) / Self.tile * Self.tile }
+  var paddedDepth: Int { (spec.depth + AttentionTiles.rows - 1) / AttentionTiles.rows * AttentionTiles.rows }
   /// Keys of a block rounded up to whole register tiles.
   var blockKeys: Int {
-    min(Self.keyBlock, (spec.keyCount + Self.tile - 1) / Self.tile * Self.tile)
+    min(Self.keyBlock, (spec.keyCount + AttentionTiles.rows - 1) / AttentionTiles.rows * AttentionTiles.rows)
   }
   /// Whether the last register tile of keys may reach past the end.
-  var hasPartialTiles: Bool { spec.keyCount % Self.tile != 0 }
+  var hasPartialTiles: Bool { spec.keyCount % AttentionTiles.rows != 0 }
 }

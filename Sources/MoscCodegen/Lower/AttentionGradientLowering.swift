@@ -2,69 +2,38 @@ import MoscIR
 import MoscLLVM
 
 typealias AttentionGradientKernel = MoscCodegen.AttentionGradient
+private typealias AttentionKernel = MoscCodegen.Attention
 
-/// Lowers a kernel that is one part of attention's backward pass.
+/// Lowers a kernel that is attention's backward pass.
 struct AttentionGradientLowering {
   let pull: PullEmitter
   let spec: AttentionGradientSpec
   let buffers: AttentionGradientKernel.Buffers
 
-  /// The sums of exponentials.
-  init(
-    _ pull: PullEmitter, _ op: AttentionStatistics, _ node: Node, into result: LLVMValue
-  ) throws {
-    var spec = Self.spec(pull, .statistics, node, heads: op.heads, isCausal: op.isCausal)
-    let (queries, q) = try Self.tokens(pull, node.operands[0], spec.attention.depth)
-    let (keys, k) = try Self.tokens(pull, node.operands[1], spec.attention.depth)
-    (spec.attention.queries, spec.attention.keys) = (queries, keys)
-    self.pull = pull
-    self.spec = spec
-    buffers = AttentionGradientKernel.Buffers(queries: q, keys: k, output: result)
-  }
-
-  /// One of the two gradients.
   init(
     _ pull: PullEmitter, _ op: MoscIR.AttentionGradient, _ node: Node, into result: LLVMValue
   ) throws {
-    let part: AttentionGradientSpec.Part = op.part == .queries ? .queries : .keysAndValues
-    var spec = Self.spec(pull, part, node, heads: op.heads, isCausal: op.isCausal)
-    let depth = spec.attention.depth
-    let (queries, q) = try Self.tokens(pull, node.operands[0], depth)
-    let (keys, k) = try Self.tokens(pull, node.operands[1], depth)
-    let (values, v) = try Self.tokens(pull, node.operands[2], depth)
-    let (gradient, dy) = try Self.tokens(pull, node.operands[3], depth)
+    let (q, k) = (pull.graph.type(node.operands[0]), pull.graph.type(node.operands[1]))
+    let depth = q.shape[2] / op.heads
+    var spec = AttentionGradientSpec(
+      dense: q.dtype, batch: q.shape[0], heads: op.heads, depth: depth, queryCount: q.shape[1],
+      keyCount: k.shape[1], isCausal: op.isCausal)
+    let queries = try pull.attentionTokens(node.operands[0], depth: depth)
+    let keys = try pull.attentionTokens(node.operands[1], depth: depth)
+    let values = try pull.attentionTokens(node.operands[2], depth: depth)
+    let gradient = try pull.attentionTokens(node.operands[3], depth: depth)
     let (statistics, l) = try Self.rows(pull, node.operands[4])
     let (products, d) = try Self.rows(pull, node.operands[5])
-    (spec.attention.queries, spec.attention.keys) = (queries, keys)
-    (spec.attention.values, spec.gradient) = (values, gradient)
+    spec.attention.queries = queries.place
+    spec.attention.keys = keys.place
+    spec.attention.values = values.place
+    spec.gradient = gradient.place
     (spec.statistics, spec.products) = (statistics, products)
     self.pull = pull
     self.spec = spec
     buffers = AttentionGradientKernel.Buffers(
-      queries: q, keys: k, values: v, gradient: dy, statistics: l, products: d, output: result)
-  }
-
-  private static func spec(
-    _ pull: PullEmitter, _ part: AttentionGradientSpec.Part, _ node: Node, heads: Int,
-    isCausal: Bool
-  ) -> AttentionGradientSpec {
-    let (q, k) = (pull.graph.type(node.operands[0]), pull.graph.type(node.operands[1]))
-    return AttentionGradientSpec(
-      part, dense: q.dtype, batch: q.shape[0], heads: heads, depth: q.shape[2] / heads,
-      queryCount: q.shape[1], keyCount: k.shape[1], isCausal: isCausal)
-  }
-
-  private static func tokens(
-    _ pull: PullEmitter, _ operand: ValueID, _ depth: Int
-  ) throws -> (AttentionOperand, LLVMValue) {
-    let type = pull.graph.type(operand)
-    guard let view = pull.view(of: operand, counting: type.shape, { $1 }),
-      view.pitches[2] == 1 || type.shape[2] == 1, let buffer = pull.pointers[view.parameter]
-    else { throw pull.failure("attention gradients need operands whose tokens are evenly spaced") }
-    let place = AttentionOperand(
-      type.dtype, offset: view.offset, tokenPitch: view.pitches[1], batchPitch: view.pitches[0],
-      headPitch: depth)
-    return (place, buffer)
+      queries: queries.buffer, keys: keys.buffer, values: values.buffer,
+      gradient: gradient.buffer, statistics: l, products: d, output: result)
   }
 
   private static func rows(
@@ -84,5 +53,53 @@ struct AttentionGradientLowering {
     KernelLowering.Part(taskCount: AttentionGradientKernel.tasks(spec, pull.e.target)) { task in
       try AttentionGradientKernel.emit(pull.e, spec, task: task, buffers)
     }
+  }
+}
+
+/// Lowers a kernel that is the sums of exponentials of attention.
+struct AttentionStatisticsLowering {
+  let pull: PullEmitter
+  let spec: AttentionSpec
+  let queries, keys, result: LLVMValue
+
+  init(
+    _ pull: PullEmitter, _ op: AttentionStatistics, _ node: Node, into result: LLVMValue
+  ) throws {
+    let (q, k) = (pull.graph.type(node.operands[0]), pull.graph.type(node.operands[1]))
+    let depth = q.shape[2] / op.heads
+    var spec = AttentionSpec(
+      dense: q.dtype, batch: q.shape[0], heads: op.heads, depth: depth, queryCount: q.shape[1],
+      keyCount: k.shape[1], isCausal: op.isCausal)
+    spec.output = AttentionOperand(
+      .f32, tokenPitch: 1, batchPitch: op.heads * q.shape[1], headPitch: q.shape[1])
+    let queries = try pull.attentionTokens(node.operands[0], depth: depth)
+    let keys = try pull.attentionTokens(node.operands[1], depth: depth)
+    (spec.queries, spec.keys) = (queries.place, keys.place)
+    self.pull = pull
+    self.spec = spec
+    (self.queries, self.keys, self.result) = (queries.buffer, keys.buffer, result)
+  }
+
+  func part() -> KernelLowering.Part {
+    KernelLowering.Part(taskCount: AttentionKernel.tasks(spec, pull.e.target)) { task in
+      try AttentionKernel.emit(
+        pull.e, spec, task: task, queries: queries, keys: keys, values: nil, output: result)
+    }
+  }
+}
+
+extension PullEmitter {
+  /// Where the tokens of an operand of attention's backward pass lie, and their buffer.
+  fileprivate func attentionTokens(
+    _ operand: ValueID, depth: Int
+  ) throws -> (place: AttentionOperand, buffer: LLVMValue) {
+    let type = graph.type(operand)
+    guard let view = view(of: operand, counting: type.shape, { $1 }),
+      view.pitches[2] == 1 || type.shape[2] == 1, let buffer = pointers[view.parameter]
+    else { throw failure("attention gradients need operands whose tokens are evenly spaced") }
+    let place = AttentionOperand(
+      type.dtype, offset: view.offset, tokenPitch: view.pitches[1], batchPitch: view.pitches[0],
+      headPitch: depth)
+    return (place, buffer)
   }
 }

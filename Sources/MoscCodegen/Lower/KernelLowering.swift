@@ -154,7 +154,7 @@ package struct KernelLowering {
       let emitter = GroupAffineEmitter(pull, op, node, into: result.pointer)
       return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
     case .attentionStatistics(let op) where node.results == [result.id]:
-      return try AttentionGradientLowering(pull, op, node, into: result.pointer).part()
+      return try AttentionStatisticsLowering(pull, op, node, into: result.pointer).part()
     case .attentionGradient(let op) where node.results == [result.id]:
       return try AttentionGradientLowering(pull, op, node, into: result.pointer).part()
     case .scatterAdd(let op) where node.results == [result.id]:
