@@ -65,6 +65,12 @@ extension FunctionEmitter {
       fromF32(value, to: dtype), pointer, count: count, align: align ?? dtype.byteSize)
   }
 
+  /// Asks for the cache line of an address, to be read or written soon; any address is allowed.
+  package func prefetch(_ address: LLVMValue, forWriting: Bool = false) {
+    let (keepNear, data) = (int32(3), int32(1))
+    call("llvm.prefetch", [pointer], [address, int32(forWriting ? 1 : 0), keepNear, data])
+  }
+
   /// A constant mask whose first `count` lanes are set.
   package func mask(lanes: Int, count: Int) -> LLVMValue {
     builder.constant(vector: (0..<lanes).map { builder.constant($0 < count ? 1 : 0, i1) })

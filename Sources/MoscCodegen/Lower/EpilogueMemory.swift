@@ -43,10 +43,7 @@ struct EpilogueMemory {
     for buffer in buffers {
       let start = e.element(buffer.pointer, first, buffer.dtype)
       for offset in stride(from: 0, to: columns * buffer.dtype.byteSize, by: Self.line) {
-        // For reading or writing, to be kept near, data.
-        e.call(
-          "llvm.prefetch", [e.pointer],
-          [e.offset(start, bytes: offset), e.int32(buffer.isWritten ? 1 : 0), e.int32(3), e.int32(1)])
+        e.prefetch(e.offset(start, bytes: offset), forWriting: buffer.isWritten)
       }
     }
   }

@@ -56,12 +56,11 @@ package enum WinogradConvolution {
     try spec.check(e.target)
     let plan = ContractionPlan(spec.product, lanes: e.target.lanes)
     let vectors = plan.vectors(tail: false)
-    let filterBytes =
-      spec.transform.points * plan.blockLength * plan.tile.columns * spec.product.dtype.byteSize
     let writer = WinogradWriter(
       e: e, spec: spec, plan: plan, v: v, u: u, epilogue: epilogue,
-      filters: spec.transformsFilters ? e.stackSlot(bytes: filterBytes) : u,
-      sums: e.stackSlot(bytes: spec.transform.points * plan.tile.blockRows * plan.tile.columns * 4),
+      filters: spec.transformsFilters
+        ? e.stackSlot(bytes: spec.transform.points * WinogradWriter.filterBytes(plan)) : u,
+      sums: e.stackSlot(bytes: spec.transform.points * WinogradWriter.sumBytes(plan)),
       outputs: e.stackSlot(
         bytes: spec.transform.outputs * spec.transform.outputs * plan.tile.columns * 4),
       kernel: try Microkernel(e, plan, vectors: vectors, name: "tile"))
@@ -87,7 +86,17 @@ private struct WinogradWriter {
 
   private var tile: Tile { plan.tile }
   private var width: Int { plan.tile.columns }
-  private var pointBytes: Int { tile.blockRows * width * 4 }
+
+  // Filters and sums of one point end with a free cache line: those of all points are written and
+  // read together, and would else fall in the same few sets of a cache.
+  private static let line = 64
+
+  static func filterBytes(_ plan: ContractionPlan) -> Int {
+    plan.blockLength * plan.tile.columns * plan.spec.dtype.byteSize + line
+  }
+  static func sumBytes(_ plan: ContractionPlan) -> Int {
+    plan.tile.blockRows * plan.tile.columns * 4 + line
+  }
 
   func write(_ task: LLVMValue) throws {
     let firstRow = e.mul(e.rem(task, plan.rowBlocks), tile.blockRows)
@@ -112,7 +121,7 @@ private struct WinogradWriter {
     func add(_ point: LLVMValue, _ start: LLVMValue, _ length: LLVMValue, _ b: LLVMValue) {
       let a = e.offset(
         v, bytes: e.mul(e.add(e.mul(point, product.rows), firstRow), rowBytes))
-      let c = e.offset(sums, bytes: e.mul(point, pointBytes))
+      let c = e.offset(sums, bytes: e.mul(point, Self.sumBytes(plan)))
       let isFirst = e.builder.compare(.equal, start, e.builder.constant(0, start.type))
       e.loop(from: e.int(0), to: tiles) { index, _ in
         let offset = e.add(e.mul(index, tile.rows * rowBytes), e.mul(start, size))
@@ -137,7 +146,7 @@ private struct WinogradWriter {
       depthLoop { start, length in
         transformFilters(weights, start, length)
         e.loop(from: 0, to: points) { point, _ in
-          let b = e.offset(filters, bytes: e.mul(point, plan.blockLength * width * size))
+          let b = e.offset(filters, bytes: e.mul(point, Self.filterBytes(plan)))
           add(point, start, length, b)
           return []
         }
@@ -168,9 +177,8 @@ private struct WinogradWriter {
   /// element, or a pair of bf16.
   private func transformFilters(_ taps: LLVMValue, _ start: LLVMValue, _ length: LLVMValue) {
     let (perStep, bytes) = (plan.elementsPerStep, plan.lanes * 4)
-    let (tapBytes, pointBytes) = (
-      spec.product.depth / perStep * width * 4, plan.blockLength / perStep * width * 4
-    )
+    let tapBytes = spec.product.depth / perStep * width * 4
+    let filterBytes = Self.filterBytes(plan)
     let first = e.offset(taps, bytes: e.mul(e.div(start, perStep), width * 4))
     let vectors = e.mul(e.div(length, perStep), width / plan.lanes)
     e.loop(from: e.int(0), to: vectors) { vector, _ in
@@ -180,7 +188,7 @@ private struct WinogradWriter {
         e.builder.load(e.intType(plan.lanes), e.offset(from, bytes: tap * tapBytes), align: bytes)
       }
       for (point, word) in transformed(words).enumerated() {
-        e.builder.store(word, e.offset(to, bytes: point * pointBytes), align: bytes)
+        e.builder.store(word, e.offset(to, bytes: point * filterBytes), align: bytes)
       }
       return []
     }
@@ -214,7 +222,7 @@ private struct WinogradWriter {
       let base = e.offset(sums, bytes: e.mul(e.add(e.mul(row, width), column), 4))
       let square = (0..<spec.transform.points).map { point in
         let sum = e.load(
-          plan.sumType, e.offset(base, bytes: point * pointBytes), lanes: plan.lanes, align: bytes)
+          plan.sumType, e.offset(base, bytes: point * Self.sumBytes(plan)), lanes: plan.lanes, align: bytes)
         if spec.product.dtype != .q8 { return sum }
         let columns = QuantisedColumns(
           e.offset(head, bytes: point * spec.product.headerBytes * width), columns: width)
