@@ -13,13 +13,14 @@ extension Tile {
     let vectors = panelVectors(target, rows: rows, columns: columns)
     let width = vectors * target.lanes
     let tileRows = min(rowsOfTile(target, vectors: vectors), max(rows, 1))
-    let blockRows = evenBlock(rows, limit: 128, multiple: tileRows)
+    // Weights of few rows are read from memory once: two prompts of 77 tokens are one block.
+    let blockRows = evenBlock(rows, limit: rows <= 160 ? 160 : 128, multiple: tileRows)
     var blockColumns = evenBlock(columns, limit: max(320 / width, 1) * width, multiple: width)
     let rowBlocks = (rows + blockRows - 1) / blockRows
     while blockColumns > width, rowBlocks * ((columns + blockColumns - 1) / blockColumns) < 8 {
       blockColumns -= width
     }
-    // The inputs of 128 rows and a panel of weights fit the second-level cache.
+    // The inputs of so many rows and a panel of weights fit the second-level cache.
     let blockDepth = min(depth, 640)
     return Tile(
       rows: tileRows, columns: width, blockRows: blockRows, blockColumns: blockColumns,
@@ -30,8 +31,8 @@ extension Tile {
   /// nil when tiles or columns are no whole register tiles.
   ///
   /// A block keeps the sums of all its points beside a panel of weights in a second-level cache of
-  /// a megabyte; filters that are not kept transformed come in depth blocks of all points, long enough for
-  /// inputs to be read in runs of four cache lines.
+  /// a megabyte; filters that are not kept transformed come in depth blocks of all points, long
+  /// enough for inputs to be read in runs of four cache lines.
   package static func winograd(
     for target: Target, dtype: DType, points: Int, tiles: Int, columns: Int, depth: Int,
     keepsFilters: Bool

@@ -32,9 +32,11 @@ package struct RunJob {
     if !ignored.isEmpty {
       reporter.detail("not read from '\(request.input)': \(ignored.joined(separator: ", "))")
     }
+    let mayQuantise = kind == .unet
+    let precision = (mayQuantise ? compiler : try compiler.unquantised()).target.precision
     try TensorFile.write(
       kind.outputs.compactMap { port in results[port.name].map { (port.name, $0) } },
-      metadata: ["mosc": Doctor.versionText, "type": compiler.target.precision.rawValue],
+      metadata: ["mosc": Doctor.versionText, "type": precision.rawValue],
       to: output)
   }
 

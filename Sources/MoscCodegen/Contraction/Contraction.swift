@@ -212,8 +212,9 @@ private struct ContractionWriter {
         }
       }
       kernel.call(
-        a: start, b: weights, c: sums, rowOffsets: offsets, isFirst: block.isFirst,
-        steps: block.steps, segments: block.segments)
+        a: start, b: weights, next: e.offset(weights, bytes: panelBytes), tile: index, c: sums,
+        rowOffsets: offsets, isFirst: block.isFirst, steps: block.steps,
+        segments: block.segments)
       if plan.depthBlocks == 1 {
         try finish(kernel, panel, columns, sums, row, here)
       } else {
@@ -226,9 +227,11 @@ private struct ContractionWriter {
     }
   }
 
+  private var panelBytes: Int {
+    tile.columns * (spec.depth * spec.dtype.byteSize + spec.headerBytes)
+  }
   private func panelStart(_ panel: LLVMValue) -> LLVMValue {
-    let bytes = tile.columns * (spec.depth * spec.dtype.byteSize + spec.headerBytes)
-    return e.offset(b, bytes: e.mul(panel, bytes))
+    e.offset(b, bytes: e.mul(panel, panelBytes))
   }
 
   /// The scale of an output row's input, behind its integers.

@@ -17,8 +17,10 @@ struct Microkernel {
     self.e = e
     self.plan = plan
     self.vectors = vectors
-    // a, b, c, row offsets, first block?, steps, first segment, end of segments
-    let parameters = [e.pointer, e.pointer, e.pointer, e.pointer, e.i1, e.i64, e.i64, e.i64]
+    // a, b, c, row offsets, first block?, steps, first segment, end of segments, weights ahead
+    let parameters = [
+      e.pointer, e.pointer, e.pointer, e.pointer, e.i1, e.i64, e.i64, e.i64, e.pointer,
+    ]
     function = e.define(name, parameters) { p in
       let writer = MicrokernelWriter(e, plan, vectors: vectors, p)
       writer.write()
@@ -26,13 +28,23 @@ struct Microkernel {
     }
   }
 
-  /// Calls the kernel.
+  /// Calls the kernel for the `tile`-th tile of rows that meets the weights at `b`.
+  ///
+  /// - Parameter next: The weights of the calls that follow those. Each call asks for a share of
+  ///   them, a line per `unroll` steps, so that they come from memory while products are summed.
   func call(
-    a: LLVMValue, b: LLVMValue, c: LLVMValue, rowOffsets: LLVMValue, isFirst: LLVMValue,
-    steps: LLVMValue, segments: (LLVMValue, LLVMValue)
+    a: LLVMValue, b: LLVMValue, next: LLVMValue, tile: LLVMValue, c: LLVMValue,
+    rowOffsets: LLVMValue, isFirst: LLVMValue, steps: LLVMValue, segments: (LLVMValue, LLVMValue)
   ) {
-    e.builder.call(function, [a, b, c, rowOffsets, isFirst, steps, segments.0, segments.1])
+    let shares = ContractionPlan.unroll * vectors * plan.lanes * 4 / Self.line
+    let share = e.mul(e.min(tile, shares - 1), Self.line / ContractionPlan.unroll)
+    let ahead = e.offset(next, bytes: e.mul(share, steps))
+    e.builder.call(
+      function, [a, b, c, rowOffsets, isFirst, steps, segments.0, segments.1, ahead])
   }
+
+  /// Bytes of a cache line.
+  static let line = 64
 }
 
 private struct MicrokernelWriter {
@@ -41,7 +53,7 @@ private struct MicrokernelWriter {
   let vectors: Int
   let rows: Int
   let lanes: Int
-  let (b, c): (LLVMValue, LLVMValue)
+  let (b, c, ahead): (LLVMValue, LLVMValue, LLVMValue)
   let (isFirst, steps): (LLVMValue, LLVMValue)
   let segments: (LLVMValue, LLVMValue)
   /// The first input element of every row of the tile.
@@ -53,7 +65,7 @@ private struct MicrokernelWriter {
     self.vectors = vectors
     rows = plan.tile.rows
     lanes = plan.lanes
-    (b, c) = (p[1], p[2])
+    (b, c, ahead) = (p[1], p[2], p[8])
     (isFirst, steps) = (p[4], p[5])
     segments = (p[6], p[7])
     let pitch = plan.spec.stride * plan.spec.pixelPitch * plan.spec.dtype.byteSize
@@ -104,18 +116,25 @@ private struct MicrokernelWriter {
       let count = plan.blockLength / plan.elementsPerStep
       let whole = count / unroll * unroll
       var sums = e.loop(from: 0, to: whole, step: unroll, carrying: start) { k, sums in
-        (0..<unroll).reduce(sums) { step(a, b, k, plus: $1, $0) }
+        prefetch(k)
+        return (0..<unroll).reduce(sums) { step(a, b, k, plus: $1, $0) }
       }
       for rest in whole..<count { sums = step(a, b, e.int(rest), plus: 0, sums) }
       return sums
     }
     let whole = e.mul(e.div(steps, unroll), unroll)
     let sums = e.loop(from: e.int(0), to: whole, step: unroll, carrying: start) { k, sums in
-      (0..<unroll).reduce(sums) { step(a, b, k, plus: $1, $0) }
+      prefetch(k)
+      return (0..<unroll).reduce(sums) { step(a, b, k, plus: $1, $0) }
     }
     return e.loop(from: whole, to: steps, carrying: sums) { k, sums in
       step(a, b, k, plus: 0, sums)
     }
+  }
+
+  private func prefetch(_ k: LLVMValue) {
+    e.prefetch(
+      e.offset(ahead, bytes: e.mul(k, Microkernel.line / ContractionPlan.unroll)), level: .second)
   }
 
   /// One step: one element (f32), a pair (bf16) or four (q8) of every row.

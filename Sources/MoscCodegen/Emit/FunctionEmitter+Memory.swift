@@ -65,10 +65,20 @@ extension FunctionEmitter {
       fromF32(value, to: dtype), pointer, count: count, align: align ?? dtype.byteSize)
   }
 
+  /// The cache that a line is brought to.
+  package enum CacheLevel: Int {
+    case first = 3
+    case second = 2
+  }
+
   /// Asks for the cache line of an address, to be read or written soon; any address is allowed.
-  package func prefetch(_ address: LLVMValue, forWriting: Bool = false) {
-    let (keepNear, data) = (int32(3), int32(1))
-    call("llvm.prefetch", [pointer], [address, int32(forWriting ? 1 : 0), keepNear, data])
+  package func prefetch(
+    _ address: LLVMValue, level: CacheLevel = .first, forWriting: Bool = false
+  ) {
+    let data = int32(1)
+    call(
+      "llvm.prefetch", [pointer],
+      [address, int32(forWriting ? 1 : 0), int32(level.rawValue), data])
   }
 
   /// A constant mask whose first `count` lanes are set.

@@ -127,6 +127,7 @@ private struct WinogradWriter {
         let offset = e.add(e.mul(index, tile.rows * rowBytes), e.mul(start, size))
         kernel.call(
           a: e.offset(a, bytes: offset), b: b,
+          next: e.offset(b, bytes: plan.blockLength * width * size), tile: index,
           c: e.offset(c, bytes: e.mul(index, plan.tileBytes)), rowOffsets: c,
           isFirst: isFirst, steps: e.div(length, plan.elementsPerStep),
           segments: (e.int(0), e.int(1)))
