@@ -13,9 +13,8 @@ struct MemoryChoice: Hashable {
 
   private static let all = [
     MemoryChoice(packed: nil, recomputes: false), MemoryChoice(packed: nil, recomputes: true),
-    MemoryChoice(packed: 0.8, recomputes: true), MemoryChoice(packed: 0.6, recomputes: true),
-    MemoryChoice(packed: 0.4, recomputes: true), MemoryChoice(packed: 0.2, recomputes: true),
-    MemoryChoice(packed: 0, recomputes: true),
+    MemoryChoice(packed: 0.7, recomputes: true), MemoryChoice(packed: 0.5, recomputes: true),
+    MemoryChoice(packed: 0.3, recomputes: true), MemoryChoice(packed: 0, recomputes: true),
   ]
   /// What a model of full size is trained with unless a limit is given.
   private static let usual = all[2]
