@@ -1,9 +1,11 @@
 import Foundation
 import MoscCodegen
 import MoscDriver
+import MoscEngine
 import MoscIR
 import MoscLLVM
 import MoscPasses
+import MoscReport
 import TestSupport
 import Testing
 

@@ -1,5 +1,7 @@
 import Foundation
 import MoscFormats
+import MoscImages
+import MoscRandom
 import MoscTrain
 import TestSupport
 import Testing
