@@ -12,6 +12,13 @@ import Testing
     #expect(try MoscProgram.run("sample", "--help").output.contains("--negative-prompt"))
   }
 
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/taskset")))
+  func threadsAreThoseOfTheProcessorsThatMayBeUsed() throws {
+    let doctor = [MoscProgram.url.path, "doctor"]
+    let outcome = try MoscProgram.run("/usr/bin/taskset", ["-c", "0"] + doctor)
+    #expect(outcome.output.contains("threads     1 (of 1 processors)"), "\(outcome.output)")
+  }
+
   @Test(arguments: [
     ["paint"], ["sample"], ["sample", "-p", "a cat", "--stepz", "3"],
     ["sample", "-p", "a cat", "--seed", "seven"], ["sample", "-p", "a cat", "--size", "64"],

@@ -23,7 +23,7 @@ package struct Doctor: Sendable {
         "processor   \(facts.cpu): vectors of \(facts.lanes) floats, "
           + "\(facts.vectorRegisters) registers"
           + (yes.isEmpty ? "" : ", " + yes.joined(separator: ", ")),
-        "threads     \(Host.defaultThreads) (of \(ProcessFacts.processorCount) "
+        "threads     \(ProcessFacts.physicalCoreCount) (of \(ProcessFacts.processorCount) "
           + "processors)",
         "arithmetic  \(Precision.usual(on: facts).rawValue) unless --type says otherwise",
       ]
