@@ -96,8 +96,8 @@ let package = Package(
     .executableTarget(
       name: "mosc",
       dependencies: [
-        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscEngine", "MoscReport",
-        "MoscFormats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscDiffusion", "MoscEngine",
+        "MoscReport", "MoscRandom", "MoscFormats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
     // Tests.

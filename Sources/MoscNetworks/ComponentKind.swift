@@ -9,17 +9,6 @@ package enum ComponentKind: String, CaseIterable, Hashable, Sendable {
   case vaeEncoder = "vae_encoder"
   case vaeDecoder = "vae_decoder"
 
-  /// The component of that name.
-  ///
-  /// - Throws: a usage error listing the names.
-  package init(named name: String) throws {
-    guard let kind = ComponentKind(rawValue: name) else {
-      let known = ComponentKind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CommandError.usage("unknown component '\(name)': expected one of \(known)")
-    }
-    self = kind
-  }
-
   /// The tensors the component takes, as files name them.
   package var inputs: [Port] {
     switch self {

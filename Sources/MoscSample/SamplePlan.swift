@@ -3,7 +3,6 @@ import MoscDiffusion
 import MoscEngine
 import MoscModel
 import MoscNetworks
-import MoscRandom
 import MoscReport
 
 /// A request of `mosc sample`, checked before any heavy work.
@@ -18,9 +17,7 @@ package struct SamplePlan: Sendable {
 
   package let request: SampleRequest
   package let model: DiffusersModel
-  package let sampler: SamplerName
-  package let schedule: SchedulerConfig
-  package let randomSource: RandomSourceKind
+  package let schedulerConfig: SchedulerConfig
   package let width: Int
   package let height: Int
   /// Pixels per latent.
@@ -37,6 +34,8 @@ package struct SamplePlan: Sendable {
   /// The given initial latents, `[n,c,h,w]`.
   package let initialLatents: TensorValue?
   package let trajectory: OutputFile?
+
+  package var sampler: SamplerName { request.sampler.sampler }
 
   /// The number of pictures.
   package var count: Int { batches.reduce(0) { $0 + $1.count } }
@@ -65,11 +64,9 @@ package struct SamplePlan: Sendable {
   package init(_ request: SampleRequest) throws {
     self.request = request
     try Self.checkNumbers(request)
-    randomSource = try Self.randomSource(request.randomSource)
-    let choice = try Self.samplerName(request.sampler)
     let (prompts, tags) = try Self.prompts(request)
     model = try ModelComponents.open(request.model, tags: tags)
-    (sampler, schedule) = (choice.sampler, try Self.schedule(request, choice, model))
+    schedulerConfig = try Self.schedulerConfig(request, model)
     let vae = try model.vae().config
     let unet = try model.unet().config
     let encoder = try model.textEncoder().config
@@ -136,14 +133,6 @@ package struct SamplePlan: Sendable {
     }
   }
 
-  private static func randomSource(_ name: String) throws -> RandomSourceKind {
-    guard let kind = RandomSourceKind(name: name) else {
-      let known = RandomSourceKind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-      throw CommandError.usage("--rng '\(name)': expected one of \(known)")
-    }
-    return kind
-  }
-
   private static func checkSize(
     _ width: Int, _ height: Int, _ factor: Int, _ latents: TensorValue?
   ) throws {
@@ -162,49 +151,19 @@ package struct SamplePlan: Sendable {
     }
   }
 
-  private static func schedule(
-    _ request: SampleRequest, _ choice: SamplerName.Choice, _ model: DiffusersModel
+  private static func schedulerConfig(
+    _ request: SampleRequest, _ model: DiffusersModel
   ) throws -> SchedulerConfig {
     var config = try SchedulerConfig(of: model)
-    choice.apply(to: &config)
-    try apply(request.schedule, to: &config)
-    if let text = request.timestepSpacing {
-      guard let spacing = SchedulerConfig.Spacing(rawValue: text) else {
-        let known = SchedulerConfig.Spacing.allCases.map(\.rawValue).joined(separator: ", ")
-        throw CommandError.usage("--timestep-spacing '\(text)': expected one of \(known)")
-      }
-      config.spacing = spacing
-    }
+    request.sampler.apply(to: &config)
+    if let levels = request.levels { config.levels = levels }
+    if let spacing = request.timestepSpacing { config.spacing = spacing }
     config.endsAtTimestepZero = request.matchesMixOfShow
     guard request.steps <= config.trainSteps else {
       throw CommandError.usage(
         "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
     }
     return config
-  }
-
-  /// Places the noise levels as `--scheduler` says; nil leaves them.
-  package static func apply(_ schedule: String?, to config: inout SchedulerConfig) throws {
-    switch schedule?.lowercased() {
-    case nil: break
-    case "default", "normal", "discrete": config.levels = .timesteps
-    case "karras": config.levels = .karras
-    case "exponential": config.levels = .exponential
-    default:
-      throw CommandError.usage(
-        "--scheduler '\(schedule ?? "")': expected 'default', 'karras' or 'exponential'")
-    }
-  }
-
-  /// The sampler of a spelling.
-  ///
-  /// - Throws: a usage error that lists the samplers.
-  package static func samplerName(_ text: String) throws -> SamplerName.Choice {
-    guard let found = SamplerName.choice(text) else {
-      let known = SamplerName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-      throw CommandError.usage("unknown sampler '\(text)': expected one of \(known)")
-    }
-    return found
   }
 
   private static func batches(_ request: SampleRequest, _ prompts: [String]) -> [[Picture]] {

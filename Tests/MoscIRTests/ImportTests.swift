@@ -64,8 +64,8 @@ import Testing
     Rule(
       "tools/mosc",
       [
-        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscEngine",
-        "MoscReport", "MoscFormats", "ArgumentParser",
+        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscDiffusion",
+        "MoscEngine", "MoscReport", "MoscRandom", "MoscFormats", "ArgumentParser",
       ]),
   ]
 

@@ -13,9 +13,6 @@ package struct TrainStepJob {
   package let request: RunRequest
   package let reporter: Reporter
 
-  /// The name of the target.
-  package static let target = "train_step"
-
   package init(_ request: RunRequest, _ reporter: Reporter) {
     self.request = request
     self.reporter = reporter

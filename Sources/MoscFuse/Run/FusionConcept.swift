@@ -108,16 +108,16 @@ struct FusionConcepts {
     self.allowsUnmatched = allowsUnmatched
   }
 
-  /// Adds what an argument names: a configuration, or a file with strengths.
-  mutating func add(argument: String) throws {
-    if argument.lowercased().hasSuffix(".json") { return try add(configuration: argument) }
-    guard let request = AdapterRequest(argument) else {
-      throw CommandError.usage("'\(argument)': expected FILE, FILE:strength or FILE:te:unet")
+  /// Adds the concept of an argument, or those of its configuration.
+  mutating func add(_ input: FusionInput) throws {
+    switch input {
+    case .configuration(let path): try add(configuration: path)
+    case .concept(let file):
+      try add(
+        FusionConcept(
+          path: file.path,
+          strength: AdapterStrength(textEncoder: file.textEncoder, unet: file.unet)))
     }
-    try add(
-      FusionConcept(
-        path: request.path,
-        strength: AdapterStrength(textEncoder: request.textEncoder, unet: request.unet)))
   }
 
   /// Adds the concepts of a configuration of the reference; paths are relative to the file, or to
@@ -205,14 +205,10 @@ struct FusionConcepts {
     list.remove(at: try index(name, option: "remove"))
   }
 
-  /// Changes strengths as `NAME=te[:unet]` says.
-  mutating func reweigh(_ text: String) throws {
-    guard let sign = text.lastIndex(of: "="),
-      let request = AdapterRequest("x:\(text[text.index(after: sign)...])"), request.path == "x"
-    else { throw CommandError.usage("--reweigh '\(text)': expected NAME=strength or NAME=te:unet") }
-    let index = try index(String(text[..<sign]), option: "reweigh")
-    list[index].strength = AdapterStrength(
-      textEncoder: request.textEncoder, unet: request.unet)
+  /// Changes the strengths of a concept.
+  mutating func reweigh(_ change: Reweighing) throws {
+    list[try index(change.name, option: "reweigh")].strength = AdapterStrength(
+      textEncoder: change.textEncoder, unet: change.unet)
   }
 
   private func index(_ name: String, option: String) throws -> Int {

@@ -8,10 +8,19 @@ package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {
   case decoder
   /// Text encoder and U-Net together, on the latents of a finished autoencoder.
   case unet
+}
 
-  /// The stages that a name of the command line stands for.
-  package static func named(_ name: String) -> [Self]? {
-    name == "all" ? [.vae, .unet] : Self(rawValue: name).map { [$0] }
+/// The stages that a run can be asked for.
+package enum PretrainingScope: String, CaseIterable, Hashable, Sendable {
+  case all, vae, decoder, unet
+
+  package var stages: [PretrainingStage] {
+    switch self {
+    case .all: [.vae, .unet]
+    case .vae: [.vae]
+    case .decoder: [.decoder]
+    case .unet: [.unet]
+    }
   }
 }
 

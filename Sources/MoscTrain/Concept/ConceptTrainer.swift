@@ -45,7 +45,7 @@ final class ConceptTrainer {
     if plan.request.resumes { try checkpoint.resume(groups) }
     log = try RunLog(plan.companion(Companion.log), through: checkpoint.step)
     let budgeted = try MemoryChoice.compiler(
-      for: training.module, limit: plan.request.memoryLimit, compiler)
+      for: training.module, limit: plan.request.memoryLimit?.bytes, compiler)
     program = try TrainingProgram(training, groups, plan.optimiser, budgeted)
     compiler.reporter.detail(
       "memory of a step: \(program.memory.load >> 20) MiB of weights, "

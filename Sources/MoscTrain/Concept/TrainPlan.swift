@@ -70,7 +70,7 @@ package struct TrainPlan: Sendable {
       request.steps ?? Int(total.rounded(.up)), replay?.stepCount ?? .max)
     guard steps >= 1 else { throw CommandError.usage("--steps \(steps): expected at least 1") }
     schedule = LearningRateSchedule(
-      replay?.schedule ?? request.schedule, warmUp: request.warmUp, total: total)
+      replay?.schedule ?? request.rateShape, warmUp: request.warmUp, total: total)
     optimiser = AdamW(beta1: setup.optimiser.beta1, beta2: setup.optimiser.beta2)
     self.setup = setup
   }
