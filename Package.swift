@@ -92,7 +92,7 @@ let package = Package(
       dependencies: feature + [
         "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscSample", "MoscTrain", "MoscFuse", "MoscFuzz",
         "COpenBLAS",
-      ], swiftSettings: settings),
+      ], resources: [.embedInCode("Resources/explorer.html")], swiftSettings: settings),
     .executableTarget(
       name: "mosc",
       dependencies: [
