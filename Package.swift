@@ -43,9 +43,7 @@ let package = Package(
       name: "MoscCodegen",
       dependencies: ["MoscIR", "MoscLLVM", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: settings),
-    .target(
-      name: "MoscRuntime",
-      dependencies: ["MoscIR", "CRelax"], swiftSettings: settings),
+    .target(name: "MoscRuntime", dependencies: ["CRelax"], swiftSettings: settings),
     .target(name: "CRelax"),
     .target(name: "MoscFuzz", dependencies: ["MoscIR"], swiftSettings: settings),
 
@@ -90,8 +88,7 @@ let package = Package(
     .target(
       name: "MoscDriver",
       dependencies: feature + [
-        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscSample", "MoscTrain", "MoscFuse", "MoscFuzz",
-        "COpenBLAS",
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscTrain", "MoscFuse", "MoscFuzz", "COpenBLAS",
       ], resources: [.embedInCode("Resources/explorer.html")], swiftSettings: settings),
     .executableTarget(
       name: "mosc",

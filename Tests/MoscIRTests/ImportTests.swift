@@ -33,7 +33,7 @@ import Testing
     Rule("Sources/MoscLLVM", ["CLLVM"]),
     Rule("Sources/MoscCodegen", ["MoscIR", "MoscLLVM", "Crypto"]),
     Rule("Sources/MoscFuzz", ["MoscIR"]),
-    Rule("Sources/MoscRuntime", ["MoscIR", "CRelax"]),
+    Rule("Sources/MoscRuntime", ["CRelax"]),
     Rule("Sources/MoscFormats", ["Crypto"]),
     Rule("Sources/MoscImages", ["MoscFormats", "CPNG", "CJPEG"]),
     Rule("Sources/MoscRandom", []),
@@ -58,8 +58,7 @@ import Testing
     Rule(
       "Sources/MoscDriver",
       feature.union([
-        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscSample", "MoscTrain", "MoscFuse",
-        "COpenBLAS",
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscTrain", "MoscFuse", "COpenBLAS",
       ])),
     Rule(
       "tools/mosc",
