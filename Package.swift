@@ -8,7 +8,7 @@ let settings: [SwiftSetting] = [
 
 func tests(_ target: String, _ extra: [Target.Dependency] = []) -> Target {
   .testTarget(
-    name: "\(target)Tests", dependencies: [.target(name: target), "TestSupport"] + extra,
+    name: "\(target)Tests", dependencies: [.target(name: target), "TestSupport", "MoscFuzz"] + extra,
     path: "Tests/\(target)Tests", swiftSettings: settings)
 }
 
@@ -81,7 +81,7 @@ let package = Package(
       swiftSettings: settings),
     tests("MoscIR"),
     tests("MoscPasses"),
-    tests("MoscCodegen", ["MoscFuzz", "MoscIR", "MoscLLVM", "MoscPasses", "MoscRuntime"]),
+    tests("MoscCodegen", ["MoscIR", "MoscLLVM", "MoscPasses", "MoscRuntime"]),
     tests("MoscRuntime", ["MoscFormats"]),
     tests("MoscFormats"),
     tests("MoscModel", ["MoscDriver"]),

@@ -75,9 +75,7 @@ import Testing
   private func compare(_ before: Module, _ after: Module, _ tolerance: Double) throws {
     let weights = Programs.weights(of: before)
     for graph in before.functions {
-      var random = SeededRandom(seed: 3)
-      var inputs: [String: HostTensor] = [:]
-      for id in graph.parameters { inputs[graph[id].name] = random.tensor(graph.type(id)) }
+      let inputs = Programs.inputs(of: graph, seed: 3)
       let expected = try Programs.run(before, graph.name, inputs: inputs, weights: weights)
       let found = try Programs.run(after, graph.name, inputs: inputs, weights: weights)
       for (index, id) in graph.results.enumerated() {
