@@ -80,7 +80,8 @@ struct FileTest {
 
   // MARK: Values
 
-  /// Passes and compiled code agree with the evaluator, for both vector lengths.
+  /// Passes and compiled code agree with the evaluator, for both vector lengths; the kernels are what
+  /// checks say, if there are any.
   private func runs(_ program: TestFile.Program) throws {
     let cpus = try file.value(of: "--mcpu") { [$0] } ?? ["native", "x86-64-v3"]
     for cpu in cpus {
@@ -98,6 +99,11 @@ struct FileTest {
     for seed in seeds {
       let problem = try FuzzJob.problem(FuzzCase(module, seed: seed), compiler)
       try expect(problem == nil, program, "\(cpu): \(problem ?? "")")
+    }
+    if program.lines.contains(where: { $0.hasPrefix("// CHECK") }) {
+      let name = FuzzCase(module, seed: 1).function.name
+      let kernels = try compiler.lower(module, name: name).kernels
+      try FileCheck.check(Printer.print(kernels), against: program.text)
     }
   }
 
