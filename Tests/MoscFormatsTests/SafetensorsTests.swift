@@ -101,7 +101,7 @@ import Testing
   }
 
   @Test func writingFailsWhole() throws {
-    let nowhere = URL(filePath: "/nonexistent/folder/x.safetensors")
+    let nowhere = temporary().appending(path: "x.safetensors")
     #expect(throws: FormatError.self) {
       try SafetensorsFile.write([("a", HostArray([Float(1)], shape: [1]))], to: nowhere)
     }

@@ -51,9 +51,11 @@ import Testing
     #expect(throws: FormatError.self) {
       try PNG.encode(PixelImage(width: 2, height: 2, pixels: [0]))
     }
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     #expect(throws: FormatError.self) {
-      try PNG.write(image, to: URL(filePath: "/nonexistent/x.png"))
+      try PNG.write(image, to: folder.appending(path: "x.png"))
     }
+    #expect(!FileManager.default.fileExists(atPath: folder.path))
   }
 
   /// Latin-1 text of other programs, empty text, and text that cannot be stored.
