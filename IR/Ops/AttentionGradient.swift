@@ -9,11 +9,12 @@
 /// - Errors: `attention-gradient.heads`, `.shape`, `.dtype`.
 /// - Source: Dao et al. 2022, algorithm 4; each result is summed in one place in a fixed order.
 /// - Gradient: none: it is a gradient itself.
-package struct AttentionGradient: TensorOp {
+package struct AttentionGradient: KernelOp {
   package static let mnemonic = "attention_gradient"
   package static let signature = Signature(
     [nil, "keys", "values", "gradient", "statistics", "products"])
   package static let traits: Traits = .contraction
+  package static let kernelKind = KernelKind.single
   package var heads: Int
   package var isCausal: Bool
 
@@ -29,6 +30,10 @@ package struct AttentionGradient: TensorOp {
 
   package var attributes: [LabeledAttribute] {
     Attention(heads: heads, isCausal: isCausal).attributes
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 10 * operands[0].count * operands[1].shape[1])
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

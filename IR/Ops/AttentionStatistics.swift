@@ -8,10 +8,11 @@
 /// - Source: Dao et al. 2022, algorithm 4 (the statistics L kept for the backward pass).
 /// - Gradient: none: it is a part of a gradient; differentiate the attention's decomposition twice
 ///   instead.
-package struct AttentionStatistics: TensorOp {
+package struct AttentionStatistics: KernelOp {
   package static let mnemonic = "attention_statistics"
   package static let signature = Signature([nil, "keys"])
   package static let traits: Traits = .reduction
+  package static let kernelKind = KernelKind.single
   package var heads: Int
   package var isCausal: Bool
 
@@ -27,6 +28,10 @@ package struct AttentionStatistics: TensorOp {
 
   package var attributes: [LabeledAttribute] {
     Attention(heads: heads, isCausal: isCausal).attributes
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 2 * operands[0].count * operands[1].shape[1])
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -9,10 +9,9 @@
 /// - Gradient: `dx` is a stride-1 convolution of `dy` with the flipped, transposed weight, one per
 ///   phase of a strided image; `dW[o,i,u,v] = Σ dy[n,p,q,o] · x[n, p·s + u − pad, q·s + v − pad,
 ///   i]`, one contraction over the pixels per tap; `db` the sum over the pixels.
-package struct Conv2d: TensorOp {
+package struct Conv2d: TiledOp {
   package static let mnemonic = "conv2d"
   package static let signature = Signature([nil, "weight"], optional: "bias")
-  package static let traits: Traits = .contraction
   package var stride: Int
   package var pad: Int
   package var tile: Tile?
@@ -32,6 +31,11 @@ package struct Conv2d: TensorOp {
   package var attributes: [LabeledAttribute] {
     [LabeledAttribute("stride", .int(stride)), LabeledAttribute("pad", .int(pad))]
       + Tile.attributes(tile)
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    let products = operands[1].shape.dropFirst().reduce(1, *)
+    return OpCost(flops: 2 * results[0].count * products, time: products)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
