@@ -52,6 +52,16 @@ extension Op {
 
   /// What it costs to compute the op twice.
   package var repetition: Repetition { Swift.type(of: definition).repetition }
+
+  /// Whether the op only selects memory of its operand.
+  package var isMemoryView: Bool { traits.contains(.view) }
+
+  /// Whether the op costs nothing and may be repeated wherever its result is used: it renames memory
+  /// or comes from outside (weights, constants).
+  package var isFree: Bool { isMemoryView || traits.contains(.source) }
+
+  /// The tile of a contraction that has one.
+  package var tile: Tile? { (definition as? any TiledOp)?.tile }
 }
 
 extension Graph {

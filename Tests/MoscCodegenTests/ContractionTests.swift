@@ -2,6 +2,7 @@ import MoscCodegen
 import MoscFuzz
 import MoscIR
 import MoscLLVM
+import MoscPasses
 import Testing
 
 /// The processor facts as passes see them.

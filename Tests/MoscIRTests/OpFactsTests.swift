@@ -59,7 +59,7 @@ import Testing
     #expect(Op.neg(Neg()).kernelKind == .loopNest && Op.neg(Neg()).repetition == .cheap)
     #expect(Op.concat(Concat(axis: 0)).repetition == .free)
     #expect(Op.reduceSum(ReduceSum(axes: [0])).kernelKind == .reduction)
-    #expect(Op.linear(Linear()).kernelKind == .contraction)
+    #expect(Op.linear(Linear()).kernelKind == .contraction && Op.linear(Linear()).tile == nil)
     let sum = try cost { g in try g.reduceSum(g.parameter("x", .f32(3, 64)), axes: [1]) }
     #expect(sum == OpCost(flops: 3, time: 8))
     let copy = try cost { g in try g.transpose(g.parameter("x", .f32(3, 8)), axes: [1, 0]) }

@@ -1,5 +1,6 @@
 import Foundation
 import MoscIR
+import MoscPasses
 import MoscRuntime
 
 /// What this machine can do at best, measured with compiled kernels: the roof of profiles.

@@ -1,3 +1,5 @@
+import MoscIR
+
 extension Tile {
   /// The register tile and cache blocks for a contraction of `rows` × `columns` outputs over
   /// `depth` products each.

@@ -1,4 +1,5 @@
 import MoscIR
+import MoscPasses
 import Testing
 
 /// The tiles that contractions are cut into.
