@@ -56,6 +56,7 @@ package struct Conv2d: TiledOp {
     guard height >= 0, width >= 0 else {
       throw error("size", "image \(x) is smaller than the kernel of \(w)")
     }
+    try expectPanels(w)
     try expectBias(operands.dropFirst(2).first, w.shape[0])
     return [
       TensorType(.f32, [x.shape[0], height / stride + 1, width / stride + 1, w.shape[0]])

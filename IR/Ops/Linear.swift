@@ -31,6 +31,7 @@ package struct Linear: TiledOp {
       throw error("depth", "input \(x) has \(x.lastExtent) channels, weight \(w) takes \(w.shape[1])")
     }
     if x.dtype != w.dtype { throw error("dtype", "input is \(x), weight is \(w)") }
+    try expectPanels(w)
     try expectBias(operands.dropFirst(2).first, w.shape[0])
     return [TensorType(.f32, x.shape.dropLast() + [w.shape[0]])]
   }

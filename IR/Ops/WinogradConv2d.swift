@@ -69,6 +69,7 @@ package struct WinogradConv2d: CompositeOp, TiledOp {
     if v.dtype == .q8, u.shape[2] != edge {
       throw error("dtype", "q8 filters are rounded when transformed, found \(u)")
     }
+    try expectPanels(u)
     try expectBias(operands.dropFirst(2).first, u.shape[0])
     return [TensorType(.f32, image + [u.shape[0]])]
   }

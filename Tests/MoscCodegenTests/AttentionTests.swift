@@ -3,6 +3,7 @@ import MoscCodegen
 import MoscFuzz
 import MoscIR
 import MoscLLVM
+import MoscPasses
 import Testing
 
 /// One random attention on one processor, run and compared with plain f64 loops.
@@ -88,7 +89,20 @@ struct AttentionTrial {
   }
 }
 
+extension AttentionSpec {
+  /// The spec in the blocks that would be chosen for a processor.
+  fileprivate func chosen(for facts: TargetFacts) -> AttentionSpec {
+    var spec = self
+    spec.blocks = .choose(
+      for: facts.irTarget, heads: batch * heads, depth: depth, queries: queryCount, keys: keyCount)
+    return spec
+  }
+}
+
 @Suite struct AttentionTests {
+  /// Blocks for specs that are chosen for a processor later.
+  private static let undecided = AttentionBlocks(queries: 16, keys: 4, group: 1)
+
   /// batch, heads, depth, queries, keys
   static let shapes = [
     [2, 3, 40, 128, 128], [1, 2, 64, 77, 77], [2, 1, 80, 64, 77], [1, 1, 160, 30, 64],
@@ -100,7 +114,8 @@ struct AttentionTrial {
   func attends(_ n: [Int], _ dtype: DType) throws {
     for facts in testTargets {
       let spec = AttentionSpec(
-        dense: dtype, batch: n[0], heads: n[1], depth: n[2], queryCount: n[3], keyCount: n[4])
+        dense: dtype, batch: n[0], heads: n[1], depth: n[2], queryCount: n[3], keyCount: n[4], blocks: Self.undecided
+      ).chosen(for: facts)
       try AttentionTrial(spec: spec, facts: facts).run()
     }
   }
@@ -111,7 +126,8 @@ struct AttentionTrial {
       for dtype in [DType.f32, .bf16] {
         let spec = AttentionSpec(
           dense: dtype, batch: n[0], heads: n[1], depth: n[2], queryCount: n[3], keyCount: n[4],
-          isCausal: true, output: dtype)
+          isCausal: true, output: dtype, blocks: Self.undecided
+        ).chosen(for: facts)
         try AttentionTrial(spec: spec, facts: facts).run()
       }
     }
@@ -126,7 +142,9 @@ struct AttentionTrial {
           queries: .init(q, offset: 2, tokenPitch: 45, batchPitch: 45 * 21, headPitch: 5),
           keys: .init(k, offset: 15, tokenPitch: 45, batchPitch: 45 * 19, headPitch: 5),
           values: .init(k, offset: 30, tokenPitch: 47, batchPitch: 47 * 20, headPitch: 6),
-          output: .init(.f32, offset: 1, tokenPitch: 15, batchPitch: 15 * 21, headPitch: 5))
+          output: .init(.f32, offset: 1, tokenPitch: 15, batchPitch: 15 * 21, headPitch: 5),
+          blocks: Self.undecided
+        ).chosen(for: facts)
         try AttentionTrial(spec: spec, facts: facts).run()
       }
     }
@@ -135,15 +153,30 @@ struct AttentionTrial {
   @Test func runsOnEveryLevel() throws {
     for facts in allTargets {
       let spec = AttentionSpec(
-        dense: .bf16, batch: 1, heads: 2, depth: 10, queryCount: 35, keyCount: 67, output: .bf16)
+        dense: .bf16, batch: 1, heads: 2, depth: 10, queryCount: 35, keyCount: 67, output: .bf16,
+        blocks: Self.undecided
+      ).chosen(for: facts)
       try AttentionTrial(spec: spec, facts: facts).run()
+    }
+  }
+
+  @Test(arguments: [[16, 4, 1], [32, 20, 3], [64, 64, 4], [16, 128, 2]])
+  func acceptsEveryBlock(_ n: [Int]) throws {
+    for facts in testTargets {
+      for dtype in [DType.f32, .bf16] {
+        let spec = AttentionSpec(
+          dense: dtype, batch: 1, heads: 2, depth: 20, queryCount: 75, keyCount: 130,
+          blocks: .init(queries: n[0], keys: n[1], group: n[2]))
+        try AttentionTrial(spec: spec, facts: facts).run()
+      }
     }
   }
 
   @Test func survivesLargeScores() throws {
     for facts in testTargets {
       var spec = AttentionSpec(
-        dense: .f32, batch: 1, heads: 1, depth: 16, queryCount: 33, keyCount: 150)
+        dense: .f32, batch: 1, heads: 1, depth: 16, queryCount: 33, keyCount: 150, blocks: Self.undecided
+      ).chosen(for: facts)
       // Scores of about 200 carry an f32 rounding error of 2e-5 into the exponent.
       spec.scale = 1
       try AttentionTrial(spec: spec, facts: facts, amplitude: 5, tolerance: 1e-4).run()
@@ -155,7 +188,7 @@ struct AttentionTrial {
     let module = LLVMModule(name: "refused", target: machine)
     let e = FunctionEmitter(module.builder, target: machine.facts)
     let spec = AttentionSpec(
-      dense: .f32, batch: 1, heads: 0, depth: 4, queryCount: 2, keyCount: 2)
+      dense: .f32, batch: 1, heads: 0, depth: 4, queryCount: 2, keyCount: 2, blocks: Self.undecided)
     #expect(throws: EmitError.self) {
       try e.kernel("k", buffers: 4) { task, p in
         try Attention.emit(

@@ -181,7 +181,7 @@ extension FunctionEmitter {
     for (rows, vectors) in [(1, 1), (2, 3), (4, 5), (6, 4), (8, 2), (14, 1)] {
       let width = vectors * facts.lanes
       let tile = Tile(
-        rows: rows, columns: width, blockRows: rows * 3 + 1, blockColumns: width * 5 / 2,
+        rows: rows, columns: width, blockRows: rows * 3, blockColumns: width * 2,
         blockDepth: 24)
       let spec = ContractionSpec(
         convolution: 1, height: 9, width: 10, channels: 22, columns: 5 * facts.lanes + 3,
@@ -205,6 +205,9 @@ extension FunctionEmitter {
     #expect(throws: EmitError.self) { try emit(spec) }
     spec = ContractionSpec(linearRows: 4, depth: 8, columns: 16, dtype: .f32, tile: tile)
     spec.tile.columns = 12
+    #expect(throws: EmitError.self) { try emit(spec) }
+    spec.tile = tile
+    spec.tile.blockRows = 13
     #expect(throws: EmitError.self) { try emit(spec) }
     spec.tile = tile
     spec.columns = 0

@@ -22,7 +22,7 @@ package enum Attention {
     _ e: FunctionEmitter, _ spec: AttentionSpec, task: LLVMValue, queries: LLVMValue,
     keys: LLVMValue, values: LLVMValue?, output: LLVMValue
   ) throws {
-    try spec.check()
+    try spec.check(e.target)
     let plan = AttentionPlan(spec, e.target)
     let number = e.div(task, plan.groups)
     let (image, head) = (e.div(number, spec.heads), e.rem(number, spec.heads))

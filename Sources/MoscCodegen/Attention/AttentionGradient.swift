@@ -34,7 +34,7 @@ package enum AttentionGradient {
     _ e: FunctionEmitter, _ spec: AttentionGradientSpec, task: LLVMValue, _ buffers: Buffers
   ) throws {
     let shape = spec.attention
-    try shape.check()
+    try spec.check(e.target)
     let plan = AttentionGradientPlan(spec, e.target)
     let (image, head) = (e.div(task, shape.heads), e.rem(task, shape.heads))
     func tokens(_ base: LLVMValue, _ place: AttentionOperand, _ count: Int) -> AttentionTokens {

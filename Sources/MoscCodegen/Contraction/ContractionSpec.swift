@@ -88,22 +88,6 @@ package struct ContractionSpec: Hashable, Sendable {
   /// Floating-point operations, two per product.
   package var flops: Int { 2 * rows * columns * depth }
 
-  /// The tile with cache blocks that are whole register tiles, nearly equal, and about as large as
-  /// asked for; columns are cut further until there are four tasks to share out.
-  var wholeTile: Tile {
-    func parts(_ extent: Int, _ size: Int) -> Int { (extent + size - 1) / size }
-    var whole = tile
-    whole.rows = max(tile.rows, 1)
-    let limit = parts(max(tile.blockRows, 1), whole.rows) * whole.rows
-    let rowBlocks = parts(rows, limit)
-    whole.blockRows = parts(parts(rows, rowBlocks), whole.rows) * whole.rows
-    let panels = parts(columns, tile.columns)
-    let perBlock = max(tile.blockColumns / tile.columns, 1)
-    let wanted = max(parts(panels, perBlock), min(panels, parts(4, rowBlocks)))
-    whole.blockColumns = parts(panels, wanted) * tile.columns
-    return whole
-  }
-
   /// Throws when the numbers contradict each other.
   func check(_ target: TargetFacts) throws(EmitError) {
     let positive = [
@@ -122,5 +106,9 @@ package struct ContractionSpec: Hashable, Sendable {
     try EmitError.require(
       tile.columns > 0 && tile.columns % target.lanes == 0,
       "tile columns \(tile.columns) are no multiple of \(target.lanes) lanes")
+    try EmitError.require(
+      tile.numbers.allSatisfy { $0 > 0 } && tile.blockRows % tile.rows == 0
+        && tile.blockColumns % tile.columns == 0,
+      "cache blocks must be whole register tiles, found the tile \(tile.numbers)")
   }
 }

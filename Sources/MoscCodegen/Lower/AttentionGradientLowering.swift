@@ -17,7 +17,7 @@ struct AttentionGradientLowering {
     let depth = q.shape[2] / op.heads
     var spec = AttentionGradientSpec(
       dense: q.dtype, batch: q.shape[0], heads: op.heads, depth: depth, queryCount: q.shape[1],
-      keyCount: k.shape[1], isCausal: op.isCausal)
+      keyCount: k.shape[1], isCausal: op.isCausal, blocks: try pull.decided(op.blocks, node))
     let queries = try pull.attentionTokens(node.operands[0], depth: depth)
     let keys = try pull.attentionTokens(node.operands[1], depth: depth)
     let values = try pull.attentionTokens(node.operands[2], depth: depth)
@@ -69,7 +69,7 @@ struct AttentionStatisticsLowering {
     let depth = q.shape[2] / op.heads
     var spec = AttentionSpec(
       dense: q.dtype, batch: q.shape[0], heads: op.heads, depth: depth, queryCount: q.shape[1],
-      keyCount: k.shape[1], isCausal: op.isCausal)
+      keyCount: k.shape[1], isCausal: op.isCausal, blocks: try pull.decided(op.blocks, node))
     spec.output = AttentionOperand(
       .f32, tokenPitch: 1, batchPitch: op.heads * q.shape[1], headPitch: q.shape[1])
     let queries = try pull.attentionTokens(node.operands[0], depth: depth)

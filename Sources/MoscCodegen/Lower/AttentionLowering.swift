@@ -16,10 +16,11 @@ struct AttentionLowering {
   let operands: [LLVMValue]
 
   /// - Returns: nil when an operand is computed or its tokens are not evenly spaced.
+  /// - Throws: when no blocks are decided.
   init?(
     _ pull: PullEmitter, _ op: MoscIR.Attention, _ node: Node,
     _ result: (id: ValueID, pointer: LLVMValue)
-  ) {
+  ) throws {
     let stored = pull.graph.type(result.id)
     let type = pull.graph.type(node.operands[0])
     let keys = pull.graph.type(node.operands[1])
@@ -36,7 +37,7 @@ struct AttentionLowering {
     var spec = AttentionSpec(
       dense: type.dtype, batch: type.shape[0], heads: op.heads, depth: depth,
       queryCount: type.shape[1], keyCount: keys.shape[1], isCausal: op.isCausal,
-      output: isPlain ? stored.dtype : .f32)
+      output: isPlain ? stored.dtype : .f32, blocks: try pull.decided(op.blocks, node))
     var buffers: [LLVMValue] = []
     for (index, operand) in node.operands.enumerated() {
       let shape = pull.graph.type(operand).shape
@@ -101,5 +102,15 @@ struct AttentionLowering {
       }
       return []
     }
+  }
+}
+
+extension PullEmitter {
+  /// The blocks of an op of attention.
+  func decided(_ blocks: AttentionBlocks?, _ node: Node) throws -> AttentionBlocks {
+    guard let blocks else {
+      throw failure("'\(node.op.mnemonic)' has no blocks; 'choose-kernels' decides them")
+    }
+    return blocks
   }
 }

@@ -14,23 +14,21 @@ struct ContractionLowering {
 
   /// - Returns: nil when the anchor's operands are not what the tuned kernels read: packed weights
   ///   in a parameter, and a dense input that only views lead to.
-  init?(_ pull: PullEmitter, _ anchor: NodeID, _ result: (id: ValueID, pointer: LLVMValue)) {
+  /// - Throws: when no tile is decided.
+  init?(_ pull: PullEmitter, _ anchor: NodeID, _ result: (id: ValueID, pointer: LLVMValue)) throws {
     let node = pull.graph[anchor]
     let weight = node.operands[1]
-    guard case .panel(let width) = pull.graph.type(weight).layout,
-      pull.pointers[weight] != nil
-    else { return nil }
+    guard case .panel = pull.graph.type(weight).layout, pull.pointers[weight] != nil else {
+      return nil
+    }
+    let tile = try pull.tile(of: node)
     let found: (spec: ContractionSpec, input: ValueID)?
     let isQuantised = pull.graph.type(weight).dtype == .q8
     switch node.op {
-    case .linear(let op) where isQuantised:
-      found = Self.rows(pull, node, op.tile ?? Self.tile(width))
-    case .conv2d(let op) where isQuantised:
-      found = Self.rows(pull, node, op.tile ?? Self.tile(width))
-    case .linear(let op):
-      found = Self.linear(pull, node, op.tile ?? Self.tile(width))
+    case .linear where isQuantised, .conv2d where isQuantised: found = Self.rows(pull, node, tile)
+    case .linear: found = Self.linear(pull, node, tile)
     case .conv2d(let op) where op.pad == 0:
-      found = Self.convolution(pull, node, op.stride, op.tile ?? Self.tile(width))
+      found = Self.convolution(pull, node, op.stride, tile)
     default: found = nil
     }
     guard let found else { return nil }
@@ -39,11 +37,6 @@ struct ContractionLowering {
     self.result = result
     spec = found.spec
     input = found.input
-  }
-
-  /// A modest tile for packed weights of a layer that has none.
-  private static func tile(_ width: Int) -> Tile {
-    Tile(rows: 4, columns: width, blockRows: 128, blockColumns: width, blockDepth: 320)
   }
 
   /// Rows of q8 with their scales, which no view but a reshape separates from a parameter.
@@ -141,6 +134,16 @@ struct ContractionLowering {
         }
       }
     }
+  }
+}
+
+extension PullEmitter {
+  /// The tile of a contraction over packed weights.
+  func tile(of node: Node) throws -> Tile {
+    guard let tile = node.op.tile else {
+      throw failure("'\(node.op.mnemonic)' has packed weights, but no tile")
+    }
+    return tile
   }
 }
 

@@ -131,9 +131,9 @@ package struct KernelLowering {
     let node = pull.graph[id]
     switch node.op {
     case .linear, .conv2d:
-      if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
+      if let lowering = try ContractionLowering(pull, id, result) { return try lowering.part() }
     case .winogradConv2d(let op):
-      if let lowering = WinogradLowering(pull, op, id, result) { return try lowering.part() }
+      if let lowering = try WinogradLowering(pull, op, id, result) { return try lowering.part() }
     case .winogradInput(let op):
       let emitter = WinogradInputEmitter(pull, op, node, result)
       return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
@@ -145,9 +145,9 @@ package struct KernelLowering {
     case .repack(let op) where node.results == [result.id]:
       return try repackPart(pull, op, node, result.pointer)
     case .attention(let op):
-      if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part() }
+      if let lowering = try AttentionLowering(pull, op, node, result) { return lowering.part() }
     case .regionalAttention(let op):
-      if let lowering = RegionalAttentionLowering(pull, op, node, result) {
+      if let lowering = try RegionalAttentionLowering(pull, op, node, result) {
         return lowering.part()
       }
     case .groupAffine(let op) where node.results == [result.id]:

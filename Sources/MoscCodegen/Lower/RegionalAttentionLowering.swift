@@ -19,16 +19,17 @@ struct RegionalAttentionLowering {
   private let operands: [LLVMValue]
 
   /// - Returns: nil when an operand is computed or its tokens are not evenly spaced.
+  /// - Throws: when no blocks are decided.
   init?(
     _ pull: PullEmitter, _ op: RegionalAttention, _ node: Node,
     _ result: (id: ValueID, pointer: LLVMValue)
-  ) {
+  ) throws {
     let shape = pull.graph.type(node.operands[1]).shape
     let type = pull.graph.type(node.operands[0])
     let depth = shape[3] / op.heads
     var spec = AttentionSpec(
       dense: type.dtype, batch: shape[0], heads: op.heads, depth: depth,
-      queryCount: type.shape[1], keyCount: shape[2])
+      queryCount: type.shape[1], keyCount: shape[2], blocks: try pull.decided(op.blocks, node))
     var views: [BufferView] = []
     for operand in node.operands {
       guard
