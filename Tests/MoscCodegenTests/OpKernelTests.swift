@@ -392,7 +392,7 @@ import Testing
         (heads: Int, queries: Int, keys: Int, isCausal: Bool) in
         try [DType.f32, .bf16].map { dtype in
           var test = try build([[2, queries, 40], [2, keys, 40], [2, keys, 40]], dtype) { g, x in
-            let op = MoscIR.Attention(heads: heads, isCausal: isCausal, blocks: blocks)
+            let op = Attention(heads: heads, isCausal: isCausal, blocks: blocks)
             return try g.emit(.attention(op), x)
           }
           // Probabilities are rounded to bf16 as well.
@@ -438,7 +438,7 @@ import Testing
               }
               let rows = TensorType(.f32, [2, size.heads, size.queries])
               let (l, d) = (g.parameter("l", rows), g.parameter("d", rows))
-              let op = MoscIR.AttentionGradient(
+              let op = AttentionGradient(
                 heads: size.heads, isCausal: size.isCausal, blocks: blocks)
               return [try g.emit(.attentionGradient(op), x + [l, d])]
             })

@@ -26,18 +26,17 @@ package struct AttentionGradientSpec: Hashable, Sendable {
   /// Where `L` and `D` lie.
   package var statistics, products: Rows
 
-  /// Dense operands of one type.
+  /// Dense operands of one type, of queries `[batch, tokens, heads · depth]`.
   package init(
-    dense dtype: DType, batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int,
-    isCausal: Bool = false, blocks: AttentionBlocks
+    queries: [Int], keys: Int, heads: Int, dtype: DType, isCausal: Bool = false,
+    blocks: AttentionBlocks
   ) {
     attention = AttentionSpec(
-      dense: dtype, batch: batch, heads: heads, depth: depth, queryCount: queryCount,
-      keyCount: keyCount, isCausal: isCausal, blocks: blocks)
-    attention.output.batchPitch = (queryCount + 2 * keyCount) * heads * depth
+      queries: queries, keys: keys, heads: heads, dtype: dtype, isCausal: isCausal, blocks: blocks)
+    attention.output.batchPitch = (queries[1] + 2 * keys) * queries[2]
     gradient = attention.queries
     statistics = Rows(
-      batchPitch: heads * queryCount, headPitch: queryCount, tokenPitch: 1)
+      batchPitch: heads * queries[1], headPitch: queries[1], tokenPitch: 1)
     products = statistics
   }
 

@@ -62,39 +62,25 @@ package struct AttentionSpec: Hashable, Sendable {
   /// How the work is cut.
   package var blocks: AttentionBlocks
 
-  /// Describes it by its numbers.
+  /// Dense operands of one type, of queries `[batch, tokens, heads · depth]`, and
+  /// `scale = 1/√depth`.
   package init(
-    batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int, isCausal: Bool = false,
-    scale: Float, queries: AttentionOperand, keys: AttentionOperand, values: AttentionOperand,
-    output: AttentionOperand, blocks: AttentionBlocks
+    queries shape: [Int], keys keyCount: Int, heads: Int, dtype: DType, isCausal: Bool = false,
+    output: DType = .f32, blocks: AttentionBlocks
   ) {
-    self.batch = batch
-    self.heads = heads
-    self.depth = depth
-    self.queryCount = queryCount
-    self.keyCount = keyCount
-    self.isCausal = isCausal
-    self.scale = scale
-    self.queries = queries
-    self.keys = keys
-    self.values = values
-    self.output = output
-    self.blocks = blocks
-  }
-
-  /// Dense operands of one type and `scale = 1/√depth`.
-  package init(
-    dense dtype: DType, batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int,
-    isCausal: Bool = false, output: DType = .f32, blocks: AttentionBlocks
-  ) {
+    let depth = heads == 0 ? 0 : shape[2] / heads
     func operand(_ dtype: DType, _ tokens: Int) -> AttentionOperand {
       AttentionOperand(dense: dtype, tokens: tokens, heads: heads, depth: depth)
     }
-    self.init(
-      batch: batch, heads: heads, depth: depth, queryCount: queryCount, keyCount: keyCount,
-      isCausal: isCausal, scale: 1 / Float(depth).squareRoot(),
-      queries: operand(dtype, queryCount), keys: operand(dtype, keyCount),
-      values: operand(dtype, keyCount), output: operand(output, queryCount), blocks: blocks)
+    (batch, queryCount) = (shape[0], shape[1])
+    (self.keyCount, self.heads, self.depth) = (keyCount, heads, depth)
+    self.isCausal = isCausal
+    scale = 1 / Float(depth).squareRoot()
+    queries = operand(dtype, queryCount)
+    keys = operand(dtype, keyCount)
+    values = operand(dtype, keyCount)
+    self.output = operand(output, queryCount)
+    self.blocks = blocks
   }
 
   /// Floating-point operations of both products, two per multiplication.

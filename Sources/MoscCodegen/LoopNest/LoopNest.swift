@@ -110,9 +110,7 @@ struct LoopNest {
   private func emitRow(_ row: IndexExpr) throws {
     guard let pad = undecidedPad(row) else { return try emitSegments(row) }
     func version(_ isInside: Bool) throws -> [LLVMValue] {
-      pull.assumptions[pad.assumption] = isInside
-      defer { pull.assumptions[pad.assumption] = nil }
-      try pull.scoped { try emitSegments(row) }
+      try pull.assuming(pad.assumption, isInside) { try emitSegments(row) }
       return []
     }
     try pull.e.branch(if: pad.condition, { try version(true) }, else: { try version(false) })

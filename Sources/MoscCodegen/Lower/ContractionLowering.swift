@@ -105,9 +105,7 @@ struct ContractionLowering {
       view.pitches[3] == 1 || shape[3] == 1
     else { return nil }
     var spec = ContractionSpec(
-      convolution: shape[0], height: shape[1], width: shape[2], channels: shape[3],
-      columns: weight[0], kernelHeight: weight[2], kernelWidth: weight[3], stride: stride,
-      dtype: type.dtype, tile: tile)
+      image: shape, filters: weight, stride: stride, dtype: type.dtype, tile: tile)
     spec.inputOffset = view.offset
     // An extent of 1 has no neighbour to be apart from.
     if shape[2] > 1 { spec.pixelPitch = view.pitches[2] }
@@ -117,12 +115,12 @@ struct ContractionLowering {
   }
 
   func part() throws -> KernelLowering.Part {
-    KernelLowering.Part(taskCount: Contraction.tasks(spec, pull.e.target)) { task in
+    KernelLowering.Part(taskCount: ContractionKernel.tasks(spec, pull.e.target)) { task in
       guard let a = pull.pointers[input], let b = pull.pointers[node.operands[1]] else {
         throw pull.failure("a contraction without buffers")
       }
-      try Contraction.emit(
-        pull.e, spec, task: task, a: a, b: b, bias: nil,
+      try ContractionKernel.emit(
+        pull.e, spec, task: task, a: a, b: b,
         prefetch: EpilogueMemory(pull, node, result).prefetch
       ) { _, vector in
         let epilogue = Epilogue(pull: pull, anchor: node, result: result)
@@ -173,8 +171,7 @@ struct Epilogue {
         let columnIndex = firstColumn + lane
         let index =
           pull.space.unravel(rowIndex, in: Array(type.shape.dropLast())) + [columnIndex]
-        pull.injected[anchor.results[0]] = (index, try adjust(value, columnIndex))
-        defer { pull.injected[anchor.results[0]] = nil }
+        let finished = try adjust(value, columnIndex)
         let target = pull.graph.type(result.id)
         let place: [IndexExpr]
         if target.lastExtent == type.lastExtent {
@@ -184,8 +181,10 @@ struct Epilogue {
           place = pull.space.unravel(
             rowIndex * type.lastExtent + columnIndex, in: target.shape)
         }
-        let (finished, _) = try pull.unrounded(result.id, at: place)
-        try pull.store(finished, as: target, result.pointer, at: place)
+        try pull.with(anchor.results[0], at: index, being: finished) {
+          let (value, _) = try pull.unrounded(result.id, at: place)
+          try pull.store(value, as: target, result.pointer, at: place)
+        }
       }
     }
   }

@@ -1,8 +1,6 @@
 import MoscIR
 import MoscLLVM
 
-private typealias AttentionKernel = MoscCodegen.Attention
-
 /// Lowers a kernel around one regional attention: for its rows, a task attends to each context
 /// that covers any of them and adds the answers, weighted by the coverage.
 struct RegionalAttentionLowering {
@@ -28,8 +26,8 @@ struct RegionalAttentionLowering {
     let type = pull.graph.type(node.operands[0])
     let depth = shape[3] / op.heads
     var spec = AttentionSpec(
-      dense: type.dtype, batch: shape[0], heads: op.heads, depth: depth,
-      queryCount: type.shape[1], keyCount: shape[2], blocks: try pull.decided(op.blocks, node))
+      queries: type.shape, keys: shape[2], heads: op.heads, dtype: type.dtype,
+      blocks: try pull.decided(op.blocks, node))
     var views: [BufferView] = []
     for operand in node.operands {
       guard

@@ -31,11 +31,11 @@ struct WinogradLowering {
   }
 
   func part() throws -> KernelLowering.Part {
-    KernelLowering.Part(taskCount: WinogradConvolution.tasks(spec, pull.e.target)) { task in
+    KernelLowering.Part(taskCount: WinogradKernel.tasks(spec, pull.e.target)) { task in
       guard let v = pull.pointers[node.operands[0]], let u = pull.pointers[node.operands[1]] else {
         throw pull.failure("a Winograd convolution without buffers")
       }
-      try WinogradConvolution.emit(pull.e, spec, task: task, v: v, u: u) { _, vector in
+      try WinogradKernel.emit(pull.e, spec, task: task, v: v, u: u) { _, vector in
         let epilogue = Epilogue(pull: pull, anchor: node, result: result)
         let bias = node.operands.dropFirst(2).first
         try epilogue.emit(vector.value, row: vector.row, column: vector.column, vector.count) {
