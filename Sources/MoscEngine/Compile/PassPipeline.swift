@@ -77,6 +77,7 @@ package struct PassPipeline {
     var context = PassContext(
       target: target.passTarget, precision: target.contractionType, loadBudget: options.loadBudget,
       stepBudget: options.stepBudget)
+    context.absentPasses = Set(Registry.all.map { $0.name }).subtracting(passes.map { type(of: $0).name })
     try manager.run(&module, &context)
     if let dumpFailure { throw dumpFailure }
     if let reason = try dumps?.writeIndex() { reporter.warn(reason) }

@@ -1,5 +1,3 @@
-import MoscIR
-
 extension Graph {
   /// Takes nodes out of the program whose results nothing needs; returns how many.
   @discardableResult
@@ -17,24 +15,5 @@ extension Graph {
     let removed = order.count - kept.count
     order = kept.reversed()
     return removed
-  }
-}
-
-extension Op {
-  /// Whether the op costs nothing and may be repeated wherever its result is used: it renames
-  /// memory (reshape, slice) or comes from outside (weights, constants).
-  package var isFree: Bool {
-    switch self {
-    case .reshape, .slice, .param, .constant: true
-    default: false
-    }
-  }
-
-  /// Whether the op only selects memory of its operand.
-  package var isMemoryView: Bool {
-    switch self {
-    case .reshape, .slice: true
-    default: false
-    }
   }
 }

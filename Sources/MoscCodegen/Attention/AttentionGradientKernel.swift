@@ -9,19 +9,10 @@ import MoscLLVM
 /// sums `dK = dSᵀ·Q`, `dV = Pᵀ·dY` for the group and `dQ = dS·K` for the block of queries, which
 /// the groups add to in order. Exponentials and sums in f32; bf16 operands multiply in pairs, with
 /// P and dS rounded to bf16.
-package enum AttentionGradient {
+package enum AttentionGradientKernel {
   /// The buffers of a kernel.
-  package struct Buffers {
-    package var queries, keys, values, gradient, statistics, products, output: LLVMValue
-
-    package init(
-      queries: LLVMValue, keys: LLVMValue, values: LLVMValue, gradient: LLVMValue,
-      statistics: LLVMValue, products: LLVMValue, output: LLVMValue
-    ) {
-      (self.queries, self.keys, self.values) = (queries, keys, values)
-      (self.gradient, self.statistics, self.products) = (gradient, statistics, products)
-      self.output = output
-    }
+  struct Buffers {
+    let queries, keys, values, gradient, statistics, products, output: LLVMValue
   }
 
   /// The number of independent tasks.
@@ -30,11 +21,11 @@ package enum AttentionGradient {
   }
 
   /// Writes the code of task `task` into the function being written.
-  package static func emit(
+  static func emit(
     _ e: FunctionEmitter, _ spec: AttentionGradientSpec, task: LLVMValue, _ buffers: Buffers
   ) throws {
     let shape = spec.attention
-    try shape.check()
+    try spec.check(e.target)
     let plan = AttentionGradientPlan(spec, e.target)
     let (image, head) = (e.div(task, shape.heads), e.rem(task, shape.heads))
     func tokens(_ base: LLVMValue, _ place: AttentionOperand, _ count: Int) -> AttentionTokens {
@@ -50,8 +41,8 @@ package enum AttentionGradient {
       place.offset += token * place.tokenPitch
       return tokens(buffers.output, place, count)
     }
-    let writer = AttentionGradientWriter(
-      e, plan, queries: tokens(buffers.queries, shape.queries, shape.queryCount),
+    let operands = AttentionGradientOperands(
+      queries: tokens(buffers.queries, shape.queries, shape.queryCount),
       keys: tokens(buffers.keys, shape.keys, shape.keyCount),
       values: tokens(buffers.values, shape.values, shape.keyCount),
       gradient: tokens(buffers.gradient, spec.gradient, shape.queryCount),
@@ -60,6 +51,6 @@ package enum AttentionGradient {
       byQueries: output(after: 0, shape.queryCount),
       byKeys: output(after: shape.queryCount, shape.keyCount),
       byValues: output(after: shape.queryCount + shape.keyCount, shape.keyCount))
-    writer.write()
+    AttentionGradientEmitter(e, plan, operands).write()
   }
 }

@@ -36,7 +36,7 @@ package struct RepackSpec: Hashable, Sendable {
 package enum RepackKernel {
   /// The number of independent tasks.
   package static func tasks(_ spec: RepackSpec, _ target: TargetFacts) -> Int {
-    Pack.tasks(packed(spec), target)
+    PackKernel.tasks(packed(spec), target)
   }
 
   /// The result as what a packing kernel would write.
@@ -57,11 +57,11 @@ package enum RepackKernel {
       spec.dtype == .f32
         || (spec.dtype == .bf16 && spec.columns % 2 == 0 && spec.channels % 2 == 0),
       "repacking takes f32, or bf16 of even extents; found \(spec.dtype)")
-    RepackWriter(e, spec, task: task, source: source, panels: panels).write()
+    RepackEmitter(e, spec, task: task, source: source, panels: panels).write()
   }
 }
 
-private struct RepackWriter {
+private struct RepackEmitter {
   let e: FunctionEmitter
   let spec: RepackSpec
   let target: PackTarget

@@ -1,3 +1,5 @@
+import MoscIR
+
 extension Tile {
   /// The register tile and cache blocks for a contraction of `rows` × `columns` outputs over
   /// `depth` products each.
@@ -20,11 +22,13 @@ extension Tile {
     while blockColumns > width, rowBlocks * ((columns + blockColumns - 1) / blockColumns) < 8 {
       blockColumns -= width
     }
-    // The inputs of so many rows and a panel of weights fit the second-level cache.
-    let blockDepth = min(depth, 640)
+    // The inputs of so many rows and a panel of weights fit the second-level cache; runs of fewer
+    // than 16 products are not worth a loop.
+    let blockDepth = max(min(depth, 640), 16)
     return Tile(
       rows: tileRows, columns: width, blockRows: blockRows, blockColumns: blockColumns,
-      blockDepth: blockDepth)
+      blockDepth: blockDepth
+    ).evened(rows: rows, columns: columns)
   }
 
   /// The tile for the products of a Winograd convolution of `tiles` tiles at `points` points each, or
@@ -46,7 +50,21 @@ extension Tile {
     let limit = max(winogradSumBytes / (points * width * 4), rows)
     return Tile(
       rows: rows, columns: width, blockRows: evenBlock(tiles, limit: limit, multiple: rows),
-      blockColumns: width, blockDepth: min(depth, keepsFilters ? 640 : 256 / dtype.byteSize))
+      blockColumns: width, blockDepth: max(min(depth, keepsFilters ? 640 : 256 / dtype.byteSize), 16)
+    ).evened(rows: tiles, columns: columns)
+  }
+
+  /// The tile with cache blocks of nearly equal size, and so many columns that there are four tasks to
+  /// share out.
+  private func evened(rows extent: Int, columns width: Int) -> Tile {
+    func parts(_ extent: Int, _ size: Int) -> Int { (extent + size - 1) / size }
+    var result = self
+    let rowBlocks = parts(extent, blockRows)
+    result.blockRows = parts(parts(extent, rowBlocks), rows) * rows
+    let panels = parts(width, columns)
+    let wanted = max(parts(panels, blockColumns / columns), min(panels, parts(4, rowBlocks)))
+    result.blockColumns = parts(panels, wanted) * columns
+    return result
   }
 
   /// The most bytes of sums of a block of a Winograd convolution.

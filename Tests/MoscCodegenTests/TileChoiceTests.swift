@@ -1,4 +1,5 @@
 import MoscIR
+import MoscPasses
 import Testing
 
 /// The tiles that contractions are cut into.
@@ -16,7 +17,7 @@ import Testing
         #expect(tile.columns % target.lanes == 0)
         #expect(tile.rows * vectors + vectors + 1 <= target.vectorRegisters)
         #expect(tile.blockColumns % tile.columns == 0 && tile.blockRows % tile.rows == 0)
-        #expect(1...depth ~= tile.blockDepth)
+        #expect(1...max(depth, 16) ~= tile.blockDepth)
       }
     }
   }
@@ -34,5 +35,26 @@ import Testing
     let tile = Tile.choose(for: .avx512BF16, dtype: .f32, rows: 128, columns: 1280, depth: 1280)
     let rowBlocks = (128 + tile.blockRows - 1) / tile.blockRows
     #expect(rowBlocks * (1280 / tile.blockColumns) >= 8)
+  }
+
+  /// Blocks of attention are whole vectors one way and whole register tiles the other.
+  @Test(arguments: [
+    Target.avx512BF16, .avx2, Target(lanes: 4, vectorRegisters: 16, hasBF16Dot: false),
+  ])
+  func everyBlockIsLegal(_ target: Target) {
+    for queries in [1, 5, 77, 154, 4096] {
+      for keys in [1, 6, 77, 4096] {
+        for depth in [4, 40, 160] {
+          let blocks = AttentionBlocks.choose(
+            for: target, heads: 16, depth: depth, queries: queries, keys: keys)
+          #expect(blocks.queries % target.lanes == 0 && blocks.queries < queries + 4 * target.lanes)
+          #expect(blocks.keys % AttentionBlocks.tileRows == 0 && blocks.group >= 1)
+          let back = AttentionBlocks.backward(
+            for: target, depth: depth, queries: queries, keys: keys, usesPairs: true)
+          #expect(back.keys % target.lanes == 0 && back.keys < keys + target.lanes)
+          #expect(back.queries % AttentionBlocks.tileRows == 0 && back.group >= 1)
+        }
+      }
+    }
   }
 }

@@ -1,15 +1,20 @@
 import MoscIR
 import MoscLLVM
 
+/// What a task of attention's backward pass reads and writes, of its head.
+struct AttentionGradientOperands {
+  let queries, keys, values, gradient: AttentionTokens
+  /// `L` and `D` of the queries.
+  let statistics, products: LLVMValue
+  let byQueries, byKeys, byValues: AttentionTokens
+}
+
 /// The loops of one task over groups of key blocks and blocks of queries.
-struct AttentionGradientWriter {
+struct AttentionGradientEmitter {
   let e: FunctionEmitter
   let plan: AttentionGradientPlan
   let tiles: AttentionTiles
-  let queries, keys, values, gradient: AttentionTokens
-  /// `L` and `D` of this head's queries.
-  let statistics, products: LLVMValue
-  let byQueries, byKeys, byValues: AttentionTokens
+  private let operands: AttentionGradientOperands
   /// Per block of the group: keys and values `[word][key]`, keys `[key or pair][channel]`, sums
   /// `[channel][key]`.
   let keyColumns, valueColumns, keyRows, keySums, valueSums: LLVMValue
@@ -30,18 +35,13 @@ struct AttentionGradientWriter {
   private var querySumBytes: Int { plan.queryBlock * plan.depthVectors * tiles.align }
 
   init(
-    _ e: FunctionEmitter, _ plan: AttentionGradientPlan, queries: AttentionTokens,
-    keys: AttentionTokens, values: AttentionTokens, gradient: AttentionTokens,
-    statistics: LLVMValue, products: LLVMValue, byQueries: AttentionTokens,
-    byKeys: AttentionTokens, byValues: AttentionTokens
+    _ e: FunctionEmitter, _ plan: AttentionGradientPlan, _ operands: AttentionGradientOperands
   ) {
     self.e = e
     self.plan = plan
     let tiles = AttentionTiles(e: e, usesPairs: plan.usesPairs)
     self.tiles = tiles
-    (self.queries, self.keys, self.values, self.gradient) = (queries, keys, values, gradient)
-    (self.statistics, self.products) = (statistics, products)
-    (self.byQueries, self.byKeys, self.byValues) = (byQueries, byKeys, byValues)
+    self.operands = operands
     let (slack, block) = (tiles.align, plan.keyBlock * 4)
     keyColumns = e.stackSlot(bytes: plan.group * plan.depthWords * block)
     valueColumns = e.stackSlot(bytes: plan.group * plan.depthWords * block)
@@ -78,8 +78,9 @@ struct AttentionGradientWriter {
           return []
         }
       }
-      eachBlock(start)
-      e.loop(from: firstQuery(seeing: e.mul(firstBlock, plan.keyBlock)), to: e.int(spec.queryCount), step: plan.queryBlock) { query, _ in
+      eachBlock(startBlock)
+      let start = firstQuery(seeing: e.mul(firstBlock, plan.keyBlock))
+      e.loop(from: start, to: e.int(spec.queryCount), step: plan.queryBlock) { query, _ in
         copyQueries(query)
         eachBlock { block, key in
           AttentionGradientBlock(self, block: block, key: key, query: query).accumulate()
@@ -111,14 +112,14 @@ struct AttentionGradientWriter {
 
   // MARK: Keys
 
-  private func start(_ block: LLVMValue, _ key: LLVMValue) {
-    for (tokens, scratch) in [(keys, keyColumns), (values, valueColumns)] {
+  private func startBlock(_ block: LLVMValue, _ key: LLVMValue) {
+    for (tokens, scratch) in [(operands.keys, keyColumns), (operands.values, valueColumns)] {
       tiles.transpose(
         tokens, from: key, vectors: plan.vectors, words: plan.depthWords,
         into: columns(scratch, block))
     }
     tiles.copyByChannel(
-      keys, from: key, rows: e.int(plan.keyBlock / tiles.wordElements), depth: plan.depth,
+      operands.keys, from: key, rows: e.int(plan.keyBlock / tiles.wordElements), depth: plan.depth,
       pitch: plan.depthVectors * plan.lanes, into: keyRows(block))
     tiles.fill(sums(keySums, block), bytes: sumBytes)
     tiles.fill(sums(valueSums, block), bytes: sumBytes)
@@ -126,7 +127,10 @@ struct AttentionGradientWriter {
 
   private func finish(_ block: LLVMValue, _ key: LLVMValue) {
     let scale = Double(spec.scale)
-    for (scratch, target, factor) in [(keySums, byKeys, scale), (valueSums, byValues, 1)] {
+    let results = [
+      (keySums, operands.byKeys, scale), (valueSums, operands.byValues, 1),
+    ]
+    for (scratch, target, factor) in results {
       tiles.write(
         sums(scratch, block), vectors: plan.vectors, depth: plan.depth, to: target, from: key
       ) { _ in e.float(factor, lanes: plan.lanes) }
@@ -138,7 +142,8 @@ struct AttentionGradientWriter {
   /// Rearranges a block of queries and clears its sums.
   private func copyQueries(_ query: LLVMValue) {
     let sources = [
-      (queries, queryRows, queryChannels), (gradient, gradientRows, gradientChannels),
+      (operands.queries, queryRows, queryChannels),
+      (operands.gradient, gradientRows, gradientChannels),
     ]
     for (tokens, rows, channels) in sources {
       tiles.copyByChannel(
@@ -160,8 +165,8 @@ struct AttentionGradientWriter {
         e.builder.store(
           e.fmul(number, e.float(factor)), e.element(scratch, row, .f32), align: 4)
       }
-      copy(statistics, plan.spec.statistics, AttentionTiles.logTwoE, statisticRows)
-      copy(products, plan.spec.products, 1, productRows)
+      copy(operands.statistics, plan.spec.statistics, AttentionTiles.logTwoE, statisticRows)
+      copy(operands.products, plan.spec.products, 1, productRows)
       return []
     }
     tiles.fill(querySums, bytes: querySumBytes)
@@ -175,7 +180,7 @@ struct AttentionGradientWriter {
 
   private func clearQueries() {
     e.loop(from: 0, to: spec.queryCount) { query, _ in
-      let token = byQueries.token(e, query)
+      let token = operands.byQueries.token(e, query)
       eachChannelVector { channel, count in
         e.store(
           e.float(0, lanes: plan.lanes), as: .f32, e.offset(token, bytes: channel * 4),
@@ -190,7 +195,7 @@ struct AttentionGradientWriter {
     let count = e.min(e.sub(e.int(spec.queryCount), first), plan.queryBlock)
     let scale = e.float(Double(spec.scale), lanes: plan.lanes)
     e.loop(from: e.int(0), to: count) { row, _ in
-      let token = byQueries.token(e, e.add(first, row))
+      let token = operands.byQueries.token(e, e.add(first, row))
       let sums = e.offset(querySums, bytes: e.mul(row, plan.depthVectors * tiles.align))
       eachChannelVector { channel, valid in
         let target = e.offset(token, bytes: channel * 4)

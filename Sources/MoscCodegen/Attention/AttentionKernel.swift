@@ -8,7 +8,7 @@ import MoscLLVM
 /// softmax needs no sum across lanes. A task owns a group of query blocks of one head; for each
 /// block of keys it rearranges keys and values once, then updates every query block. Softmax in
 /// f32; bf16 operands multiply in pairs, with probabilities rounded to bf16.
-package enum Attention {
+package enum AttentionKernel {
   /// The number of independent tasks.
   package static func tasks(_ spec: AttentionSpec, _ target: TargetFacts) -> Int {
     AttentionPlan(spec, target).tasks
@@ -22,24 +22,24 @@ package enum Attention {
     _ e: FunctionEmitter, _ spec: AttentionSpec, task: LLVMValue, queries: LLVMValue,
     keys: LLVMValue, values: LLVMValue?, output: LLVMValue
   ) throws {
-    try spec.check()
+    try spec.check(e.target)
     let plan = AttentionPlan(spec, e.target)
     let number = e.div(task, plan.groups)
     let (image, head) = (e.div(number, spec.heads), e.rem(number, spec.heads))
     func tokens(_ base: LLVMValue, _ place: AttentionOperand, _ count: Int) -> AttentionTokens {
       AttentionTokens(e, base, place, count: count, image: image, head: head)
     }
-    let writer = AttentionWriter(
+    let emitter = AttentionEmitter(
       e, plan, queries: tokens(queries, spec.queries, spec.queryCount),
       keys: tokens(keys, spec.keys, spec.keyCount),
       values: values.map { tokens($0, spec.values, spec.keyCount) },
       output: tokens(output, spec.output, spec.queryCount))
-    writer.write(group: e.rem(task, plan.groups))
+    emitter.write(group: e.rem(task, plan.groups))
   }
 }
 
 /// The loops of one task over key blocks and query blocks.
-struct AttentionWriter {
+struct AttentionEmitter {
   let e: FunctionEmitter
   let plan: AttentionPlan
   let spec: AttentionSpec

@@ -1,72 +1,24 @@
 import MoscIR
 import MoscLLVM
 
-/// One vector of finished outputs, handed to the epilogue of a contraction.
-package struct ContractionResult {
-  /// f32 sums with the bias added.
-  package let value: LLVMValue
-  /// The flattened output row, an i64.
-  package let row: LLVMValue
-  /// The output channel of the first lane, an i64.
-  package let column: LLVMValue
-  /// The number of valid lanes, from the first on.
-  package let count: Int
-}
-
-/// Writes matrix products and implicit-GEMM convolutions.
-///
-/// Tasks are row blocks × column blocks, column blocks outermost so that consecutive tasks reuse
-/// weights. A task sums all of its depth: depth blocks > panels > register tiles, partial sums in
-/// stack memory; after the last depth block of a tile its rows go through the epilogue. The order
-/// of additions depends on the specification and the processor alone.
-package enum Contraction {
-  /// Writes residual additions, activations, conversions and the stores of one output vector.
-  package typealias Epilogue = (FunctionEmitter, ContractionResult) throws -> Void
-  /// Asks for the memory that the epilogue of some columns of one output row reads and writes.
-  package typealias Prefetch = (_ row: LLVMValue, _ column: LLVMValue, _ columns: Int) -> Void
-
-  /// The number of independent tasks.
-  package static func tasks(_ spec: ContractionSpec, _ target: TargetFacts) -> Int {
-    ContractionPlan(spec, lanes: target.lanes).tasks
-  }
-
-  /// Writes the code of task `task` into the function being written.
-  ///
-  /// - Parameters:
-  ///   - a: The input buffer, aligned to its elements.
-  ///   - b: The packed weights (see `Pack`), aligned to 64 bytes.
-  ///   - bias: The bias vector when the specification has one.
-  ///   - prefetch: Called for each row of a tile before its last products are summed.
-  package static func emit(
-    _ e: FunctionEmitter, _ spec: ContractionSpec, task: LLVMValue, a: LLVMValue, b: LLVMValue,
-    bias: LLVMValue?, prefetch: Prefetch? = nil, epilogue: @escaping Epilogue
-  ) throws {
-    try spec.check(e.target)
-    let plan = ContractionPlan(spec, lanes: e.target.lanes)
-    let writer = try ContractionWriter(
-      e, plan, a: a, b: b, bias: bias, prefetch: prefetch, epilogue: epilogue)
-    try writer.write(task)
-  }
-}
-
-private struct ContractionWriter {
+/// The loops of one task over depth blocks, panels and register tiles.
+struct ContractionEmitter {
   let e: FunctionEmitter
   let plan: ContractionPlan
   let spec: ContractionSpec
   let tile: Tile
   let a: LLVMValue
   let b: LLVMValue
-  let bias: LLVMValue?
-  let prefetch: Contraction.Prefetch?
-  let epilogue: Contraction.Epilogue
+  let prefetch: ContractionKernel.Prefetch?
+  let epilogue: ContractionKernel.Epilogue
   let scratch: LLVMValue
   let rowOffsets: LLVMValue
   let full: Microkernel?
   let tail: Microkernel?
 
   init(
-    _ e: FunctionEmitter, _ plan: ContractionPlan, a: LLVMValue, b: LLVMValue, bias: LLVMValue?,
-    prefetch: Contraction.Prefetch?, epilogue: @escaping Contraction.Epilogue
+    _ e: FunctionEmitter, _ plan: ContractionPlan, a: LLVMValue, b: LLVMValue,
+    prefetch: ContractionKernel.Prefetch?, epilogue: @escaping ContractionKernel.Epilogue
   ) throws {
     self.e = e
     self.plan = plan
@@ -74,7 +26,6 @@ private struct ContractionWriter {
     tile = plan.tile
     self.a = e.offset(a, bytes: spec.inputOffset * spec.dtype.byteSize)
     self.b = b
-    self.bias = spec.biasType == nil ? nil : bias
     self.prefetch = prefetch
     self.epilogue = epilogue
     scratch = e.stackSlot(bytes: plan.scratchBytes)
@@ -260,10 +211,6 @@ private struct ContractionWriter {
           plan.sumType, e.offset(rowSums, bytes: vector * lanes * 4), lanes: lanes,
           align: lanes * 4)
         if let scale { value = header.restore(e, value, first: e.int(vector * lanes), scale) }
-        if let bias, let type = spec.biasType {
-          let address = e.element(bias, column, type)
-          value = e.fadd(value, e.load(type, address, lanes: lanes, count: valid))
-        }
         try epilogue(
           e, ContractionResult(value: value, row: row, column: column, count: valid))
       }
