@@ -1,8 +1,10 @@
 import MoscCodegen
 import MoscDriver
+import MoscEngine
 import MoscIR
 import MoscLLVM
 import MoscPasses
+import MoscReport
 import TestSupport
 
 /// A file under `Tests/Files`, and what its kind demands of each of its programs.
