@@ -6,6 +6,12 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// What every feature is built on.
+let feature: [Target.Dependency] = [
+  "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscModel", "MoscDiffusion",
+  "MoscReport", "MoscEngine", "MoscNetworks",
+]
+
 func tests(_ target: String, _ extra: [Target.Dependency] = []) -> Target {
   .testTarget(
     name: "\(target)Tests", dependencies: [.target(name: target), "TestSupport", "MoscFuzz"] + extra,
@@ -43,53 +49,79 @@ let package = Package(
     .target(name: "CRelax"),
     .target(name: "MoscFuzz", dependencies: ["MoscIR"], swiftSettings: settings),
 
-    // Models, files, sampling.
+    // Running programs.
+    .target(name: "MoscReport", dependencies: ["MoscFormats"], swiftSettings: settings),
     .target(
-      name: "MoscFormats",
-      dependencies: ["CPNG", "CJPEG", .product(name: "Crypto", package: "swift-crypto")],
+      name: "MoscEngine",
+      dependencies: [
+        "MoscIR", "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscRuntime", "MoscFormats", "MoscReport",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ], swiftSettings: settings),
+
+    // Files, pictures and numbers.
+    .target(
+      name: "MoscFormats", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: settings),
+    .target(
+      name: "MoscImages", dependencies: ["CPNG", "CJPEG", "MoscFormats"], swiftSettings: settings),
+    .target(name: "MoscRandom", swiftSettings: settings),
+
+    // Models and diffusion.
     .target(
       name: "MoscModel", dependencies: ["MoscIR", "MoscFormats"],
       resources: [.copy("Resources/base")], swiftSettings: settings),
-    .target(name: "MoscSample", dependencies: ["MoscFormats"], swiftSettings: settings),
+    .target(name: "MoscDiffusion", dependencies: ["MoscFormats"], swiftSettings: settings),
     .target(
-      name: "MoscFuse", dependencies: ["MoscFormats", "COpenBLAS"], swiftSettings: settings),
+      name: "MoscNetworks",
+      dependencies: ["MoscIR", "MoscPasses", "MoscFormats", "MoscReport", "MoscEngine", "MoscModel", "MoscDiffusion"],
+      swiftSettings: settings),
+
+    // The features.
+    .target(name: "MoscSample", dependencies: feature, swiftSettings: settings),
     .target(
       name: "MoscTrain",
-      dependencies: [
-        "MoscIR", "MoscFormats", "MoscRuntime", .product(name: "Yams", package: "Yams"),
-      ],
+      dependencies: feature + ["MoscSample", .product(name: "Yams", package: "Yams")],
+      swiftSettings: settings),
+    .target(
+      name: "MoscFuse", dependencies: feature + ["MoscSample", "COpenBLAS"],
       swiftSettings: settings),
 
     // The program.
     .target(
       name: "MoscDriver",
-      dependencies: [
-        "MoscIR", "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscRuntime", "MoscFormats",
-        "MoscModel", "MoscSample", "MoscTrain", "MoscFuse", "MoscFuzz", "COpenBLAS",
-        .product(name: "Crypto", package: "swift-crypto"),
+      dependencies: feature + [
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscSample", "MoscTrain", "MoscFuse", "MoscFuzz",
+        "COpenBLAS",
       ], swiftSettings: settings),
     .executableTarget(
       name: "mosc",
       dependencies: [
-        "MoscDriver", "MoscFormats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscEngine", "MoscReport",
+        "MoscFormats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
     // Tests.
     .target(
       name: "TestSupport", dependencies: ["MoscFormats"], path: "Tests/Support",
       swiftSettings: settings),
+    .target(
+      name: "RunSupport", dependencies: feature + ["TestSupport", "MoscSample"],
+      path: "Tests/RunSupport", swiftSettings: settings),
     tests("MoscIR"),
     tests("MoscPasses"),
     tests("MoscCodegen", ["MoscIR", "MoscLLVM", "MoscPasses", "MoscRuntime"]),
-    tests("MoscRuntime", ["MoscFormats"]),
+    tests("MoscRuntime"),
     tests("MoscFormats"),
-    tests("MoscModel", ["MoscDriver"]),
-    tests("MoscSample", ["MoscFormats"]),
-    tests("MoscTrain", ["MoscFormats", "MoscRuntime"]),
-    tests("MoscFuse", ["MoscFormats"]),
-    tests(
-      "MoscDriver",
-      ["MoscCodegen", "MoscFormats", "MoscIR", "MoscLLVM", "MoscModel", "MoscPasses"]),
+    tests("MoscImages", ["MoscFormats"]),
+    tests("MoscRandom", ["MoscFormats"]),
+    tests("MoscReport"),
+    tests("MoscEngine", feature + ["MoscCodegen", "MoscLLVM", "MoscPasses", "RunSupport"]),
+    tests("MoscModel", feature),
+    tests("MoscDiffusion", ["MoscFormats"]),
+    tests("MoscNetworks", feature + ["MoscLLVM", "MoscSample", "MoscDriver", "RunSupport"]),
+    tests("MoscSample", feature + ["MoscDriver", "RunSupport"]),
+    tests("MoscTrain", feature + ["MoscSample", "MoscDriver", "RunSupport"]),
+    tests("MoscFuse", feature + ["MoscSample", "MoscDriver", "RunSupport"]),
+    tests("MoscDriver", feature + ["MoscCodegen", "MoscLLVM", "MoscPasses", "MoscSample", "MoscTrain", "MoscFuse", "RunSupport"]),
   ]
 )

@@ -1,5 +1,4 @@
 import MoscFormats
-import MoscIR
 
 /// What `mosc inspect` tells about one part of a model.
 package struct ComponentSummary: Hashable, Sendable {

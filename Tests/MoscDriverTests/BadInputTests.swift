@@ -1,6 +1,10 @@
 import Foundation
-import MoscDriver
 import MoscFormats
+import MoscNetworks
+import MoscReport
+import MoscSample
+import RunSupport
+import TestSupport
 import Testing
 
 /// Broken models and impossible requests: one clear error before any work, and no file.
@@ -18,7 +22,7 @@ import Testing
 
   /// Expects planning to fail with a message that holds the words, and to leave nothing.
   private func expectFailure(
-    _ words: String..., status: MoscDriver.ExitStatus = .failure, edit: (inout SampleRequest) -> Void = { _ in }
+    _ words: String..., status: MoscReport.ExitStatus = .failure, edit: (inout SampleRequest) -> Void = { _ in }
   ) {
     var request = SampleRequest()
     request.prompt = "a cat"
@@ -31,7 +35,7 @@ import Testing
       try SampleJob(request, .silent)
     } throws: { error in
       let text = String(describing: error)
-      return MoscDriver.ExitStatus(error) == status && words.allSatisfy { text.contains($0) }
+      return MoscReport.ExitStatus(error) == status && words.allSatisfy { text.contains($0) }
     }
     #expect(!scratch.names.contains { $0.hasSuffix(".png") })
   }

@@ -1,4 +1,6 @@
 import Foundation
+import MoscDiffusion
+import TestSupport
 import Testing
 
 @Suite struct CommandLineTests {

@@ -1,6 +1,7 @@
 import Foundation
-import MoscDriver
-import MoscFormats
+import MoscEngine
+import MoscReport
+import TestSupport
 import Testing
 
 /// What gdb and perf see of compiled code with `-g`.

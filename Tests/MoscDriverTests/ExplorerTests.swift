@@ -1,5 +1,5 @@
 import Foundation
-import MoscDriver
+import TestSupport
 import Testing
 
 /// The page of `--emit=html`, in a real browser: headless Chromium, which `tools/test` installs.

@@ -1,6 +1,8 @@
 import Foundation
 import MoscDriver
 import MoscFormats
+import MoscReport
+import RunSupport
 import TestSupport
 import Testing
 
@@ -37,7 +39,7 @@ import Testing
 
   @Test func wrongFiles() throws {
     let input = RecordedRun.url("lbfgs.safetensors").path
-    #expect(throws: DriverError.usage("--solver 'adam': expected one of lbfgs, ridge, min-norm")) {
+    #expect(throws: CommandError.usage("--solver 'adam': expected one of lbfgs, ridge, min-norm")) {
       try RunJob(request(input, "adam"), .silent).run()
     }
     let other = RecordedRun.url("fused_sample.safetensors").path

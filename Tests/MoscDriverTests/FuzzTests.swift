@@ -1,5 +1,8 @@
 import MoscDriver
+import MoscEngine
 import MoscIR
+import MoscReport
+import TestSupport
 import Testing
 
 /// Random functions through the whole compiler: a slice of what `mosc fuzz` can do in a night.

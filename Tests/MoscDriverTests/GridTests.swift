@@ -1,6 +1,6 @@
 import Foundation
 import MoscDriver
-import MoscFormats
+import MoscImages
 import TestSupport
 import Testing
 

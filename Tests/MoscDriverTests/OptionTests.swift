@@ -1,5 +1,8 @@
 import Foundation
 import MoscDriver
+import MoscEngine
+import MoscReport
+import MoscSample
 import Testing
 
 @Suite struct OptionTests {
@@ -37,6 +40,6 @@ import Testing
   }
 
   @Test func refusesOtherConversions() {
-    #expect(throws: DriverError.self) { try OutputPattern("a_%s.png").name(1, of: 1) }
+    #expect(throws: CommandError.self) { try OutputPattern("a_%s.png").name(1, of: 1) }
   }
 }

@@ -1,7 +1,9 @@
 import Foundation
 import MoscDriver
+import MoscEngine
 import MoscIR
 import MoscPasses
+import MoscReport
 import Synchronization
 import TestSupport
 import Testing
@@ -66,7 +68,7 @@ private final class Log: Sendable {
     #expect(text.contains("bias: %bias") && !text.contains("gelu") && !text.contains("%unused"))
     // A right pass shows nothing to reduce.
     let right = Reducer.differs(try Pipeline.parse("canonicalise"), by: 1e-3, context)
-    #expect(throws: DriverError.self) { try Reducer(right).reduce(module) }
+    #expect(throws: CommandError.self) { try Reducer(right).reduce(module) }
   }
 
   /// The steps of docs/debugging.md, "A wrong picture": bisect, reduce, explain.

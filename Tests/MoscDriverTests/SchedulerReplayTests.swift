@@ -1,5 +1,8 @@
 import Foundation
 import MoscDriver
+import MoscEngine
+import MoscReport
+import RunSupport
 import TestSupport
 import Testing
 

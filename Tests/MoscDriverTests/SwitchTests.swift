@@ -1,5 +1,5 @@
 import Foundation
-import MoscDriver
+import MoscEngine
 import MoscIR
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
 import Foundation
 import MoscFormats
-import Testing
 import TestSupport
+import Testing
 
 /// CLIP tokenisation against recorded ids.
 @Suite struct TokenizerTests {

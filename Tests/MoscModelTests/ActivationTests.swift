@@ -1,5 +1,4 @@
 import MoscFormats
-import MoscIR
 import MoscModel
 import TestSupport
 import Testing

@@ -1,4 +1,3 @@
-import MoscFormats
 import MoscIR
 import MoscModel
 import Testing

@@ -1,8 +1,9 @@
 import Foundation
-import MoscDriver
+import MoscEngine
 import MoscFormats
 import MoscIR
 import MoscModel
+import MoscReport
 import TestSupport
 import Testing
 

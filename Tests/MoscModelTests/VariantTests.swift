@@ -1,8 +1,10 @@
 import Foundation
-import MoscDriver
+import MoscEngine
 import MoscFormats
 import MoscIR
 import MoscModel
+import MoscNetworks
+import MoscReport
 import TestSupport
 import Testing
 

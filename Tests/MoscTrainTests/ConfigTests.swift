@@ -1,6 +1,8 @@
 import Foundation
 import MoscFormats
 import MoscFuzz
+import MoscImages
+import MoscRandom
 import MoscTrain
 import TestSupport
 import Testing

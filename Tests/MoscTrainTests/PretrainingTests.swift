@@ -1,3 +1,4 @@
+import MoscRandom
 import MoscTrain
 import Testing
 

@@ -1,33 +1,11 @@
 import Foundation
 import MoscFormats
-import MoscRuntime
+import MoscImages
+import MoscRandom
 import MoscTrain
 import TestSupport
 
-/// A folder that goes away with the value.
-final class Scratch {
-  let url: URL
-
-  init() {
-    url = FileManager.default.temporaryDirectory.appending(path: "mosc-\(UUID().uuidString)")
-    try? FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(at: url) }
-
-  /// Writes a text and returns its place.
-  @discardableResult func write(_ name: String, _ text: String) throws -> URL {
-    try write(name, Data(text.utf8))
-  }
-
-  @discardableResult func write(_ name: String, _ data: Data) throws -> URL {
-    let place = url.appending(path: name)
-    try FileManager.default.createDirectory(
-      at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try data.write(to: place)
-    return place
-  }
-
+extension Scratch {
   /// Writes a picture of one colour.
   @discardableResult func picture(
     _ name: String, width: Int = 24, height: Int = 16, channels: Int = 3, value: UInt8 = 90

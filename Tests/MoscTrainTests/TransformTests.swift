@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
-import MoscRuntime
+import MoscImages
+import MoscRandom
 import MoscTrain
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscDriver
+import MoscReport
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

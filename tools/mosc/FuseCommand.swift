@@ -1,5 +1,5 @@
 import ArgumentParser
-import MoscDriver
+import MoscFuse
 
 struct FuseCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

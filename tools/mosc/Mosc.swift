@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
-import MoscDriver
+import MoscEngine
+import MoscReport
 
 /// The command line: argument parsing only; the work is in `MoscDriver`.
 @main
@@ -9,7 +10,7 @@ struct Mosc: ParsableCommand {
     commandName: "mosc",
     abstract: "Draws pictures from text with Stable Diffusion 1.x on a CPU, teaches it concepts, fuses "
       + "them, and compiles the networks it runs.",
-    version: Doctor.versionText,
+    version: Version.text,
     subcommands: [
       SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
       RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self, ReplayCommand.self, FuzzCommand.self,
@@ -22,7 +23,7 @@ struct Mosc: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
-    } catch let error as DriverError {
+    } catch let error as CommandError {
       // Commands report through their own reporter; what arrives here was not reported yet.
       write("error: \(error)\n", to: .standardError)
       Foundation.exit(error.status.rawValue)

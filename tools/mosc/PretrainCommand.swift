@@ -1,5 +1,7 @@
 import ArgumentParser
-import MoscDriver
+import MoscEngine
+import MoscImages
+import MoscTrain
 
 struct PretrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscDriver
+import MoscSample
 
 struct SampleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,8 @@
 import ArgumentParser
 import MoscDriver
+import MoscEngine
+import MoscNetworks
+import MoscReport
 
 /// Messages and progress.
 struct LogOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscDriver
+import MoscImages
 
 struct SketchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import MoscDriver
+import MoscTrain
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,9 @@
 import Foundation
 import MoscCodegen
+import MoscEngine
 import MoscFormats
 import MoscIR
+import MoscReport
 
 /// One HTML file, without anything from outside, to walk through a compiled program: layer, ops of
 /// the graph, what each pass made of them, kernel, LLVM IR, assembly.

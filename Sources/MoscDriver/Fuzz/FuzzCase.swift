@@ -1,7 +1,7 @@
+import MoscEngine
 import MoscFormats
 import MoscFuzz
 import MoscIR
-import MoscPasses
 
 /// A random function with numbers for its parameters and weights, and what they are compared with.
 package struct FuzzCase {

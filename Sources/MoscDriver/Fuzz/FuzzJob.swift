@@ -1,8 +1,8 @@
 import Foundation
+import MoscEngine
 import MoscFormats
 import MoscIR
-import MoscLLVM
-import MoscPasses
+import MoscReport
 import MoscRuntime
 
 /// What `mosc fuzz` is asked for.
@@ -32,7 +32,7 @@ package struct FuzzJob {
     self.reporter = reporter
   }
 
-  /// - Throws: `DriverError.failure` when functions differ, after all seeds.
+  /// - Throws: `CommandError.failure` when functions differ, after all seeds.
   package func run() throws {
     let quiet = reporter.quieter
     var differing: [UInt64] = []
@@ -61,7 +61,7 @@ package struct FuzzJob {
     reporter.info(
       "\(request.count) functions from seed \(request.seed) on, \(differing.count) with a difference")
     if !differing.isEmpty {
-      throw DriverError.failure(
+      throw CommandError.failure(
         "functions of seeds \(differing.map(String.init).joined(separator: ", ")) differ")
     }
   }
@@ -103,7 +103,7 @@ package struct FuzzJob {
       let computed = try test.computed(compiler)
       return FuzzCase.difference(computed, after, isRounded ? .bf16 : .f32)
         .map { "code computes \($0)" }
-    } catch let error as DriverError where error == .interrupted {
+    } catch let error as CommandError where error == .interrupted {
       throw error
     } catch {
       return "\(error)"

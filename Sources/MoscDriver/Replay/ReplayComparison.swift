@@ -1,3 +1,5 @@
+import MoscEngine
+
 /// How the kernels of a program differ between two builds.
 struct ReplayComparison {
   /// The number of kernels that are the same in both, whatever they are called.

@@ -1,4 +1,5 @@
-import MoscIR
+import MoscEngine
+import MoscReport
 
 /// What `mosc replay compare` is asked for.
 package struct ReplayRequest: Hashable, Sendable {
@@ -24,17 +25,17 @@ package struct ReplayJob {
   /// Fails when `folder` cannot take a new recording.
   package static func checkEmpty(_ folder: String) throws {
     guard let stems = try? RecordedProgram.stems(in: folder), !stems.isEmpty else { return }
-    throw DriverError.usage(
+    throw CommandError.usage(
       "'\(folder)' already holds a recording of \(stems.count) programs; give another folder")
   }
 
   /// Prints a line per program and what differs.
   ///
-  /// - Throws: `DriverError.failure` when something differs, and for folders without a recording.
+  /// - Throws: `CommandError.failure` when something differs, and for folders without a recording.
   package func run() throws {
     let stems = (try? RecordedProgram.stems(in: request.folder)) ?? []
     if stems.isEmpty {
-      throw DriverError.failure(
+      throw CommandError.failure(
         "'\(request.folder)' holds no recording, expected files of 'mosc replay record'")
     }
     var different = 0
@@ -47,7 +48,7 @@ package struct ReplayJob {
       print(comparison.differences(limit: request.limit))
     }
     if different > 0 {
-      throw DriverError.failure("\(different) of \(stems.count) programs differ")
+      throw CommandError.failure("\(different) of \(stems.count) programs differ")
     }
   }
 
@@ -56,7 +57,7 @@ package struct ReplayJob {
     let compiler = try Compiler(program.options, precision: program.precision, reporter)
     let processor = RecordedProgram.processor(of: compiler.target)
     guard processor == program.processor else {
-      throw DriverError.failure(
+      throw CommandError.failure(
         "\(request.folder)/\(stem).json: recorded for \(program.processor), and this is "
           + "\(processor); record with --mcpu NAME to compare between machines")
     }

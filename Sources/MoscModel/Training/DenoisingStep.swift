@@ -1,4 +1,3 @@
-import MoscFormats
 import MoscIR
 
 /// One training step of the whole denoiser as a function: text encoder and U-Net together.

@@ -1,5 +1,4 @@
 import Foundation
-import MoscIR
 
 /// How an untrained network's weights are drawn.
 ///

@@ -1,5 +1,7 @@
 import Foundation
 import MoscFormats
+import MoscImages
+import MoscRandom
 
 /// A picture file with what belongs to it.
 package struct TrainingImage: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import MoscRandom
 
 extension DataTransform {
   /// `ShuffleCaption`: parts between commas change places, but for the first few.

@@ -1,5 +1,6 @@
 import MoscFormats
-import MoscRuntime
+import MoscImages
+import MoscRandom
 
 /// A picture on its way through the transforms.
 package struct TransformState: Sendable {

@@ -1,5 +1,6 @@
 import MoscFormats
-import MoscRuntime
+import MoscImages
+import MoscRandom
 
 extension TransformState {
   /// Resizes picture and mask, both bilinearly.

@@ -1,0 +1,121 @@
+/// The settings of a diffusers `scheduler_config.json` that change what a scheduler computes.
+///
+/// Clipping of the predicted data is left out: it is for pixels, and the Stable Diffusion pipeline
+/// turns it off whatever the file says.
+package struct SchedulerConfig: Hashable, Sendable {
+  /// What the model predicts.
+  package enum Prediction: String, CaseIterable, Sendable {
+    case epsilon
+    case velocity = "v_prediction"
+    case sample
+  }
+
+  /// How timesteps are placed. Source: Lin et al. 2023, table 2.
+  package enum Spacing: String, CaseIterable, Sendable {
+    case linspace, leading, trailing
+  }
+
+  /// How noise levels are placed, for schedulers that work on them.
+  package enum Levels: String, CaseIterable, Sendable {
+    /// Those of the timesteps.
+    case timesteps = "discrete"
+    /// Even in `σ^(1/7)`.
+    case karras
+    /// Even in `log σ`.
+    case exponential
+
+    /// The web UI's name of the schedule type, nil for the sampler's own.
+    package var title: String? { self == .timesteps ? nil : rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
+  }
+
+  /// Variants of the multistep solvers; each takes the ones it knows, else its default.
+  package enum SolverType: String, CaseIterable, Sendable {
+    case midpoint, heun, logrho, bh1, bh2
+  }
+
+  /// The equation that DPM-Solver++ solves.
+  package enum Algorithm: String, CaseIterable, Sendable {
+    case ordinary = "dpmsolver++"
+    case stochastic = "sde-dpmsolver++"
+  }
+
+  /// Where the levels of a multistep solver end.
+  package enum FinalLevel: String, CaseIterable, Sendable {
+    case zero
+    case smallest = "sigma_min"
+  }
+
+  /// The variance of DDPM's noise.
+  package enum Variance: String, CaseIterable, Sendable {
+    case small = "fixed_small"
+    case large = "fixed_large"
+  }
+
+  package var trainSteps = 1000
+  package var betaStart = 0.00085
+  package var betaEnd = 0.012
+  package var betaSchedule = BetaSchedule.scaledLinear
+  /// Betas that replace the schedule.
+  package var trainedBetas: [Float]?
+  package var prediction = Prediction.epsilon
+  /// Nil means the default of the scheduler's class.
+  package var spacing: Spacing?
+  package var stepsOffset = 0
+  package var setAlphaToOne: Bool?
+  package var skipPrkSteps = false
+  package var rescaleBetasZeroSNR = false
+  package var levels = Levels.timesteps
+  package var solverOrder = 2
+  package var solverType: SolverType?
+  package var algorithm = Algorithm.ordinary
+  package var lowerOrderFinal = true
+  package var eulerAtFinal = false
+  package var finalLevel = FinalLevel.zero
+  package var variance = Variance.small
+  /// The steps of the grid that a consistency model was distilled on.
+  package var originalInferenceSteps = 50
+  package var timestepScaling = 10.0
+  /// Ends DPM-Solver++ at timestep 0 as diffusers before 0.22 did; no file says so.
+  package var endsAtTimestepZero = false
+
+  package init() {}
+
+  /// Whether noise levels follow Karras et al. 2022.
+  package var usesKarrasSigmas: Bool {
+    get { levels == .karras }
+    set { levels = newValue ? .karras : .timesteps }
+  }
+
+  /// The timesteps of `count` steps under a spacing, largest first, before rounding to integers
+  /// where a class does not round (linspace).
+  func timesteps(_ count: Int, _ spacing: Spacing) -> [Double] {
+    let n = Double(trainSteps)
+    switch spacing {
+    case .linspace:
+      let last = Double(trainSteps - 1)
+      return (0..<count).map { i in
+        let j = count - 1 - i
+        return count == 1 ? 0 : Double(j) * (last / Double(count - 1))
+      }
+    case .leading:
+      let ratio = trainSteps / count
+      return (0..<count).map { Double((count - 1 - $0) * ratio + stepsOffset) }
+    case .trailing:
+      let ratio = n / Double(count)
+      return (0..<count).map { (n - Double($0) * ratio).rounded(.toNearestOrEven) - 1 }
+    }
+  }
+
+  /// The timesteps of the multistep solvers, whose last step leads on to the end of the grid.
+  func multistepTimesteps(_ count: Int) -> [Double] {
+    switch spacing ?? .linspace {
+    case .linspace:
+      let step = Double(trainSteps - 1) / Double(count)
+      return (0..<count).map { (Double(count - $0) * step).rounded(.toNearestOrEven) }
+    case .leading:
+      let ratio = trainSteps / (count + 1)
+      return (0..<count).map { Double((count - $0) * ratio + stepsOffset) }
+    case .trailing: return timesteps(count, .trailing)
+    }
+  }
+}

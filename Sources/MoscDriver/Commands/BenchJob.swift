@@ -1,0 +1,161 @@
+import Foundation
+import MoscDiffusion
+import MoscEngine
+import MoscFormats
+import MoscIR
+import MoscLLVM
+import MoscModel
+import MoscNetworks
+import MoscRandom
+import MoscReport
+import MoscRuntime
+
+/// `mosc bench`: times a component on made-up inputs.
+package struct BenchJob {
+  package let request: BenchRequest
+  package let reporter: Reporter
+
+  package init(_ request: BenchRequest, _ reporter: Reporter) {
+    self.request = request
+    self.reporter = reporter
+  }
+
+  /// The figures: one JSON line, or a few lines to read.
+  package func run() throws -> String {
+    let kind = try ComponentKind(named: request.component)
+    let page = try request.explorer.map { try OutputFile($0) }
+    let asked = try Compiler(request.compiler, precision: request.model.precision, reporter)
+    let components = try ModelComponents(request.model, asked)
+    let (function, inputs) = try subject(kind, components.model)
+    let compiler = try asked.suited(to: function)
+    let source = try components.model.program(function)
+
+    let compileStart = Clock.now()
+    let compiled = try compiler.compile(source.module, function: source.function.name)
+    let loadStart = Clock.now()
+    let program = try Program(
+      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: reporter,
+      packed: compiler.packedWeights)
+    let loadEnd = Clock.now()
+    _ = try program.run(inputs)
+    let cold = Host.secondsSinceStart
+
+    program.isProfiling = request.profiles || page != nil
+    var times: [Double] = []
+    let cpuStart = Host.processorSeconds
+    reporter.begin(.run, request.component)
+    for index in 0..<request.runs {
+      try Interruption.check()
+      let start = Clock.now()
+      try program.rerun()
+      times.append(Clock.now() - start)
+      reporter.progress(.run, request.component, done: index + 1, of: request.runs)
+    }
+    let used = (Host.processorSeconds - cpuStart) / max(times.reduce(0, +), 1e-9)
+    let sorted = times.sorted()
+    let middle = sorted.count / 2
+    let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    if let page {
+      let times = program.profile.map { ($0.kernel, $0.seconds / Double(max($0.launches, 1))) }
+      let explorer = try ExplorerPage(
+        source.module, name: request.component, compiler,
+        seconds: Dictionary(uniqueKeysWithValues: times))
+      try page.write(explorer.html)
+    }
+    if request.profiles {
+      reporter.print(ProfileReport(program, try MachinePeak(compiler)).text())
+    }
+    let peak = Double(ProcessFacts.peakResidentBytes) / 1_073_741_824
+    guard request.printsJSON else {
+      func seconds(_ value: Double) -> String { String(format: "%.4f s", value) }
+      return "\(request.component) \(request.latentHeight)x\(request.latentWidth) batch "
+        + "\(request.batch), \(compiler.target.precision.rawValue), "
+        + "\(compiler.target.threads) threads: median \(seconds(median)), fastest "
+        + "\(seconds(sorted[0])) of \(times.count) runs; compile "
+        + "\(seconds(loadStart - compileStart)), load \(seconds(loadEnd - loadStart)), first "
+        + "result after \(seconds(cold)), peak \(String(format: "%.2f GiB", peak))"
+    }
+    return JSONValue.fields([
+      ("engine", .string("mosc")), ("part", .string(request.component)),
+      ("precision", .string(compiler.target.precision.rawValue)),
+      ("latent", .string("\(request.latentHeight)x\(request.latentWidth)")),
+      ("batch", .int(request.batch)), ("threads", .int(compiler.target.threads)),
+      ("cpu", .string(compiler.target.facts.cpu)),
+      ("s_median", .rounded(median)), ("s_min", .rounded(sorted[0])),
+      ("s_all", .array(times.map { .rounded($0) })), ("cores_used", .rounded(used)),
+      ("peak_rss_gib", .rounded(peak)), ("load_s", .rounded(loadEnd - loadStart)),
+      ("compile_s", .rounded(loadStart - compileStart)), ("cold_s", .rounded(cold)),
+      ("arena_mib", .rounded(Double(program.arenaBytes) / 1_048_576)),
+      ("packed_mib", .rounded(Double(program.loadBytes) / 1_048_576)),
+    ]).description
+  }
+
+  /// The function and its inputs: numbers of about unit size that depend on nothing.
+  private func subject(
+    _ kind: ComponentKind, _ model: DiffusersModel
+  ) throws -> (ModelFunction, [String: TensorValue]) {
+    let (n, h, w) = (request.batch, request.latentHeight, request.latentWidth)
+    var source = TorchRandomSource(seed: 0)
+    func noise(_ shape: [Int]) -> TensorValue {
+      TensorValue(shape, source.normals(shape.reduce(1, *)))
+    }
+    switch kind {
+    case .unet:
+      let config = try model.unet().config
+      let contexts = request.regions > 0 ? [request.regions + 1] : []
+      var inputs = [
+        "sample": noise([n, h, w, config.inChannels]),
+        "timestep": TensorValue([n], [Float](repeating: 500, count: n)),
+        "encoder_hidden_states": noise([n] + contexts + [77, config.contextWidth]),
+      ]
+      inputs.merge(columns(config)) { $1 }
+      return (
+        .unet(UNet.Shape(batch: n, height: h, width: w, regions: request.regions)), inputs
+      )
+    case .vaeDecoder:
+      let config = try model.vae().config
+      return (
+        .vaeDecoder(batch: n, height: h, width: w),
+        ["latents": noise([n, h, w, config.latentChannels])]
+      )
+    case .vaeEncoder:
+      let factor = try model.vae().config.downsampling
+      return (
+        .vaeEncoder(batch: n, height: h * factor, width: w * factor),
+        ["image": noise([n, h * factor, w * factor, 3])]
+      )
+    case .textEncoder:
+      let config = try model.textEncoder().config
+      let ids = (0..<n * config.positions).map { Int32($0 * 37 % config.vocabulary) }
+      return (
+        .textEncoder(TextEncoder.Shape(batch: n)),
+        ["input_ids": TensorValue([n, config.positions], ids)]
+      )
+    }
+  }
+
+  /// The coverage of regions that stand side by side, from edge to edge.
+  private func columns(_ config: UNetConfig) -> [String: TensorValue] {
+    let count = request.regions
+    if count == 0 { return [:] }
+    let regions = (0..<count).map { index in
+      var region = Region(name: "region \(index + 1)", prompt: "")
+      region.box = RegionBox(
+        left: Double(index) / Double(count), top: 0, right: Double(index + 1) / Double(count),
+        bottom: 1)
+      return region
+    }
+    let sizes = config.attentionResolutions(
+      height: request.latentHeight, width: request.latentWidth)
+    return Dictionary(
+      uniqueKeysWithValues: sizes.map { height, width in
+        let coverage = RegionCoverage(
+          regions, active: [Bool](repeating: true, count: count), height: height, width: width,
+          pictureWidth: width, rounding: .centre)
+        return (
+          UNet.coverageName(height, width),
+          TensorValue([count + 1, height * width], coverage.shares)
+        )
+      })
+  }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import MoscEngine
+import MoscImages
+import MoscReport
+
+/// What `mosc grid` is asked for.
+package struct GridRequest: Hashable, Sendable {
+  /// Rows as `TITLE=FILE,FILE,…`; the title may be empty.
+  package var rows: [String] = []
+  /// Titles of the columns.
+  package var columns: [String] = []
+  package var title = ""
+  package var output = "grid.png"
+  /// How many times larger than they are pictures are shown.
+  package var scale = 1
+
+  package init() {}
+}
+
+/// `mosc grid`: puts pictures on one sheet.
+package struct GridJob {
+  package let request: GridRequest
+
+  package init(_ request: GridRequest) { self.request = request }
+
+  package func run() throws {
+    guard (1...16).contains(request.scale) else {
+      throw CommandError.usage("--scale \(request.scale): expected 1 to 16")
+    }
+    guard !request.rows.isEmpty else {
+      throw CommandError.usage("no --row: expected 'TITLE=FILE,FILE,…' for each row of the sheet")
+    }
+    let file = try OutputFile(request.output)
+    let rows = try request.rows.map(row)
+    let grid = try ImageGrid(
+      rows, columns: request.columns, title: request.title, gap: 4 * min(request.scale, 2),
+      textScale: min(request.scale, 2))
+    try file.write(try PNG.encode(grid.image, texts: [("Software", Version.text)]))
+  }
+
+  private func row(_ text: String) throws -> ImageGrid.Row {
+    guard let split = text.firstIndex(of: "=") else {
+      throw CommandError.usage("--row '\(text)': expected 'TITLE=FILE,FILE,…'")
+    }
+    let files = text[text.index(after: split)...].split(separator: ",").map(String.init)
+    guard !files.isEmpty else {
+      throw CommandError.usage("--row '\(text)': names no picture")
+    }
+    return ImageGrid.Row(
+      String(text[..<split]),
+      try files.map { path in
+        let picture = try ImageFile.read(URL(fileURLWithPath: path)).rgb
+        return try picture.resized(
+          width: picture.width * request.scale, height: picture.height * request.scale, .bicubic)
+      })
+  }
+}

@@ -1,0 +1,183 @@
+import Foundation
+import MoscCodegen
+import MoscIR
+import MoscLLVM
+import MoscPasses
+import MoscReport
+import MoscRuntime
+
+/// A module on its way from model ops to buffers.
+package struct LoweredModule: Sendable {
+  /// Stage kernel: fused kernels, and functions that call them.
+  package var kernels: Module
+  /// Stage buffer: arena offsets and launches.
+  package var buffers: Module
+}
+
+/// Takes modules through the passes and code generation; one per command.
+package final class Compiler: Sendable {
+  package let options: CompilationOptions
+  package let target: CompilationTarget
+  package let pool: ThreadPool
+  package let reporter: Reporter
+  private let kernels: KernelCompiler
+  private let remarks: RemarkPrinter
+  /// Packed weights of earlier runs; nil without a cache.
+  package let packedWeights: PackedWeights?
+
+  /// A compiler that keeps no more than some bytes, with the same threads and cache.
+  package func budgeted(load: Int?, step: Int?) throws -> Compiler {
+    var options = options
+    (options.loadBudget, options.stepBudget) = (load, step)
+    return try Compiler(options, precision: target.precision, reporter, pool: pool)
+  }
+
+  /// A compiler that rounds nothing to 8 bits, with the same threads and cache.
+  package func unquantised() throws -> Compiler {
+    guard target.precision == .int8 else { return self }
+    let precision = Precision.usual(on: target.facts)
+    return try Compiler(options, precision: precision, reporter, pool: pool)
+  }
+
+  /// A compiler for training, whose steps are smaller than those of 8 bits.
+  package convenience init(
+    training options: CompilationOptions, precision: Precision?, _ reporter: Reporter
+  ) throws {
+    if precision == .int8 {
+      throw CommandError.usage("--type int8 is for drawing; training takes 'f32' or 'bf16'")
+    }
+    try self.init(options, precision: precision, reporter)
+  }
+
+  /// - Parameter pool: threads to share; nil for threads of its own.
+  /// - Throws: a usage error for an unknown processor.
+  package init(
+    _ options: CompilationOptions, precision: Precision?, _ reporter: Reporter,
+    pool: ThreadPool? = nil
+  ) throws {
+    self.options = options
+    self.reporter = reporter
+    remarks = try RemarkPrinter(options, reporter)
+    target = try CompilationTarget(options, precision: precision)
+    self.pool = pool ?? ThreadPool(threads: target.threads)
+    let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
+    // Line tables change the code, by whose hash the values are named.
+    packedWeights = options.usesCache && !options.hasDebugInfo
+      ? PackedWeights(folder: folder.appendingPathComponent("weights")) : nil
+    let cache = ObjectCache(directory: folder.appendingPathComponent("objects"))
+    kernels = try KernelCompiler(
+      CompilerOptions(
+        facts: target.facts, threads: target.threads, cache: options.usesCache ? cache : nil,
+        level: options.level.code,
+        sourceFolder: options.hasDebugInfo ? folder.appendingPathComponent("kernels") : nil))
+    let choice = precision == nil ? " (chosen for this processor)" : ""
+    reporter.detail(
+      "\(target.precision.rawValue) arithmetic\(choice), \(target.threads) threads, "
+        + "code for \(target.facts.cpu)")
+  }
+
+  /// The module in stage kernel and in stage buffer.
+  ///
+  /// - Parameter observe: called after each pass.
+  package func lower(
+    _ module: Module, name: String,
+    observe: ((_ pass: String, _ module: Module) -> Void)? = nil
+  ) throws -> LoweredModule {
+    let source = module
+    var module = module
+    // Passes may replace a result by another value, whose name would then be the result's.
+    for index in module.graphs.indices where module.graphs[index].kind == .function {
+      module.graphs[index].resultNames = module.graphs[index].resultLabels
+    }
+    let pipeline = PassPipeline(options, target, reporter)
+    // A module in stage kernel, as dumps hold it, goes on from there.
+    var fused: Module? = module.stage == .tensor ? nil : module
+    try pipeline.run(
+      try passes(from: module.stage), on: &module, verifyEach: options.verifiesEach, name: name
+    ) { pass, module in
+      if pass == Fuse.name { fused = module }
+      observe?(pass, module)
+    }
+    guard let fused else {
+      throw CommandError.failure("the pass pipeline has no '\(Fuse.name)'")
+    }
+    if let folder = options.recordFolder {
+      try RecordedProgram(source, fused, name: name, self).write(into: folder)
+    }
+    return LoweredModule(kernels: fused, buffers: module)
+  }
+
+  /// The passes that take a module from a stage to stage buffer.
+  private func passes(from stage: Stage) throws -> [any Pass] {
+    if stage == .buffer { return [] }
+    var passes = try Pipeline.inference()
+    if stage == .kernel, let fuse = passes.firstIndex(where: { type(of: $0).name == Fuse.name }) {
+      passes.removeFirst(fuse + 1)
+    }
+    if options.level == .none, let plain = try Pipeline.parse("\(Fuse.name){fusion=none}").first {
+      passes = passes.map { type(of: $0).name == Fuse.name ? plain : $0 }
+    }
+    var left = options.disabledPasses
+    if options.level == .none || options.level == .fused {
+      left.formUnion(PassPipeline.optional.map { $0.name })
+    }
+    return passes.filter { !left.contains(type(of: $0).name) }
+  }
+
+  /// Compiles one function of a module of stage tensor.
+  package func compile(_ module: Module, function name: String) throws -> CompiledFunction {
+    guard let source = module[name] else {
+      throw CommandError.failure("the module has no function '@\(name)'")
+    }
+    return try Reproducer(options.reproducer).watching(module) {
+      try compile(module, source)
+    }
+  }
+
+  private func compile(_ module: Module, _ source: Graph) throws -> CompiledFunction {
+    let name = source.name
+    return try reporter.phase(.compile, name) {
+      let lowered = try lower(module, name: name)
+      try Interruption.check()
+      let reporter = reporter
+      let compiled = try kernels.compile(lowered.buffers.kernels) { done, total in
+        reporter.progress(.compile, "kernels of \(name)", done: done, of: total)
+      }
+      for kernel in compiled.values.sorted(by: { $0.name < $1.name }) {
+        for warning in kernel.warnings { reporter.warn(warning) }
+        try remarks.print(kernel.remarks)
+      }
+      reporter.detail(kernels.statistics.explanation)
+      var parts: [Rate: LinkedFunction] = [:]
+      for rate in Rate.allCases {
+        let part = "\(name).\(rate.name)"
+        guard let graph = lowered.buffers[part] else { continue }
+        parts[rate] = try LinkedFunction(
+          graph, resultNames: lowered.kernels[part]?.resultNames ?? [], kernels: compiled.mapValues(Self.callable))
+      }
+      let work = Dictionary(
+        lowered.buffers.kernels.map { ($0.name, Work(of: $0)) }, uniquingKeysWith: { $1 })
+      return CompiledFunction(source, parts: parts, work: work, kernels: kernels)
+    }
+  }
+
+  /// Compiles kernels by themselves.
+  package func compileKernels(
+    _ graphs: [Graph], progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
+  ) throws -> [String: Kernel] {
+    try kernels.compile(graphs, progress: progress).mapValues(Self.callable)
+  }
+
+  private static func callable(_ kernel: CompiledKernel) -> Kernel {
+    Kernel(
+      name: kernel.name, function: kernel.function, taskCount: kernel.taskCount,
+      identity: kernel.key)
+  }
+
+  /// The code of a kernel in one of its forms.
+  package func artifact(_ form: KernelArtifact, of kernel: Graph) throws -> [UInt8] {
+    let (code, remarks) = try kernels.artifact(form, of: kernel)
+    try self.remarks.print(remarks)
+    return code
+  }
+}

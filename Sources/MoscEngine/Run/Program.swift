@@ -1,0 +1,218 @@
+import MoscIR
+import MoscReport
+import MoscRuntime
+
+/// A compiled function of a module: its weights are packed, its memory is laid out.
+///
+/// Inputs and results lie as the IR says (`[n,h,w,c]`), and inputs keep their values until they are
+/// given again. What depends on weights only ran when the program was made; what depends on the
+/// prompt runs again when a prompt input is given.
+package final class Program {
+  /// One row of a profile: a kernel, its share of the time, how often it ran.
+  package struct KernelTime: Sendable {
+    package var kernel: String
+    /// The work of one launch.
+    package var work: Work
+    package var seconds: Double
+    package var launches: Int
+
+    package init(kernel: String, work: Work, seconds: Double, launches: Int) {
+      self.kernel = kernel
+      self.work = work
+      self.seconds = seconds
+      self.launches = launches
+    }
+  }
+
+  /// Keeps the machine code mapped.
+  private let compiled: CompiledFunction
+  private let weights: WeightFiles
+  private let pool: ThreadPool
+  private var inputs: [String: (buffer: AlignedBuffer, type: TensorType, rate: Rate)] = [:]
+  /// The memory of inputs and results that the caller keeps.
+  private let memory: [String: AlignedBuffer]
+  /// What the load function left; its scratch memory and its view of the files are gone.
+  private let loaded: [(name: String, type: TensorType, buffer: AlignedBuffer?)]
+  private let prompt: BoundFunction?
+  private let step: BoundFunction?
+  /// The inputs that were given so far.
+  private var given: Set<String> = []
+  /// Whether what depends on the prompt is to be computed before the next step.
+  private var isPromptDue = true
+  private let resultNames: [String]
+  /// Seconds by kernel, filled while `isProfiling`.
+  private var kernelTimes: [String: KernelTime] = [:]
+  package var isProfiling = false
+  /// Runs while profiling, and what they took from call to return.
+  package private(set) var profiled = (runs: 0, seconds: 0.0)
+  /// The bytes of packed weights and everything else computed at load.
+  package let loadBytes: Int
+  /// The bytes shared by intermediate values.
+  package let arenaBytes: Int
+
+  /// Binds compiled functions to memory and runs what depends on weights only.
+  ///
+  /// The pages of each weight are dropped after the launch that reads it last, so that the peak is
+  /// the packed weights and little more.
+  ///
+  /// - Parameter memory: where inputs and results of these names lie; a run neither asks for the
+  ///   inputs nor copies the results.
+  /// - Parameter packed: where values that depend on weights only are kept between runs.
+  package init(
+    _ compiled: CompiledFunction, weights: WeightFiles, pool: ThreadPool, reporter: Reporter,
+    memory: [String: AlignedBuffer] = [:], packed: PackedWeights? = nil
+  ) throws {
+    self.memory = memory
+    self.compiled = compiled
+    self.weights = weights
+    self.pool = pool
+    resultNames = compiled.resultNames
+    let parts = [compiled.prompt, compiled.step]
+    arenaBytes = parts.map { $0?.executable.arenaBytes ?? 0 }.max() ?? 0
+    let arena = try Self.arena(arenaBytes)
+    for (name, type) in compiled.parameters.map({ ($0.name, $0.type) }) {
+      guard let given = memory[name], given.byteCount < type.byteCount() else { continue }
+      throw CommandError.failure(
+        "'%\(name)' \(type) needs \(type.byteCount()) bytes, \(given.byteCount) are given")
+    }
+    for parameter in compiled.parameters {
+      let buffer =
+        try memory[parameter.name] ?? AlignedBuffer(byteCount: parameter.type.byteCount())
+      inputs[parameter.name] = (buffer, parameter.type, parameter.rate)
+    }
+    var known = inputs.mapValues(\.buffer)
+    func bind(
+      _ function: LinkedFunction?, _ arena: AlignedBuffer?, found: [String: AlignedBuffer] = [:]
+    ) throws -> BoundFunction? {
+      guard let function else { return nil }
+      let bound = try BoundFunction(
+        function, inputs: known, weights: weights, results: memory.merging(found) { $1 },
+        arena: arena)
+      known.merge(bound.outputs) { _, new in new }
+      return bound
+    }
+    var plan = LoadPlan()
+    let phase = "weights of \(compiled.name)"
+    if compiled.load != nil { reporter.begin(.load, phase) }
+    if let packed, let load = compiled.load {
+      plan = LoadPlan(load, weights, packed, pool: pool)
+      for warning in plan.warnings { reporter.warn(warning) }
+    }
+    let load = try bind(
+      compiled.load, try Self.arena(compiled.load?.executable.arenaBytes ?? 0), found: plan.found)
+    prompt = try bind(compiled.prompt, arena)
+    step = try bind(compiled.step, arena)
+    loadBytes = compiled.load?.outputs.reduce(0) { $0 + $1.type.byteCount() } ?? 0
+    loaded = load.map { part in
+      part.function.outputs.map { ($0.name, $0.type, part.outputs[$0.name]) }
+    } ?? []
+    guard let load else { return }
+    let total = load.function.executable.launches.count
+    try load.run(pool: pool, skipping: plan.skipped) { index, _ in
+      for weight in load.function.lastReads[index] ?? [] { self.weights.forget(weight) }
+      reporter.progress(.load, phase, done: index + 1, of: total)
+    }
+    reporter.end(.load, phase)
+    plan.store(load.outputs)
+  }
+
+  private static func arena(_ bytes: Int) throws -> AlignedBuffer? {
+    bytes > 0 ? try AlignedBuffer(byteCount: bytes) : nil
+  }
+
+  /// The inputs the program takes.
+  package var inputTypes: [String: TensorType] {
+    inputs.filter { memory[$0.key] == nil }.mapValues(\.type)
+  }
+
+  /// Gives inputs, which stay until they are given again.
+  ///
+  /// - Throws: `CommandError.failure` for an input that does not exist or has another shape.
+  package func set(_ tensors: [String: TensorValue]) throws {
+    for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+      guard let input = inputs[name], memory[name] == nil else {
+        let known = inputTypes.keys.sorted().joined(separator: ", ")
+        throw CommandError.failure("there is no input '\(name)'; the inputs are \(known)")
+      }
+      guard tensor.shape == input.type.shape else {
+        throw CommandError.failure(
+          "input '\(name)' has shape \(tensor.shape), expected \(input.type.shape)")
+      }
+      input.buffer.store(tensor, as: input.type.dtype)
+      given.insert(name)
+      if input.rate == .prompt { isPromptDue = true }
+    }
+  }
+
+  /// Runs the function on these inputs and on those that were given before.
+  ///
+  /// - Throws: `CommandError.failure` for an input that was never given, does not exist, or has
+  ///   another shape.
+  package func run(_ tensors: [String: TensorValue] = [:]) throws -> [String: TensorValue] {
+    let begin = Clock.now()
+    defer { countRun(since: begin) }
+    try set(tensors)
+    for (name, type) in inputTypes.sorted(by: { $0.key < $1.key }) where !given.contains(name) {
+      throw CommandError.failure("input '\(name)' \(type) is missing")
+    }
+    if isPromptDue, let prompt { try run(prompt) }
+    isPromptDue = false
+    if let step { try run(step) }
+    var results: [String: TensorValue] = [:]
+    for (name, type, buffer) in loaded where resultNames.contains(name) {
+      results[name] = buffer?.load(type)
+    }
+    for part in [prompt, step].compactMap({ $0 }) {
+      for output in part.function.outputs where resultNames.contains(output.name) && memory[output.name] == nil {
+        results[output.name] = part.outputs[output.name]?.load(output.type)
+      }
+    }
+    return results
+  }
+
+  private func run(_ part: BoundFunction) throws {
+    // Weights that are packed in each step are as good as gone until the next one.
+    let reads = part.function.largeReads
+    guard isProfiling else {
+      if reads.isEmpty { return try part.run(pool: pool) }
+      return try part.run(pool: pool) { index, _ in
+        for weight in reads[index] ?? [] { self.weights.forget(weight) }
+      }
+    }
+    let launches = part.function.executable.launches
+    try part.run(pool: pool) { index, seconds in
+      for weight in reads[index] ?? [] { self.weights.forget(weight) }
+      let name = launches[index].kernel.name
+      var row =
+        self.kernelTimes[name]
+        ?? KernelTime(
+          kernel: name, work: self.compiled.work[name] ?? Work(), seconds: 0, launches: 0)
+      row.seconds += seconds
+      row.launches += 1
+      self.kernelTimes[name] = row
+    }
+  }
+
+  /// Runs the step function again on the inputs it was last given, and names the first value that is
+  /// not finite.
+  package func firstNonFinite() throws -> String? {
+    try step?.firstNonFinite(pool: pool)
+  }
+
+  /// Runs the step function again on the inputs it was last given, for timing.
+  package func rerun() throws {
+    let begin = Clock.now()
+    defer { countRun(since: begin) }
+    if let step { try run(step) }
+  }
+
+  private func countRun(since begin: Double) {
+    if isProfiling { profiled = (profiled.runs + 1, profiled.seconds + Clock.now() - begin) }
+  }
+
+  /// The profile so far, the slowest kernel first.
+  package var profile: [KernelTime] { kernelTimes.values.sorted { $0.seconds > $1.seconds } }
+
+  /// Forgets the profile so far.
+  package func resetProfile() { (kernelTimes, profiled) = ([:], (0, 0)) }
+}

@@ -1,0 +1,65 @@
+import Foundation
+import MoscFormats
+import MoscReport
+
+/// Reads and writes the safetensors files of `run`, `--latents-in` and `--trajectory`.
+package enum TensorFile {
+  /// Every tensor of a file whose elements are numbers.
+  ///
+  /// - Throws: what is wrong with the file, naming it.
+  package static func read(_ path: String) throws -> [String: TensorValue] {
+    let file = try SafetensorsFile(URL(fileURLWithPath: path))
+    var tensors: [String: TensorValue] = [:]
+    for entry in file.entries { tensors[entry.name] = TensorValue(try file.array(entry.name)) }
+    return tensors
+  }
+
+  /// One tensor of a file.
+  ///
+  /// - Throws: when it is missing, naming the nearest name.
+  package static func read(_ path: String, _ name: String) throws -> TensorValue {
+    TensorValue(try SafetensorsFile(URL(fileURLWithPath: path)).array(name))
+  }
+
+  /// The first tensor of a file that has one of the names.
+  ///
+  /// - Throws: when it has none, naming the nearest name to the first.
+  package static func read(
+    _ path: String, oneOf names: [String]
+  ) throws -> (name: String, value: TensorValue) {
+    let file = try SafetensorsFile(URL(fileURLWithPath: path))
+    let name = names.first { file[$0] != nil } ?? names[0]
+    return (name, TensorValue(try file.array(name)))
+  }
+
+  /// Writes tensors in the given order, all or nothing.
+  package static func write(
+    _ tensors: [(name: String, value: TensorValue)], metadata: [String: String] = [:],
+    to file: OutputFile
+  ) throws {
+    if file.isStandardOutput {
+      throw CommandError.usage("tensors cannot be written to standard output; give a file")
+    }
+    try SafetensorsFile.write(
+      tensors.map { ($0.name, $0.value.fileArray) }, metadata: metadata, to: file.url)
+  }
+}
+
+extension TensorValue {
+  /// The numbers of a file's tensor: integers stay integers, all floats become f32.
+  package init(_ array: HostArray) {
+    switch array.dtype {
+    case .f32, .f16, .bf16, .f64: self.init(array.shape, array.floats)
+    default:
+      self.init(array.shape, array.ints.map { Int32(clamping: $0) })
+    }
+  }
+
+  /// The tensor for a file: F32 or I64.
+  package var fileArray: HostArray {
+    switch elements {
+    case .floats(let values): HostArray(values, shape: shape)
+    case .ints(let values): HostArray(values.map(Int64.init), shape: shape)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import MoscFormats
+import MoscIR
+import MoscReport
+
+/// What the `weights` declarations of a module stand for.
+package struct WeightFiles: Sendable {
+  private let sources: [String: any WeightSource]
+
+  /// - Parameter sources: mapped files and stores by declaration.
+  package init(_ sources: [String: any WeightSource]) { self.sources = sources }
+
+  /// Opens the files that a module declares.
+  ///
+  /// - Parameter folder: what relative paths start from.
+  package init(_ module: Module, relativeTo folder: URL) throws {
+    var sources: [String: any WeightSource] = [:]
+    for declaration in module.weights {
+      sources[declaration.name] = try SafetensorsFile(
+        URL(fileURLWithPath: declaration.path, relativeTo: folder).absoluteURL)
+    }
+    self.sources = sources
+  }
+
+  /// The memory of a weight as it lies in its file.
+  ///
+  /// - Throws: when the file has no such tensor, or one of another type.
+  package func memory(of weight: Param) throws -> UnsafeRawBufferPointer {
+    guard let source = sources[weight.source] else {
+      throw CommandError.failure("no file is declared for weights '@\(weight.source)'")
+    }
+    guard let tensor = source.weight(weight.name) else {
+      let nearest = NearestName.suggest(weight.name, in: source.names)
+      throw FormatError(
+        source.place, "tensor \"\(weight.name)\"",
+        "not in the file" + (nearest.map { "; the nearest name is \"\($0)\"" } ?? ""))
+    }
+    guard tensor.shape == weight.type.shape, tensor.dtype == ElementType(weight.type.dtype) else {
+      throw FormatError(
+        source.place, "tensor \"\(weight.name)\"",
+        "is \(tensor.dtype.rawValue)\(tensor.shape), the program expects \(weight.type)")
+    }
+    return tensor.bytes
+  }
+
+  /// What tells the numbers of a weight from any others, in other runs, too; nil if nothing does.
+  package func identity(of weight: Param) -> String? {
+    sources[weight.source]?.identity.map { "\($0) \(weight.name) \(weight.type)" }
+  }
+
+  /// Lets the system take back the pages of a weight that will not be read again soon.
+  package func forget(_ weight: Param) { sources[weight.source]?.dropPages(of: weight.name) }
+}
+
+extension ElementType {
+  /// The safetensors spelling of an IR element type.
+  package init(_ dtype: DType) {
+    switch dtype {
+    case .f32: self = .f32
+    case .f16: self = .f16
+    case .bf16: self = .bf16
+    case .i32: self = .i32
+    // No tensor of a file is q8: it is made by `quantise` and `pack`.
+    case .u8, .q8: self = .u8
+    case .i8: self = .i8
+    }
+  }
+}

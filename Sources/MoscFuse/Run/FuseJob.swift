@@ -1,0 +1,98 @@
+import Foundation
+import MoscEngine
+import MoscFormats
+import MoscNetworks
+import MoscReport
+
+/// `mosc fuse`: makes one change of the model out of several concepts.
+package struct FuseJob {
+  package let request: FuseRequest
+  package let reporter: Reporter
+
+  package init(_ request: FuseRequest, _ reporter: Reporter) {
+    self.request = request
+    self.reporter = reporter
+  }
+
+  package func run() throws {
+    try request.check()
+    let output = try OutputFile(request.output)
+    let reportFile = try request.report.map { try OutputFile($0) }
+    let sheet = try request.sheet.map { try OutputFile($0) }
+    let base = try ModelComponents.open(request.model.path)
+    try ModelComponents.verify(base)
+    let plan = try FusionPlan(request, base, output)
+    for note in plan.concepts.notes { reporter.warn(note) }
+    reporter.info(
+      "fusing \(plan.list.count) concepts in \(plan.layers.solved.count) layers: "
+        + plan.list.map(\.name).joined(separator: ", "))
+    var report = FusionReport()
+    report.notes = plan.concepts.notes
+    let fused: [AdapterFile.Layer]
+    if request.method == .solve {
+      fused = try solved(plan, &report)
+    } else {
+      fused = try merged(plan)
+    }
+    let words = plan.list.flatMap(\.file.words)
+    try FusedFile.write(
+      fused, words, title: Self.title(output.path), metadata: plan.lineage, to: output.url)
+    reporter.info(
+      "\(output.path): \(fused.count) layers, rank up to \(fused.map(\.rank).max() ?? 0), "
+        + "\(words.count) words")
+    if let folder = request.fullModel {
+      try FullModelWriter(base: base, layers: fused, words: words)
+        .write(to: URL(fileURLWithPath: folder))
+      reporter.info("\(folder): the whole model")
+    }
+    for line in report.summary { reporter.info(line) }
+    if let reportFile {
+      try reportFile.write("\(report.json(plan.settingsValue))\n")
+    }
+    if let sheet {
+      try FusionSheet(plan, request, reporter).write(to: sheet)
+    }
+    plan.finish()
+    if let limit = request.failAbove, let worst = report.worst, !(worst.residual <= limit) {
+      throw CommandError(
+        .strictness,
+        "the residual of '\(worst.concept)' in layer '\(worst.layer)' is \(worst.residual), more "
+          + "than --fail-above \(limit)")
+    }
+  }
+
+  private static func title(_ path: String) -> String {
+    URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+  }
+
+  // MARK: Least squares
+
+  private func solved(
+    _ plan: FusionPlan, _ report: inout FusionReport
+  ) throws -> [AdapterFile.Layer] {
+    let compiler = try Compiler(
+      request.compiler, precision: request.model.precision, reporter)
+    let run = FusionRun(plan, compiler, request)
+    let layers = request.matchesMixOfShow ? try run.chained(&report) : try run.independent(&report)
+    report.layers = layers
+    return layers.map(\.adapter)
+      + plan.layers.summed.compactMap { PlainMerge.sum($0, plan.list) }
+  }
+
+  // MARK: Plain merges
+
+  private func merged(_ plan: FusionPlan) throws -> [AdapterFile.Layer] {
+    LinearAlgebra.useOneThread()
+    let all = plan.layers.solved + plan.layers.summed
+    let largest = plan.list.flatMap { $0.file.layers.map(\.rank) }.max() ?? 1
+    return try all.compactMap { layer in
+      switch request.method {
+      case .svd:
+        try PlainMerge.resized(layer, plan.list, rank: request.rank ?? largest)
+      case .weighted:
+        PlainMerge.sum(layer, plan.list, factor: 1 / Double(plan.list.count))
+      case .concat, .solve: PlainMerge.sum(layer, plan.list)
+      }
+    }
+  }
+}

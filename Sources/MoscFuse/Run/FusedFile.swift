@@ -1,0 +1,33 @@
+import Foundation
+import MoscEngine
+import MoscFormats
+
+/// Writes concept files of fusion with the metadata that kohya's tools and ModelSpec readers look for.
+enum FusedFile {
+  /// Writes layers in the order of their keys, then the words in theirs.
+  ///
+  /// - Parameter metadata: further entries.
+  static func write(
+    _ layers: [AdapterFile.Layer], _ words: [AdapterFile.Word], title: String,
+    metadata: [String: String] = [:], to url: URL
+  ) throws {
+    let ordered = layers.sorted { ($0.network.rawValue, $0.key) < ($1.network.rawValue, $1.key) }
+    var entries = [
+      "mosc.version": Version.text,
+      "ss_network_module": "networks.lora",
+      "ss_network_dim": "\(layers.map(\.rank).max() ?? 0)",
+      "ss_network_alpha": "\(layers.map { $0.scale * Float($0.rank) }.max() ?? 0)",
+      "ss_base_model_version": "sd_v1",
+      "ss_output_name": title,
+      "modelspec.sai_model_spec": "1.0.1",
+      "modelspec.architecture": "stable-diffusion-v1/lora",
+      "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
+      "modelspec.title": title,
+    ]
+    if !words.isEmpty {
+      entries["modelspec.trigger_phrase"] = words.map(\.text).joined(separator: " ")
+    }
+    entries.merge(metadata) { $1 }
+    try ConceptFile.write(ordered, words, metadata: entries, to: url)
+  }
+}

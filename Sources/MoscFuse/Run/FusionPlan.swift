@@ -1,0 +1,145 @@
+import Foundation
+import MoscEngine
+import MoscFormats
+import MoscIR
+import MoscModel
+import MoscNetworks
+import MoscReport
+
+/// A fusion, checked before any heavy work.
+struct FusionPlan {
+  let base: DiffusersModel
+  let concepts: FusionConcepts
+  let layers: FusionLayers
+  let settings: StatisticsCollector.Settings
+  /// Initial latents of the concepts' pictures; empty for random ones.
+  let latents: [TensorValue]
+  /// Where statistics are.
+  let folder: StatisticsFolder?
+  /// The base model's fingerprint.
+  let fingerprint: String
+  private let request: FuseRequest
+  private let isTemporary: Bool
+
+  /// The concepts in order.
+  var list: [FusionConcept] { concepts.list }
+
+  init(_ request: FuseRequest, _ base: DiffusersModel, _ output: OutputFile) throws {
+    self.request = request
+    self.base = base
+    fingerprint = try base.fingerprint()
+    isTemporary = request.statistics == nil
+    let place = request.statistics ?? "\(output.path).fusing"
+    let folder = request.method == .solve ? StatisticsFolder(URL(fileURLWithPath: place)) : nil
+    self.folder = folder
+    var concepts = FusionConcepts(
+      base, allowsUnmatched: request.model.adapters.allowsUnmatched)
+    if request.inputs.isEmpty, let folder {
+      for concept in try folder.concepts(of: fingerprint) { try concepts.add(concept) }
+      for name in request.removed { try concepts.remove(name) }
+      for text in request.reweighed { try concepts.reweigh(text) }
+      for argument in request.added { try concepts.add(argument: argument) }
+    } else {
+      for argument in request.inputs { try concepts.add(argument: argument) }
+    }
+    guard !concepts.list.isEmpty else {
+      throw CommandError.usage("no concept is left to fuse")
+    }
+    self.concepts = concepts
+    layers = try FusionLayers(concepts.list, base)
+    let vae = try base.vae().config
+    let side = try request.size ?? (base.unet().config.sampleSize ?? 64) * vae.downsampling
+    guard side % vae.downsampling == 0 else {
+      throw CommandError.usage("--size \(side): expected a multiple of \(vae.downsampling)")
+    }
+    settings = StatisticsCollector.Settings(
+      latentSize: side / vae.downsampling, steps: request.steps, seed: request.seed,
+      matchesMixOfShow: request.matchesMixOfShow)
+    latents = try Self.latents(
+      request.latentsIn, concepts.list.count,
+      [1, vae.latentChannels, settings.latentSize, settings.latentSize])
+    try folder?.prepare()
+  }
+
+  private static func latents(
+    _ path: String?, _ count: Int, _ shape: [Int]
+  ) throws -> [TensorValue] {
+    guard let path else { return [] }
+    return try (0..<count).map { index in
+      let value = try TensorFile.read(path, "init_latents.\(index)")
+      guard value.shape == shape else {
+        throw FormatError(
+          path, "tensor \"init_latents.\(index)\"",
+          "has shape \(value.shape), expected \(shape)")
+      }
+      if let bad = value.floats.first(where: { !$0.isFinite }) {
+        throw FormatError(
+          path, "tensor \"init_latents.\(index)\"", "holds \(bad), expected numbers")
+      }
+      return value
+    }
+  }
+
+  /// Everything that the statistics of a concept and stage depend on.
+  ///
+  /// - Parameter context: what else they depend on when stages follow each other.
+  func key(
+    _ concept: FusionConcept, _ stage: FusionLayer.Stage, precision: String, context: String = ""
+  ) -> String {
+    let number = list.firstIndex { $0.name == concept.name } ?? 0
+    let initial = latents.isEmpty ? "" : "\(latents[number].floats.hashOfBits)"
+    let parts = [
+      fingerprint, concept.digest, concept.prompt, stage.rawValue, precision, context, initial,
+      "\(concept.measured.textEncoder) \(concept.measured.unet)",
+      stage == .spatial
+        ? "\(settings.latentSize) \(settings.steps) \(settings.seed) \(settings.matchesMixOfShow)"
+        : "",
+    ]
+    return FileHash.sha256(Data(parts.joined(separator: "\n").utf8))
+  }
+
+  /// Lets go of statistics that nobody asked to keep.
+  func finish() {
+    if isTemporary, let folder { try? FileManager.default.removeItem(at: folder.url) }
+  }
+
+  /// The settings and concepts as the report has them.
+  var settingsValue: JSONValue {
+    .object([
+      .init("method", .string(request.method.rawValue)),
+      .init("solver", .string(request.chosenSolver.rawValue)),
+      .init("textenc_iters", .int(request.textIterations)),
+      .init("unet_iters", .int(request.unetIterations)),
+      .init("latent_size", .int(settings.latentSize)), .init("steps", .int(settings.steps)),
+      .init("seed", .int(Int(clamping: settings.seed))),
+      .init("compat", request.matchesMixOfShow ? .string("mix-of-show") : .null),
+      .init("base", .string(fingerprint)),
+      .init(
+        "concepts",
+        .array(
+          list.map { concept in
+            .object([
+              .init("name", .string(concept.name)), .init("sha256", .string(concept.digest)),
+              .init("text_encoder", .double(Double(concept.strength.textEncoder))),
+              .init("unet", .double(Double(concept.strength.unet))),
+              .init("words", .array(concept.file.words.map { .string($0.text) })),
+            ])
+          })),
+    ])
+  }
+
+  /// The metadata that tells where a fused file comes from.
+  var lineage: [String: String] {
+    [
+      "mosc": JSONValue.object([.init("fusion", settingsValue)]).description,
+      "modelspec.merged_from": list.map(\.name).joined(separator: ", "),
+    ]
+  }
+}
+
+extension [Float] {
+  /// A hash of the exact numbers.
+  fileprivate var hashOfBits: String {
+    FileHash.sha256(Data(withUnsafeBytes { Array<UInt8>($0) }))
+  }
+}

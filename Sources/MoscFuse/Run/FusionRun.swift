@@ -1,0 +1,157 @@
+import Foundation
+import MoscEngine
+import MoscFormats
+import MoscIR
+import MoscModel
+import MoscReport
+
+/// Gathers statistics where they are not there yet, and solves the layers.
+struct FusionRun {
+  let plan: FusionPlan
+  let compiler: Compiler
+  let request: FuseRequest
+  private let collector: StatisticsCollector
+
+  init(_ plan: FusionPlan, _ compiler: Compiler, _ request: FuseRequest) {
+    self.plan = plan
+    self.compiler = compiler
+    self.request = request
+    collector = StatisticsCollector(
+      compiler: compiler, layers: plan.layers, settings: plan.settings)
+  }
+
+  /// Each concept is measured on the model that it alone changes, so that its statistics do not
+  /// depend on the others.
+  func independent(_ report: inout FusionReport) throws -> [FusedLayer] {
+    guard let folder = plan.folder else { return [] }
+    var sources: [FusionLayer.Stage: [StageSolver.Source]] = [:]
+    for (number, concept) in plan.list.enumerated() {
+      let model = try adapted([(concept.file, concept.measured)])
+      try report.measure("statistics of \(concept.name)") { _ in
+        for stage in FusionLayer.Stage.allCases where !plan.layers[stage].isEmpty {
+          let file = try statistics(concept, stage, folder) {
+            try collect(concept, number, stage, model)
+          }
+          sources[stage, default: []].append((concept, file))
+        }
+      }
+    }
+    if request.statistics != nil { try folder.keep(plan.list, of: plan.fingerprint) }
+    return try report.measure("solving") { _ in
+      try FusionLayer.Stage.allCases.flatMap { stage in
+        try solve(stage, sources[stage] ?? [])
+      }
+    }
+  }
+
+  /// Each stage is measured on the fused stages before it, as the reference does.
+  func chained(_ report: inout FusionReport) throws -> [FusedLayer] {
+    guard let folder = plan.folder else { return [] }
+    var result: [FusedLayer] = []
+    // The stages depend on every concept and on how the stages before were solved.
+    let all = plan.list.map { "\($0.digest) \($0.strength)" }.joined(separator: "\n")
+    let context = "\(all)\n\(request.chosenSolver.rawValue) \(request.textIterations)"
+    for stage in FusionLayer.Stage.allCases where !plan.layers[stage].isEmpty {
+      var sources: [StageSolver.Source] = []
+      try report.measure("statistics of stage \(stage.rawValue)") { _ in
+        for (number, concept) in plan.list.enumerated() {
+          let file = try statistics(
+            concept, stage, folder, context: stage == .text ? "chain" : context
+          ) {
+            try collect(concept, number, stage, try model(for: concept, stage, after: result))
+          }
+          sources.append((concept, file))
+        }
+      }
+      result += try report.measure("solving stage \(stage.rawValue)") { _ in
+        try solve(stage, sources)
+      }
+    }
+    return result
+  }
+
+  /// The base with the fused stages so far and what the concept changes in this one.
+  private func model(
+    for concept: FusionConcept, _ stage: FusionLayer.Stage, after fused: [FusedLayer]
+  ) throws -> DiffusersModel {
+    var files: [(AdapterFile, AdapterStrength)] = []
+    let own: AdapterFile
+    switch stage {
+    case .text: own = concept.file { $0.network == .textEncoder }
+    case .crossAttention: own = concept.file { _ in false }
+    case .spatial:
+      let keys = Set(plan.layers[.crossAttention].map(\.key))
+      own = concept.file { $0.network == .unet && !keys.contains($0.key) }
+    }
+    if !fused.isEmpty {
+      let layers = fused.map(\.adapter)
+      files.append(
+        (AdapterFile(path: "the fused layers", layers: layers, words: []), AdapterStrength()))
+    }
+    files.append((own, concept.strength))
+    return try adapted(files)
+  }
+
+  private func adapted(
+    _ files: [(AdapterFile, AdapterStrength)]
+  ) throws -> DiffusersModel {
+    var model = plan.base
+    model.adapters = try AdapterSet(files, plan.base)
+    return model
+  }
+
+  private func collect(
+    _ concept: FusionConcept, _ number: Int, _ stage: FusionLayer.Stage, _ model: DiffusersModel
+  ) throws -> ConceptMoments {
+    switch stage {
+    case .text: return try collector.text(concept, model)
+    case .crossAttention: return try collector.crossAttention(concept, model)
+    case .spatial:
+      let initial = plan.latents.isEmpty ? nil : plan.latents[number]
+      return try collector.spatial(concept, model, latents: initial)
+    }
+  }
+
+  /// The statistics of a concept and stage, gathered now unless they are there already.
+  private func statistics(
+    _ concept: FusionConcept, _ stage: FusionLayer.Stage, _ folder: StatisticsFolder,
+    context: String = "", _ gather: () throws -> ConceptMoments
+  ) throws -> StatisticsFile {
+    let key = plan.key(
+      concept, stage, precision: compiler.target.precision.rawValue, context: context)
+    let url = folder.moments(concept, stage)
+    if let file = try StatisticsFile(url, key: key),
+      request.inputs.isEmpty || plan.layers[stage].allSatisfy(file.holds)
+    {
+      reporter.detail("\(concept.name), \(stage.rawValue): statistics are there already")
+      for layer in plan.layers[stage] where !file.holds(layer) {
+        reporter.detail("\(concept.name) was not measured in layer '\(layer.id)'")
+      }
+      return file
+    }
+    let moments = try gather()
+    guard moments.isFinite else {
+      throw CommandError.failure(
+        "running '\(concept.name)' gave numbers that are not finite; its strengths may be too large")
+    }
+    try StatisticsFile.write(moments, key: key, to: url)
+    guard let file = try StatisticsFile(url, key: key) else {
+      throw CommandError.failure("'\(url.path)' cannot be read back")
+    }
+    return file
+  }
+
+  private func solve(
+    _ stage: FusionLayer.Stage, _ sources: [StageSolver.Source]
+  ) throws -> [FusedLayer] {
+    let solver = StageSolver(
+      solver: request.chosenSolver,
+      iterations: stage == .spatial ? request.unetIterations : request.textIterations,
+      threads: compiler.target.threads)
+    return try reporter.phase(.run, "solving \(stage.rawValue)") {
+      try solver.solve(plan.layers[stage], sources, reporter)
+    }
+  }
+
+  private var reporter: Reporter { compiler.reporter }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import MoscFormats
+import MoscIR
+import MoscModel
+import MoscReport
+
+/// A folder that keeps concepts with their statistics, so that a later fusion need not run the
+/// networks again; also where an interrupted fusion finds what was done.
+///
+/// `fusion.json` lists the concepts in order with their strengths and what the statistics depend on;
+/// `NAME.safetensors` is the concept, `NAME.STAGE.moments` its statistics.
+struct StatisticsFolder {
+  let url: URL
+  private static let manifest = "fusion.json"
+  private static let version = 1
+
+  init(_ url: URL) { self.url = url }
+
+  /// Makes the folder when it is not there.
+  func prepare() throws {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) {
+      guard isFolder.boolValue else {
+        throw CommandError.failure("'\(url.path)' is a file, expected a folder for statistics")
+      }
+      return
+    }
+    do {
+      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    } catch {
+      throw CommandError.failure("cannot make the folder '\(url.path)': \(error.plainDescription)")
+    }
+  }
+
+  /// Where the statistics of a concept and stage are.
+  func moments(_ concept: FusionConcept, _ stage: FusionLayer.Stage) -> URL {
+    url.appending(path: "\(Self.fileName(concept.name)).\(stage.rawValue).moments")
+  }
+
+  private func file(_ name: String) -> URL {
+    url.appending(path: "\(Self.fileName(name)).safetensors")
+  }
+
+  /// Names may hold characters that file names may not.
+  private static func fileName(_ name: String) -> String {
+    String(name.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
+  }
+
+  /// The concepts that the folder keeps.
+  ///
+  /// - Throws: when the folder keeps none, or those of another model.
+  func concepts(of model: String) throws -> [FusionConcept] {
+    let path = url.appending(path: Self.manifest)
+    guard FileManager.default.fileExists(atPath: path.path) else {
+      throw CommandError.failure(
+        "'\(url.path)' keeps no concepts; fuse some with --stats '\(url.path)' first")
+    }
+    let object = try JSONObject(contentsOf: path)
+    guard try object.int("version") == Self.version else {
+      throw object.error("version", "expected \(Self.version)")
+    }
+    guard try object.string("model") == model else {
+      throw object.error("model", "the statistics were made with another base model")
+    }
+    guard let entries = object["concepts"]?.array else {
+      throw object.error("concepts", "expected a list")
+    }
+    return try entries.map { entry in
+      guard let name = entry["name"]?.string, let prompt = entry["prompt"]?.string,
+        let digest = entry["sha256"]?.string, let strength = Self.strength(entry["strength"]),
+        let measured = Self.strength(entry["measured"])
+      else { throw object.error("concepts", "found \(entry)") }
+      return try FusionConcept(
+        path: file(name).path, strength: strength, calling: prompt, digest: digest,
+        measured: measured, name: name)
+    }
+  }
+
+  /// Keeps the concepts, and lets go of files of concepts that are no longer among them.
+  func keep(_ concepts: [FusionConcept], of model: String) throws {
+    for concept in concepts where concept.file.path != file(concept.name).path {
+      try FusedFile.write(
+        concept.file.layers, concept.file.words, title: concept.name, to: file(concept.name))
+    }
+    let entries = concepts.map { concept in
+      JSONValue.object([
+        .init("name", .string(concept.name)), .init("prompt", .string(concept.prompt)),
+        .init("sha256", .string(concept.digest)),
+        .init("strength", Self.value(concept.strength)),
+        .init("measured", Self.value(concept.measured)),
+      ])
+    }
+    let value = JSONValue.object([
+      .init("version", .int(Self.version)), .init("model", .string(model)),
+      .init("concepts", .array(entries)),
+    ])
+    try AtomicFile.write(
+      Data("\(value)\n".utf8), to: url.appending(path: Self.manifest))
+  }
+
+  private static func strength(_ value: JSONValue?) -> AdapterStrength? {
+    guard let text = value?["text_encoder"]?.double, let unet = value?["unet"]?.double else {
+      return nil
+    }
+    return AdapterStrength(textEncoder: Float(text), unet: Float(unet))
+  }
+
+  private static func value(_ strength: AdapterStrength) -> JSONValue {
+    .object([
+      .init("text_encoder", .double(Double(strength.textEncoder))),
+      .init("unet", .double(Double(strength.unet))),
+    ])
+  }
+}
+
+extension DiffusersModel {
+  /// What tells one base model from another: sizes and tables of its weights files, and samples of
+  /// their content.
+  func fingerprint() throws -> String {
+    var data = Data()
+    for component in [Component.textEncoder, .unet] {
+      for file in try files(component).files {
+        data.append(Data("\(component.rawValue) \(file.entries.count)\n".utf8))
+        for entry in file.entries {
+          data.append(Data("\(entry.name) \(entry.dtype.rawValue) \(entry.shape)\n".utf8))
+          let bytes = file.bytes(of: entry)
+          data.append(contentsOf: bytes.prefix(64))
+          data.append(contentsOf: bytes.suffix(64))
+          file.dropPages(of: entry)
+        }
+      }
+    }
+    return FileHash.sha256(data)
+  }
+}

@@ -1,0 +1,94 @@
+import MoscFormats
+
+/// Pictures in rows and columns on white, with titles; each column as wide as its widest picture.
+package struct ImageGrid: Sendable {
+  /// A row of RGB pictures.
+  package struct Row: Sendable {
+    package var title: String
+    package var pictures: [PixelImage]
+
+    package init(_ title: String = "", _ pictures: [PixelImage]) {
+      self.title = title
+      self.pictures = pictures
+    }
+  }
+
+  private let rows: [Row]
+  private let columnTitles: [String]
+  private let title: String
+  private let gap: Int
+  private let textScale: Int
+
+  /// - Parameters:
+  ///   - rows: rows may differ in length.
+  ///   - columns: titles above the columns.
+  ///   - title: what stands above everything.
+  ///   - gap: pixels between pictures.
+  ///   - textScale: pixels for a pixel of the font.
+  /// - Throws: `FormatError` without any picture.
+  package init(
+    _ rows: [Row], columns: [String] = [], title: String = "", gap: Int = 4, textScale: Int = 1
+  ) throws(FormatError) {
+    guard rows.contains(where: { !$0.pictures.isEmpty }) else {
+      throw FormatError("a grid", nil, "has no pictures")
+    }
+    self.rows = rows
+    columnTitles = columns
+    self.title = title
+    self.gap = gap
+    self.textScale = textScale
+  }
+
+  /// The whole.
+  package var image: PixelImage {
+    let columns = max(rows.map(\.pictures.count).max() ?? 0, columnTitles.count)
+    let widths = (0..<columns).map { column in
+      rows.compactMap {
+        $0.pictures.indices.contains(column) ? $0.pictures[column].width : nil
+      }.reduce(columnTitles.indices.contains(column) ? width(columnTitles[column]) : 0, max)
+    }
+    let heights = rows.map { row in
+      row.pictures.map(\.height).reduce(row.title.isEmpty ? 0 : line, max)
+    }
+    let margin = rows.map { width($0.title) }.max() ?? 0
+    let left = gap + (margin > 0 ? margin + 2 * gap : 0)
+    let head = (title.isEmpty ? 0 : line + 2 * gap) + (columnTitles.isEmpty ? 0 : line + gap)
+    let whole = max(widths.reduce(left) { $0 + $1 + gap }, 2 * gap + width(title))
+    let height = heights.reduce(gap + head) { $0 + $1 + gap }
+    var result = PixelImage(
+      width: whole, height: height, pixels: [UInt8](repeating: 255, count: whole * height * 3))
+    result.draw(title, left: gap, top: gap, scale: textScale)
+    var x = left
+    for (text, width) in zip(columnTitles, widths) {
+      result.draw(text, left: x, top: head - line, scale: textScale)
+      x += width + gap
+    }
+    var top = gap + head
+    for (row, height) in zip(rows, heights) {
+      result.draw(row.title, left: gap, top: top + (height - line) / 2, scale: textScale)
+      x = left
+      for (picture, width) in zip(row.pictures, widths) {
+        result.place(picture.rgb, left: x, top: top)
+        x += width + gap
+      }
+      top += height + gap
+    }
+    return result
+  }
+
+  private var line: Int { PixelFont.height * textScale }
+
+  private func width(_ text: String) -> Int { PixelFont.width(text) * textScale }
+}
+
+extension PixelImage {
+  /// Copies an RGB picture that fits onto this one.
+  fileprivate mutating func place(_ picture: PixelImage, left: Int, top: Int) {
+    for y in 0..<picture.height {
+      let from = y * picture.width * 3
+      let to = ((top + y) * width + left) * 3
+      pixels.replaceSubrange(
+        to..<to + picture.width * 3, with: picture.pixels[from..<from + picture.width * 3])
+    }
+  }
+}

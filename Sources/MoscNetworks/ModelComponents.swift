@@ -1,0 +1,86 @@
+import Foundation
+import MoscDiffusion
+import MoscEngine
+import MoscFormats
+import MoscIR
+import MoscModel
+
+/// Opens models and makes programs of their networks.
+package struct ModelComponents {
+  package let model: DiffusersModel
+  package let compiler: Compiler
+
+  /// - Throws: what is wrong with the folder, naming it.
+  package init(_ options: ModelOptions, _ compiler: Compiler) throws {
+    model = try Self.open(options)
+    self.compiler = compiler
+    compiler.reporter.report(model.adapters)
+  }
+
+  package init(_ model: DiffusersModel, _ compiler: Compiler) {
+    self.model = model
+    self.compiler = compiler
+  }
+
+  /// The model folder at a path, the embedded model for nil.
+  package static func open(_ path: String?) throws -> DiffusersModel {
+    guard let path else { return try .embedded() }
+    return try DiffusersModel(folder: URL(fileURLWithPath: path))
+  }
+
+  /// Checks that the config and the tensors of every network fit each other.
+  package static func verify(_ model: DiffusersModel) throws {
+    for component in DiffusersModel.Component.allCases {
+      var checkpoint = try model.checkpoint(component, try model.files(component))
+      try model.verify(component, &checkpoint)
+    }
+  }
+
+  /// Compiles a function of the model and packs its weights.
+  package func program(_ function: ModelFunction) throws -> Program {
+    let source = try model.program(function)
+    let compiled = try compiler.suited(to: function)
+      .compile(source.module, function: source.function.name)
+    return try Program(
+      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: compiler.reporter,
+      packed: compiler.packedWeights)
+  }
+
+  /// Runs a function of the model with the reference evaluator.
+  package func evaluate(
+    _ function: ModelFunction, _ inputs: [String: TensorValue]
+  ) throws -> [String: TensorValue] {
+    let source = try model.program(function)
+    return try ReferenceRun(source.module, WeightFiles(source)).run(source.function.name, inputs)
+  }
+}
+
+extension WeightFiles {
+  /// The mapped files of a model's part.
+  package init(_ program: ModelProgram) {
+    var sources = program.additions
+    for (declaration, file) in zip(program.files.declarations, program.files.files) {
+      sources[declaration.name] = file
+    }
+    self.init(sources)
+  }
+}
+
+extension SchedulerConfig {
+  /// The configuration in a model's folder; the defaults of diffusers when it has none.
+  package init(of model: DiffusersModel) throws {
+    guard FileManager.default.fileExists(atPath: model.schedulerConfig.path) else {
+      self.init()
+      return
+    }
+    try self.init(JSONObject(contentsOf: model.schedulerConfig))
+  }
+}
+
+extension DiffusersModel {
+  /// The side of the pictures that the model was trained on, in pixels.
+  package func trainedSize() throws -> Int {
+    let vae = try vae().config
+    return try unet().config.sampleSize.map { $0 * vae.downsampling } ?? vae.sampleSize ?? 512
+  }
+}

@@ -1,0 +1,41 @@
+/// How a command ends, as the shell sees it.
+package enum ExitStatus: Int32, Sendable {
+  case success = 0
+  /// The work could not be done: a bad file, no memory, a full disk.
+  case failure = 1
+  /// The command line itself is wrong.
+  case usage = 2
+  /// Something was strictly forbidden: unmatched tensors, a budget exceeded.
+  case strictness = 3
+  /// Ctrl-C.
+  case interrupted = 130
+}
+
+/// A failure that ends a command: one clear sentence and the exit status.
+package struct CommandError: Error, Hashable, Sendable, CustomStringConvertible {
+  package var status: ExitStatus
+  package var message: String
+
+  package init(_ status: ExitStatus, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+
+  /// The command line is wrong.
+  package static func usage(_ message: String) -> CommandError { CommandError(.usage, message) }
+
+  /// The work could not be done.
+  package static func failure(_ message: String) -> CommandError { CommandError(.failure, message) }
+
+  /// The user pressed Ctrl-C.
+  package static let interrupted = CommandError(.interrupted, "interrupted")
+
+  package var description: String { message }
+}
+
+extension ExitStatus {
+  /// The status that an error of any library of mosc ends the command with.
+  package init(_ error: any Error) {
+    self = (error as? CommandError)?.status ?? .failure
+  }
+}

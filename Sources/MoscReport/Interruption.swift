@@ -1,0 +1,32 @@
+import Foundation
+import Synchronization
+
+/// Ctrl-C as a flag that long work looks at between steps, so that no file is left half written.
+package enum Interruption {
+  private static let flag = Atomic<Bool>(false)
+
+  /// Whether Ctrl-C was pressed.
+  package static var isRequested: Bool { flag.load(ordering: .relaxed) }
+
+  /// Ends the work with exit status 130 when Ctrl-C was pressed.
+  package static func check() throws {
+    if isRequested { throw CommandError.interrupted }
+  }
+
+  /// Starts listening; the second Ctrl-C ends the process at once.
+  package static func listen() {
+    let handler: @convention(c) (Int32) -> Void = { _ in
+      if Interruption.flag.exchange(true, ordering: .relaxed) { _exit(ExitStatus.interrupted.rawValue) }
+    }
+    // A parent may have left the signal blocked.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    sigaddset(&signals, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    signal(SIGINT, handler)
+    signal(SIGTERM, handler)
+    // A closed pipe is reported by the failing write.
+    signal(SIGPIPE, SIG_IGN)
+  }
+}

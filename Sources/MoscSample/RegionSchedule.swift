@@ -1,0 +1,78 @@
+import MoscDiffusion
+import MoscEngine
+import MoscModel
+import MoscReport
+
+/// The coverage tensors of every step: they change where a region begins or ends to act.
+package struct RegionSchedule {
+  private let plan: SamplePlan
+  private let resolutions: [(height: Int, width: Int)]
+  /// Regions that cover nothing at some resolution.
+  package let warnings: [String]
+
+  /// - Throws: when a region has no effect at any resolution or step.
+  package init(_ plan: SamplePlan) throws {
+    self.plan = plan
+    guard !plan.regions.isEmpty else {
+      resolutions = []
+      warnings = []
+      return
+    }
+    resolutions = try plan.model.unet().config.attentionResolutions(
+      height: plan.latentHeight, width: plan.latentWidth)
+    let all = [Bool](repeating: true, count: plan.regions.count)
+    var missing: [Int: [String]] = [:]
+    for (height, width) in resolutions {
+      let coverage = Self.coverage(plan, all, height, width)
+      for index in coverage.empty { missing[index, default: []].append("\(width)x\(height)") }
+    }
+    let steps = plan.request.steps
+    var warnings: [String] = []
+    for (index, region) in plan.regions.enumerated() {
+      let places = missing[index] ?? []
+      if places.count == resolutions.count || region.weight <= 0 {
+        throw CommandError.usage(
+          "\(region.name) has no effect: "
+            + (region.weight <= 0
+              ? "its weight is 0" : "it covers no cell at any resolution (\(places.joined(separator: ", ")))"))
+      }
+      if !(0..<steps).contains(where: { region.acts(step: $0, of: steps) }) {
+        throw CommandError.usage(
+          "\(region.name) has no effect: none of the \(steps) steps is between "
+            + "\(region.steps.lowerBound) and \(region.steps.upperBound)")
+      }
+      if !places.isEmpty {
+        warnings.append(
+          "\(region.name) covers no cell at resolution \(places.joined(separator: ", ")): "
+            + "the picture's prompt acts there")
+      }
+    }
+    self.warnings = warnings
+  }
+
+  /// Which regions act at a step.
+  private func active(_ step: Int) -> [Bool] {
+    plan.regions.map { $0.acts(step: step, of: plan.request.steps) }
+  }
+
+  /// The coverage inputs of a step that differ from those of the step before; all at the first.
+  package func inputs(changingAt step: Int) -> [String: TensorValue] {
+    let active = active(step)
+    if step > 0, active == self.active(step - 1) { return [:] }
+    var result: [String: TensorValue] = [:]
+    for (height, width) in resolutions {
+      let coverage = Self.coverage(plan, active, height, width)
+      result[UNet.coverageName(height, width)] = TensorValue(
+        [plan.regions.count + 1, height * width], coverage.shares)
+    }
+    return result
+  }
+
+  private static func coverage(
+    _ plan: SamplePlan, _ active: [Bool], _ height: Int, _ width: Int
+  ) -> RegionCoverage {
+    RegionCoverage(
+      plan.regions, active: active, height: height, width: width, pictureWidth: plan.width,
+      rounding: plan.rounding)
+  }
+}

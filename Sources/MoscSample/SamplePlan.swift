@@ -1,0 +1,247 @@
+import Foundation
+import MoscDiffusion
+import MoscEngine
+import MoscModel
+import MoscNetworks
+import MoscRandom
+import MoscReport
+
+/// A request of `mosc sample`, checked before any heavy work.
+package struct SamplePlan: Sendable {
+  /// One picture to draw.
+  package struct Picture: Sendable {
+    package var prompt: String
+    package var seed: UInt64
+    /// Its place among all pictures, from 1.
+    package var number: Int
+  }
+
+  package let request: SampleRequest
+  package let model: DiffusersModel
+  package let sampler: SamplerName
+  package let schedule: SchedulerConfig
+  package let randomSource: RandomSourceKind
+  package let width: Int
+  package let height: Int
+  /// Pixels per latent.
+  package let factor: Int
+  package let latentChannels: Int
+  /// What latents are divided by before the decoder.
+  package let scalingFactor: Float
+  /// Pictures that are drawn together; they share a prompt.
+  package let batches: [[Picture]]
+  /// Parts of the picture with prompts of their own.
+  package let regions: [Region]
+  /// Images that say where things are.
+  package let conditions: SpatialConditions
+  /// The given initial latents, `[n,c,h,w]`.
+  package let initialLatents: TensorValue?
+  package let trajectory: OutputFile?
+
+  /// The number of pictures.
+  package var count: Int { batches.reduce(0) { $0 + $1.count } }
+
+  /// Every text that a network reads.
+  package var texts: Set<String> {
+    let prompts = batches.flatMap { $0.map(\.prompt) } + regions.map(\.prompt)
+    return Set(prompts + (usesGuidance ? negatives : []))
+  }
+
+  /// The negative prompts of the picture and of its regions.
+  package var negatives: [String] {
+    [request.negativePrompt] + regions.map { $0.negative ?? request.negativePrompt }
+  }
+
+  /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
+  package var usesGuidance: Bool { request.guidance > 1 }
+  /// Regions, the rounding of their boxes.
+  package var rounding: RegionCoverage.Rounding { request.matchesMixOfShow ? .inward : .centre }
+  package var latentHeight: Int { height / factor }
+  package var latentWidth: Int { width / factor }
+
+  /// Checks everything that can be checked without computing.
+  ///
+  /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
+  package init(_ request: SampleRequest) throws {
+    self.request = request
+    try Self.checkNumbers(request)
+    randomSource = try Self.randomSource(request.randomSource)
+    let choice = try Self.samplerName(request.sampler)
+    let (prompts, tags) = try Self.prompts(request)
+    model = try ModelComponents.open(request.model, tags: tags)
+    (sampler, schedule) = (choice.sampler, try Self.schedule(request, choice, model))
+    let vae = try model.vae().config
+    let unet = try model.unet().config
+    let encoder = try model.textEncoder().config
+    factor = vae.downsampling
+    latentChannels = vae.latentChannels
+    scalingFactor = Float(vae.scalingFactor)
+    guard unet.inChannels == latentChannels else {
+      throw CommandError.failure(
+        "the U-Net takes \(unet.inChannels) channels, the VAE gives \(latentChannels) latents; "
+          + "only text-to-image models are supported")
+    }
+    guard request.clipSkip <= encoder.layers else {
+      throw CommandError.usage(
+        "--clip-skip \(request.clipSkip): the text encoder has \(encoder.layers) layers")
+    }
+    let given = try request.latentsIn.map { path in
+      let (name, latents) = try TensorFile.read(path, oneOf: ["latents_init", "latents_in"])
+      guard latents.shape.count == 4, latents.shape[1] == vae.latentChannels else {
+        throw CommandError.failure(
+          "'\(path)': '\(name)' has shape \(latents.shape), expected "
+            + "[n, \(vae.latentChannels), h, w]")
+      }
+      return latents
+    }
+    initialLatents = given
+    conditions = try SpatialConditions(request.conditions, unet: unet)
+    let side = (unet.sampleSize ?? 64) * factor
+    let drawn = conditions.size
+    width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
+    height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
+    try Self.checkSize(width, height, factor, given)
+    batches = Self.batches(request, prompts)
+    regions = try request.regions.regions(width: width, height: height)
+    for region in regions where region.adapterStrengths.count > conditions.count {
+      throw CommandError.usage(
+        "\(region.name) has \(region.adapterStrengths.count) t2i strengths for "
+          + "\(conditions.count) --t2i-adapter")
+    }
+    trajectory = try request.trajectory.map { try OutputFile($0) }
+    if batches.count != 1, trajectory != nil || given != nil {
+      throw CommandError.usage(
+        "--latents-in and --trajectory are for one batch; this would draw \(batches.count)")
+    }
+    if let given, given.shape[0] != batches[0].count {
+      throw CommandError.usage(
+        "--latents-in holds \(given.shape[0]) samples for \(batches[0].count) pictures; "
+          + "say --batch-size \(given.shape[0])")
+    }
+    try ModelComponents.verify(model)
+  }
+
+  private static func checkNumbers(_ request: SampleRequest) throws {
+    func atLeast(_ option: String, _ value: Int, _ least: Int, _ most: Int = 10_000) throws {
+      guard least...most ~= value else {
+        throw CommandError.usage("--\(option) \(value): expected a number from \(least) to \(most)")
+      }
+    }
+    try atLeast("steps", request.steps, 1, 1000)
+    try atLeast("batch-count", request.batchCount, 1)
+    try atLeast("batch-size", request.batchSize, 1, 64)
+    try atLeast("clip-skip", request.clipSkip, 1)
+    guard request.guidance.isFinite else {
+      throw CommandError.usage("--cfg-scale \(request.guidance): expected a number")
+    }
+  }
+
+  private static func randomSource(_ name: String) throws -> RandomSourceKind {
+    guard let kind = RandomSourceKind(name: name) else {
+      let known = RandomSourceKind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+      throw CommandError.usage("--rng '\(name)': expected one of \(known)")
+    }
+    return kind
+  }
+
+  private static func checkSize(
+    _ width: Int, _ height: Int, _ factor: Int, _ latents: TensorValue?
+  ) throws {
+    for (option, value) in [("width", width), ("height", height)] {
+      guard value >= factor, value % factor == 0, value <= 8192 else {
+        let near = max(factor, (value + factor / 2) / factor * factor)
+        throw CommandError.usage(
+          "--\(option) \(value): expected a multiple of \(factor) up to 8192, such as \(min(near, 8192))"
+        )
+      }
+    }
+    if let latents, latents.shape[2] * factor != height || latents.shape[3] * factor != width {
+      throw CommandError.usage(
+        "--latents-in is for \(latents.shape[3] * factor)x\(latents.shape[2] * factor), not "
+          + "\(width)x\(height)")
+    }
+  }
+
+  private static func schedule(
+    _ request: SampleRequest, _ choice: SamplerName.Choice, _ model: DiffusersModel
+  ) throws -> SchedulerConfig {
+    var config = try SchedulerConfig(of: model)
+    choice.apply(to: &config)
+    try apply(request.schedule, to: &config)
+    if let text = request.timestepSpacing {
+      guard let spacing = SchedulerConfig.Spacing(rawValue: text) else {
+        let known = SchedulerConfig.Spacing.allCases.map(\.rawValue).joined(separator: ", ")
+        throw CommandError.usage("--timestep-spacing '\(text)': expected one of \(known)")
+      }
+      config.spacing = spacing
+    }
+    config.endsAtTimestepZero = request.matchesMixOfShow
+    guard request.steps <= config.trainSteps else {
+      throw CommandError.usage(
+        "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
+    }
+    return config
+  }
+
+  /// Places the noise levels as `--scheduler` says; nil leaves them.
+  package static func apply(_ schedule: String?, to config: inout SchedulerConfig) throws {
+    switch schedule?.lowercased() {
+    case nil: break
+    case "default", "normal", "discrete": config.levels = .timesteps
+    case "karras": config.levels = .karras
+    case "exponential": config.levels = .exponential
+    default:
+      throw CommandError.usage(
+        "--scheduler '\(schedule ?? "")': expected 'default', 'karras' or 'exponential'")
+    }
+  }
+
+  /// The sampler of a spelling.
+  ///
+  /// - Throws: a usage error that lists the samplers.
+  package static func samplerName(_ text: String) throws -> SamplerName.Choice {
+    guard let found = SamplerName.choice(text) else {
+      let known = SamplerName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+      throw CommandError.usage("unknown sampler '\(text)': expected one of \(known)")
+    }
+    return found
+  }
+
+  private static func batches(_ request: SampleRequest, _ prompts: [String]) -> [[Picture]] {
+    let wanted = max(request.seeds.count, request.batchCount * request.batchSize)
+    var seeds = request.seeds
+    while seeds.count < wanted { seeds.append((seeds.last ?? 0) &+ 1) }
+    var batches: [[Picture]] = []
+    for (index, prompt) in prompts.enumerated() {
+      let pictures = seeds.enumerated().map { number, seed in
+        Picture(prompt: prompt, seed: seed, number: index * wanted + number + 1)
+      }
+      for start in stride(from: 0, to: wanted, by: request.batchSize) {
+        batches.append(Array(pictures[start..<min(start + request.batchSize, wanted)]))
+      }
+    }
+    return batches
+  }
+
+  /// The prompts without their adapter tags, and the tags: those of all prompts must agree, since
+  /// all pictures are drawn by one model.
+  private static func prompts(
+    _ request: SampleRequest
+  ) throws -> (prompts: [String], tags: [LoraTag]) {
+    var texts = [request.prompt]
+    if let path = request.promptFile {
+      texts = try TextFile.read(path).split(whereSeparator: \.isNewline)
+        .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+      if texts.isEmpty { throw CommandError.failure("'\(path)' holds no prompt") }
+    }
+    do {
+      let parts = try texts.map { try LoraTag.take(from: $0) }
+      guard Set(parts.map(\.tags)).count <= 1 else {
+        throw CommandError.usage("the prompts ask for different <lora:…>; draw them one by one")
+      }
+      return (parts.map(\.prompt), parts.first?.tags ?? [])
+    } catch let error as PromptError {
+      throw CommandError.usage(error.description)
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import MoscDiffusion
+import MoscEngine
+import MoscImages
+import MoscModel
+import MoscNetworks
+import MoscRandom
+import MoscReport
+
+/// Text to latents to pixels: the networks of a model with a scheduler between them.
+package final class Sampler {
+  package let plan: SamplePlan
+  private let compiler: Compiler
+  private let components: ModelComponents
+  private let encoder: PromptEncoder
+  private let regions: RegionSchedule
+  /// The maps of condition images, computed once.
+  private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
+  /// The U-Net, and the prompt whose states it holds.
+  private var unet: (batch: Int, prompt: String, program: Program)?
+  private var decoder: Program?
+
+  /// - Throws: a usage error for a region without effect.
+  package init(_ plan: SamplePlan, _ compiler: Compiler) throws {
+    self.plan = plan
+    self.compiler = compiler
+    components = ModelComponents(plan.model, compiler)
+    encoder = try PromptEncoder(
+      components, skippedLayers: plan.request.clipSkip - 1, compiler.reporter)
+    regions = try RegionSchedule(plan)
+    for warning in regions.warnings { reporter.warn(warning) }
+  }
+
+  private var reporter: Reporter { compiler.reporter }
+
+  /// Draws every picture of the plan, in order.
+  package func pictures() throws -> [PixelImage] {
+    var images: [PixelImage] = []
+    try draw { _, image in images.append(image) }
+    return images
+  }
+
+  /// Draws every picture of the plan, in order, and hands each over as soon as it is there.
+  ///
+  /// The encoder's weights are given back before the U-Net's are loaded.
+  ///
+  /// - Parameter observe: given every batch before it is decoded.
+  package func draw(
+    observing observe: (Denoising.Run) throws -> Void = { _ in },
+    _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
+  ) throws {
+    let texts = plan.texts
+    let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
+      try encoder.encode(texts)
+    }
+    for (index, batch) in plan.batches.enumerated() {
+      try Interruption.check()
+      let run = try denoise(batch, states)
+      try observe(run)
+      if index == plan.batches.count - 1 {
+        if plan.request.profiles { try printProfile() }
+        unet = nil
+      }
+      for (number, picture) in batch.enumerated() {
+        try Interruption.check()
+        let image = try reporter.phase(.decode, "picture \(picture.number) of \(plan.count)") {
+          try decode(run.last.samples(number..<number + 1))
+        }
+        try receive(picture, image)
+      }
+    }
+    if plan.request.profiles { try printProfile() }
+  }
+
+  // MARK: Denoising
+
+  private func denoise(
+    _ batch: [SamplePlan.Picture], _ states: PromptStates
+  ) throws -> Denoising.Run {
+    let count = batch.count
+    let copies = plan.usesGuidance ? 2 : 1
+    let program = try unetProgram(for: batch, states)
+    let denoising = Denoising(
+      height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
+      plan.sampler.scheduler(plan.schedule, steps: plan.request.steps))
+    var sources = batch.map { plan.randomSource.source(seed: $0.seed) }
+    return try denoising.run(
+      "denoising", initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
+    ) { latents, timestep, step in
+      var inputs = [
+        "sample": TensorValue.stacked([TensorValue](repeating: latents, count: copies)),
+        "timestep": TensorValue(
+          [copies * count], [Float](repeating: Float(timestep), count: copies * count)),
+      ]
+      inputs.merge(regions.inputs(changingAt: step)) { $1 }
+      guard let output = try program.run(inputs)["noise_pred"] else {
+        throw CommandError.failure("the U-Net gave no 'noise_pred'")
+      }
+      if copies == 1 { return output.floats }
+      return guide(
+        unconditional: output.samples(0..<count).floats,
+        conditional: output.samples(count..<2 * count).floats, scale: Float(plan.request.guidance))
+    }
+  }
+
+  /// The U-Net with the prompt's states, compiled and computed anew only where they differ.
+  private func unetProgram(
+    for batch: [SamplePlan.Picture], _ states: PromptStates
+  ) throws -> Program {
+    let size = (plan.usesGuidance ? 2 : 1) * batch.count
+    let prompt = batch.first?.prompt ?? ""
+    if let unet, unet.batch == size, unet.prompt == prompt { return unet.program }
+    let program: Program
+    var inputs: [String: TensorValue] = [:]
+    if let unet, unet.batch == size {
+      program = unet.program
+    } else {
+      for (level, map) in try conditionMaps.get().enumerated() {
+        inputs["adapter.\(level)"] = .stacked([TensorValue](repeating: map, count: size))
+      }
+      // Two copies of the packed weights would not fit where one does.
+      unet = nil
+      var shape = UNet.Shape(
+        batch: size, height: plan.latentHeight, width: plan.latentWidth, tokens: encoder.tokens,
+        isLayerwise: states.layers != nil, regions: plan.regions.count)
+      shape.hasAdapter = !plan.conditions.isEmpty
+      program = try components.program(.unet(shape))
+      program.isProfiling = plan.request.profiles
+    }
+    var contexts = [try states.context([prompt] + plan.regions.map(\.prompt))]
+    if plan.usesGuidance { contexts.insert(try states.context(plan.negatives), at: 0) }
+    inputs["encoder_hidden_states"] = .stacked(
+      contexts.flatMap { [TensorValue](repeating: $0, count: batch.count) })
+    try program.set(inputs)
+    unet = (size, prompt, program)
+    return program
+  }
+
+  /// Prints where the time of the U-Net and the decoder went so far.
+  private func printProfile() throws {
+    let peak = try MachinePeak(compiler)
+    for (name, program) in [("U-Net", unet?.program), ("decoder", decoder)] {
+      guard let program, program.profiled.runs > 0 else { continue }
+      reporter.print("\(name):\n" + ProfileReport(program, peak).text())
+    }
+  }
+
+  // MARK: Pixels
+
+  /// The picture of one sample of latents `[1,h,w,c]`: `round(255 · clamp(x/2 + ½, 0, 1))`, ties to
+  /// even.
+  private func decode(_ latents: TensorValue) throws -> PixelImage {
+    let program: Program
+    if let decoder {
+      program = decoder
+    } else {
+      program = try components.program(
+        .vaeDecoder(batch: 1, height: plan.latentHeight, width: plan.latentWidth))
+      program.isProfiling = plan.request.profiles
+      decoder = program
+    }
+    let scaled = TensorValue(latents.shape, latents.floats.map { $0 / plan.scalingFactor })
+    guard let image = try program.run(["latents": scaled])["image"] else {
+      throw CommandError.failure("the decoder gave no 'image'")
+    }
+    if let bad = image.floats.first(where: { !$0.isFinite }) {
+      throw CommandError.failure("the decoder gave \(bad), expected numbers; try --type f32")
+    }
+    return PixelImage(
+      width: plan.width, height: plan.height,
+      pixels: image.floats.map { value in
+        UInt8((min(max(value / 2 + 0.5, 0), 1) * 255).rounded(.toNearestOrEven))
+      })
+  }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import MoscFormats
+import MoscModel
+import MoscRandom
+
+/// The model folder that pretraining makes: first the start, then what was learnt.
+struct ModelFolder {
+  let url: URL
+  let savedType: SavedType
+
+  /// The folder of checkpoints and logs inside.
+  var training: URL { url.appending(path: "training") }
+
+  /// The model as it is now.
+  func model() throws -> DiffusersModel { try DiffusersModel(folder: url) }
+
+  /// Makes the folder from another model, whole or not at all.
+  ///
+  /// - Parameters:
+  ///   - source: gives configuration, tokenizer, scheduler and the weights that are not drawn.
+  ///   - drawn: the parts that start from random weights.
+  func create(
+    from source: DiffusersModel, drawing drawn: Set<DiffusersModel.Component>, _ random: StepRandom
+  ) throws {
+    let files = FileManager.default
+    let partial = url.deletingLastPathComponent()
+      .appending(path: ".\(url.lastPathComponent).partial")
+    try? files.removeItem(at: partial)
+    try ModelFolder(url: partial, savedType: savedType).fill(from: source, drawing: drawn, random)
+    try files.moveItem(at: partial, to: url)
+  }
+
+  private func fill(
+    from source: DiffusersModel, drawing drawn: Set<DiffusersModel.Component>, _ random: StepRandom
+  ) throws {
+    let files = FileManager.default
+    for name in ["tokenizer", "scheduler"] + DiffusersModel.Component.allCases.map(\.rawValue) {
+      try files.createDirectory(
+        at: url.appending(path: name), withIntermediateDirectories: true)
+    }
+    try files.createDirectory(at: training, withIntermediateDirectories: true)
+    var copied = ["model_index.json", "scheduler/scheduler_config.json"]
+    copied += DiffusersModel.Component.allCases.map { "\($0.rawValue)/config.json" }
+    let tokenizer = try files.contentsOfDirectory(atPath: source.tokenizerFolder.path).sorted()
+    copied += tokenizer.map { "tokenizer/\($0)" }
+    for path in copied {
+      let file = source.folder.appending(path: path)
+      if !files.fileExists(atPath: file.path), path.hasPrefix("model") || path.hasPrefix("sched") {
+        continue
+      }
+      try AtomicFile.write(try readFile(file), to: url.appending(path: path))
+    }
+    for component in DiffusersModel.Component.allCases {
+      let weights =
+        drawn.contains(component)
+        ? try Self.drawn(source, component, random) : try source.canonicalWeights(component)
+      try write(component, weights)
+    }
+  }
+
+  /// Random weights by name.
+  private static func drawn(
+    _ model: DiffusersModel, _ component: DiffusersModel.Component, _ random: StepRandom
+  ) throws -> [String: HostArray] {
+    let start = try WeightInitialisation(model, component)
+    let salt = UInt32(DiffusersModel.Component.allCases.firstIndex(of: component) ?? 0) << 8
+    var weights: [String: HostArray] = [:]
+    for (index, name) in start.names.enumerated() {
+      let shape = start.shapes[name] ?? []
+      let count = shape.reduce(1, *)
+      let values: [Float]
+      switch start.filling(name) {
+      case .constant(let number): values = [Float](repeating: Float(number), count: count)
+      case .uniform(let limit):
+        values = (0..<count).map { place in
+          Float((2 * random.uniform(.initialisation, index, place, salt: salt) - 1) * limit)
+        }
+      case .normal(let deviation):
+        values = random.normals(.initialisation, index, count, salt: salt)
+          .map { $0 * Float(deviation) }
+      }
+      weights[name] = HostArray(values, shape: shape)
+    }
+    return weights
+  }
+
+  /// Writes the weights of a part, in the order of their names.
+  func write(_ component: DiffusersModel.Component, _ weights: [String: HostArray]) throws {
+    let file = url.appending(path: "\(component.rawValue)/\(component.stem).safetensors")
+    let tensors = weights.sorted { $0.key < $1.key }.map { name, values in
+      (name, savedType == .f16 ? values.halved : values)
+    }
+    try SafetensorsFile.write(tensors, metadata: ["format": "pt"], to: file)
+  }
+
+  /// Changes one number of the autoencoder's configuration.
+  func setScalingFactor(_ factor: Double) throws {
+    let file = url.appending(path: "vae/config.json")
+    let members = try JSONObject(contentsOf: file).members.filter { $0.key != "scaling_factor" }
+    let lines = (members + [JSONValue.Member("scaling_factor", .double(factor))]).map { member in
+      "  \(JSONText.quote(member.key)): \(member.value)"
+    }
+    try AtomicFile.write(Data("{\n\(lines.joined(separator: ",\n"))\n}\n".utf8), to: file)
+  }
+}
+
+extension DiffusersModel {
+  /// All weights of a part under the names that current files use, as f32.
+  ///
+  /// - Throws: what is wrong with its files.
+  func canonicalWeights(_ component: Component) throws -> [String: HostArray] {
+    let files = try files(component)
+    var checkpoint = try checkpoint(component, files)
+    try verify(component, &checkpoint)
+    var weights: [String: HostArray] = [:]
+    for (name, shape) in checkpoint.expected {
+      guard let stored = checkpoint.storedName(name),
+        let file = files.files.first(where: { $0[stored] != nil })
+      else { continue }
+      weights[name] = HostArray(try file.array(stored).floats, shape: shape)
+    }
+    return weights
+  }
+}
+
+extension HostArray {
+  /// The numbers rounded to f16.
+  fileprivate var halved: HostArray {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count * 2)
+    for value in floats {
+      let bits = Float16(value).bitPattern
+      bytes.append(UInt8(truncatingIfNeeded: bits))
+      bytes.append(UInt8(truncatingIfNeeded: bits >> 8))
+    }
+    return HostArray(dtype: .f16, shape: shape, bytes: bytes)
+  }
+}

@@ -1,0 +1,107 @@
+import MoscEngine
+
+/// The parts of a model that one run of `mosc pretrain` trains.
+package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {
+  /// The autoencoder, its encoder and decoder together.
+  case vae
+  /// The autoencoder's decoder; the latents stay as they are.
+  case decoder
+  /// Text encoder and U-Net together, on the latents of a finished autoencoder.
+  case unet
+
+  /// The stages that a name of the command line stands for.
+  package static func named(_ name: String) -> [Self]? {
+    name == "all" ? [.vae, .unet] : Self(rawValue: name).map { [$0] }
+  }
+}
+
+/// The element type of the weights files that are made.
+package enum SavedType: String, CaseIterable, Hashable, Sendable {
+  case f16, f32
+}
+
+/// How one stage is trained.
+package struct PretrainingRecipe: Hashable, Sendable {
+  package var steps: Int
+  /// Pictures per step, of the smallest size in the data.
+  package var batch: Int
+  package var learningRate: Double
+  /// Steps over which the learning rate rises.
+  package var warmUp: Int
+  package var weightDecay = 0.01
+  /// The share that the running mean of the weights keeps of itself in a step.
+  package var averageDecay = 0.998
+  /// The largest norm of all gradients together; larger ones are shortened.
+  package var gradientNorm = 1.0
+
+  package init(steps: Int, batch: Int, learningRate: Double, warmUp: Int = 100) {
+    self.steps = steps
+    self.batch = batch
+    self.learningRate = learningRate
+    self.warmUp = warmUp
+  }
+}
+
+/// What `mosc pretrain` is asked for.
+package struct PretrainRequest: Hashable, Sendable {
+  /// A folder of pictures with captions.
+  package var data: String
+  /// The model folder to make.
+  package var output: String
+  /// A model whose weights are the start; nil to start from random ones.
+  package var start: String?
+  /// A model with the configuration and the parts that are not trained; nil for `start`, or the
+  /// embedded model.
+  package var configuration: String?
+  package var precision: Precision?
+  package var compiler = CompilationOptions()
+  package var stages: [PretrainingStage] = [.vae, .unet]
+  package var autoencoder = PretrainingRecipe(steps: 2000, batch: 8, learningRate: 1e-3)
+  package var denoiser = PretrainingRecipe(steps: 6000, batch: 20, learningRate: 1e-3)
+  /// The share of captions that are left out, for guidance.
+  package var captionDropout = 0.1
+  /// The share of pictures that get timesteps of the noisiest 15 % of the schedule.
+  package var noisyShare = 0.15
+  /// γ of the loss weights.
+  package var noiseRatioLimit = 5.0
+  /// φ of the loss weights.
+  package var noiseRatioFloor = 0.0
+  /// Pictures that are left out of training to measure the loss on.
+  package var validation = 0
+  package var seed: UInt64 = 0
+  /// The element type of weights files.
+  package var savedType = SavedType.f16
+  /// Steps between two checkpoints.
+  package var saveEvery = 500
+  /// Steps between two lines of the log.
+  package var logEvery = 50
+  /// Steps after which the command saves and ends, before the run does; nil for none.
+  package var stopAfter: Int?
+  /// Whether an unfinished run in the output folder is continued.
+  package var resumes = false
+
+  package init(data: String, output: String) {
+    self.data = data
+    self.output = output
+  }
+
+  /// The recipe of a stage.
+  package func recipe(_ stage: PretrainingStage) -> PretrainingRecipe {
+    stage == .unet ? denoiser : autoencoder
+  }
+
+  /// What a resumed run must share with the one it continues, by name.
+  ///
+  /// The number of steps is not among them: a run can be made longer or shorter, which changes the
+  /// learning rates from there on.
+  package func settings(_ stage: PretrainingStage) -> [String: String] {
+    let recipe = recipe(stage)
+    return [
+      "stage": stage.rawValue, "batch": "\(recipe.batch)", "lr": "\(recipe.learningRate)",
+      "warmup": "\(recipe.warmUp)", "weight-decay": "\(recipe.weightDecay)",
+      "ema": "\(recipe.averageDecay)", "clip": "\(recipe.gradientNorm)",
+      "caption-dropout": "\(captionDropout)", "min-snr": "\(noiseRatioLimit)",
+      "noisy-share": "\(noisyShare)", "snr-floor": "\(noiseRatioFloor)", "validation": "\(validation)", "seed": "\(seed)",
+    ]
+  }
+}

@@ -1,0 +1,168 @@
+import Foundation
+import MoscDiffusion
+import MoscEngine
+import MoscFormats
+import MoscModel
+import MoscNetworks
+import MoscRandom
+
+/// What differs between the stages of pretraining: the function, and what its inputs are.
+protocol TrainedStage {
+  /// The parts whose weights change.
+  var components: [DiffusersModel.Component] { get }
+  /// The result that is logged beside the loss, averaged over its elements.
+  var measure: String { get }
+
+  /// The training step for a group of pictures.
+  func module(_ group: BatchPlan.Group) throws -> TrainingModule
+
+  /// The inputs of a step.
+  ///
+  /// - Parameters:
+  ///   - step: the number of the step, or of the batch that is measured.
+  ///   - isMeasured: whether the batch is only measured: drawn from another stream, nothing left
+  ///     out.
+  func inputs(
+    _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
+  ) throws -> [String: TensorValue]
+}
+
+/// Text encoder and U-Net on latents.
+struct DenoiserStage: TrainedStage {
+  let model: DiffusersModel
+  let latents: LatentSet
+  let random: StepRandom
+  /// The tokens of every picture's caption.
+  let tokens: [[Int32]]
+  /// The tokens of no caption.
+  let empty: [Int32]
+  let schedule: NoiseSchedule
+  let predictsVelocity: Bool
+  let factor: Int
+  let scalingFactor: Double
+  let captionDropout: Double
+  let lossWeight: NoiseRatioWeight
+  let spread: TimestepSpread
+
+  let components: [DiffusersModel.Component] = [.textEncoder, .unet]
+  let measure = "errors"
+
+  init(
+    _ request: PretrainRequest, _ model: DiffusersModel, _ set: PictureSet, _ latents: LatentSet,
+    _ random: StepRandom
+  ) throws {
+    self.model = model
+    self.latents = latents
+    self.random = random
+    let tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+    tokens = set.captions.map { tokenizer.encode($0).ids }
+    empty = tokenizer.encode("").ids
+    let config = try SchedulerConfig(of: model)
+    schedule = NoiseSchedule(config)
+    predictsVelocity = config.prediction == .velocity
+    let vae = try model.vae().config
+    factor = vae.downsampling
+    scalingFactor = vae.scalingFactor
+    captionDropout = request.captionDropout
+    spread = TimestepSpread(noisyShare: request.noisyShare)
+    lossWeight = NoiseRatioWeight(
+      limit: request.noiseRatioLimit, floor: request.noiseRatioFloor)
+  }
+
+  func module(_ group: BatchPlan.Group) throws -> TrainingModule {
+    try model.trainingModule(
+      DenoisingStep(
+        batch: group.batch, height: group.height / factor, width: group.width / factor,
+        predictsVelocity: predictsVelocity))
+  }
+
+  func inputs(
+    _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
+  ) throws -> [String: TensorValue] {
+    let salt = isMeasured ? StepRandom.Stream.validation.rawValue : 0
+    let (height, width) = (group.height / factor, group.width / factor)
+    let count = batch.pictures.count
+    let size = height * width * latents.channels
+    let jitter = random.normals(.latent, step, count * size, salt: salt)
+    var start: [Float] = []
+    var ids: [Int32] = []
+    var (signal, level): ([Float], [Float]) = ([], [])
+    var (timesteps, weights): ([Float], [Float]) = ([], [])
+    for (place, picture) in batch.pictures.enumerated() {
+      start += latents.latents(
+        picture, noise: jitter[place * size..<(place + 1) * size], factor: Float(scalingFactor))
+      let isEmpty =
+        !isMeasured && random.uniform(.dropout, step, place, salt: salt) < captionDropout
+      ids += isEmpty ? empty : tokens[picture]
+      let timestep = (isMeasured ? TimestepSpread() : spread).timestep(
+        place: place, of: count, random: random.uniform(.timestep, step, place, salt: salt),
+        steps: schedule.alphas.count)
+      let (a, b) = schedule.coefficients(timestep)
+      signal.append(a)
+      level.append(b)
+      timesteps.append(Float(timestep))
+      let weight = lossWeight(
+        Double(schedule.alphas[timestep]), predictsVelocity: predictsVelocity)
+      weights.append(Float(weight / Double(count)))
+    }
+    let shape = [count, height, width, latents.channels]
+    return [
+      "latents": TensorValue(shape, start),
+      "noise": TensorValue(shape, random.normals(.noise, step, count * size, salt: salt)),
+      "signal": TensorValue([count, 1, 1, 1], signal),
+      "level": TensorValue([count, 1, 1, 1], level),
+      "timestep": TensorValue([count], timesteps),
+      "loss_weight": TensorValue([count], weights),
+      "input_ids": TensorValue([count, empty.count], ids),
+    ]
+  }
+}
+
+/// The autoencoder, or its decoder.
+struct AutoencoderStage: TrainedStage {
+  let model: DiffusersModel
+  let set: PictureSet
+  /// What the decoder is trained on; nil to train the encoder too.
+  let latents: LatentSet?
+  let random: StepRandom
+  let factor: Int
+  let channels: Int
+
+  let components: [DiffusersModel.Component] = [.vae]
+  let measure = "square"
+
+  init(
+    _ model: DiffusersModel, _ set: PictureSet, _ latents: LatentSet?, _ random: StepRandom
+  ) throws {
+    self.model = model
+    self.set = set
+    self.latents = latents
+    self.random = random
+    let config = try model.vae().config
+    factor = config.downsampling
+    channels = config.latentChannels
+  }
+
+  func module(_ group: BatchPlan.Group) throws -> TrainingModule {
+    try model.trainingModule(
+      AutoencoderStep(
+        batch: group.batch, height: group.height, width: group.width,
+        trainsEncoder: latents == nil))
+  }
+
+  func inputs(
+    _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
+  ) throws -> [String: TensorValue] {
+    let salt = isMeasured ? StepRandom.Stream.validation.rawValue : 0
+    let count = batch.pictures.count
+    let shape = [count, group.height / factor, group.width / factor, channels]
+    let size = shape.dropFirst().reduce(1, *)
+    let noise = random.normals(.latent, step, count * size, salt: salt)
+    let image = try set.images(batch.pictures)
+    guard let latents else { return ["image": image, "noise": TensorValue(shape, noise)] }
+    let codes = batch.pictures.enumerated().flatMap { place, picture in
+      latents.latents(picture, noise: noise[place * size..<(place + 1) * size], factor: 1)
+    }
+    return ["image": image, "latents": TensorValue(shape, codes)]
+  }
+}

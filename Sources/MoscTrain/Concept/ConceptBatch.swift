@@ -1,0 +1,159 @@
+import Foundation
+import MoscDiffusion
+import MoscEngine
+import MoscFormats
+import MoscModel
+import MoscNetworks
+import MoscReport
+
+/// What a training step is given: pictures as latents, captions, masks and random draws.
+package struct ConceptBatch: Sendable {
+  /// Scaled latents `[b,h,w,c]`.
+  package var latents: TensorValue
+  /// Standard normal numbers `[b,h,w,c]`.
+  package var noise: TensorValue
+  /// Standard normal numbers `[b,1,1,c]`, for the noise offset.
+  package var offset: TensorValue
+  package var timesteps: [Int]
+  package var captions: [String]
+  /// Where the concept is, `[h·w]` for each picture.
+  package var masks: [[Double]]
+  /// Where the picture is.
+  package var imageMasks: [[Double]]
+
+  package init(
+    latents: TensorValue, noise: TensorValue, offset: TensorValue, timesteps: [Int],
+    captions: [String], masks: [[Double]], imageMasks: [[Double]]
+  ) {
+    self.latents = latents
+    self.noise = noise
+    self.offset = offset
+    self.timesteps = timesteps
+    self.captions = captions
+    self.masks = masks
+    self.imageMasks = imageMasks
+  }
+}
+
+/// Turns batches into the inputs of a compiled step.
+package struct ConceptInputs {
+  package let step: ConceptStep
+  package let settings: ModelSettings
+  private let tokenizer: PromptTokenizer
+  private let schedule: NoiseSchedule
+  private let resolutions: [(height: Int, width: Int)]
+
+  package init(_ step: ConceptStep, _ settings: ModelSettings, _ model: DiffusersModel) throws {
+    self.step = step
+    self.settings = settings
+    tokenizer = try PromptTokenizer(model)
+    schedule = NoiseSchedule(try SchedulerConfig(of: model))
+    resolutions = try model.unet().config.attentionResolutions(
+      height: step.height, width: step.width)
+  }
+
+  /// The inputs of a step.
+  ///
+  /// - Throws: `CommandError.failure` for a caption without the concept's words, or that is too long
+  ///   to hold them.
+  package func inputs(_ batch: ConceptBatch) throws -> [String: TensorValue] {
+    let offset = Float(settings.noiseOffset ?? 0)
+    let levels = batch.timesteps.map { schedule.coefficients($0) }
+    let scalar = [step.batch, 1, 1, 1]
+    let weighing = settings.usesMaskLoss ? batch.masks : batch.imageMasks
+    var result: [String: TensorValue] = [
+      "latents": batch.latents,
+      "noise": batch.noise,
+      "noise_offset": TensorValue(batch.offset.shape, batch.offset.floats.map { $0 * offset }),
+      "signal": TensorValue(scalar, levels.map(\.signal)),
+      "level": TensorValue(scalar, levels.map(\.noise)),
+      "timestep": TensorValue([step.batch], batch.timesteps.map(Float.init)),
+      "loss_weight": TensorValue(
+        [step.batch, step.height, step.width, 1], weights(weighing).noise),
+    ]
+    try addText(batch.captions, to: &result)
+    if step.regulariser != nil { addRegulariser(weights(batch.masks), to: &result) }
+    return result
+  }
+
+  private func weights(_ masks: [[Double]]) -> MaskWeights {
+    MaskWeights(masks, height: step.height, width: step.width)
+  }
+
+  private func addText(
+    _ captions: [String], to result: inout [String: TensorValue]
+  ) throws {
+    var ids: [Int32] = []
+    var prefix: [Int32] = []
+    var positions = [Float](
+      repeating: 0, count: step.batch * tokenizer.length * (step.regulariser?.words ?? 0))
+    for (index, caption) in captions.enumerated() {
+      let rows = try tokenizer.rows(caption)
+      let layers = step.isLayerwise ? tokenizer.binder.layers : 1
+      if let regulariser = step.regulariser {
+        let found = tokenizer.conceptPositions(rows[0].ids)
+        guard found.count == regulariser.words else {
+          throw CommandError.failure(
+            "the caption \"\(caption)\" holds \(found.count) of the concept's words in its first "
+              + "\(tokenizer.length) tokens, expected \(regulariser.words)")
+        }
+        for (word, position) in found.enumerated() {
+          positions[(index * tokenizer.length + position) * regulariser.words + word] = 1
+        }
+      }
+      if index >= step.captions { continue }
+      prefix = Array(rows[0].ids[..<step.sharedTokens])
+      for layer in 0..<layers {
+        ids += rows[min(layer, rows.count - 1)].ids[step.sharedTokens...]
+      }
+    }
+    let own = tokenizer.length - step.sharedTokens
+    result["input_ids"] = TensorValue([ids.count / own, own], ids)
+    if step.sharedTokens > 0 {
+      result["prefix_ids"] = TensorValue([1, step.sharedTokens], prefix)
+    }
+    if let regulariser = step.regulariser {
+      result["word_positions"] = TensorValue(
+        [step.batch, tokenizer.length, regulariser.words], positions)
+    }
+  }
+
+  private func addRegulariser(
+    _ weights: MaskWeights, to result: inout [String: TensorValue]
+  ) {
+    var isDefined = true
+    for (height, width) in resolutions {
+      let shape = [step.batch, height * width, 1]
+      let outside = weights.outside(height, width)
+      isDefined = isDefined && outside != nil
+      result[ConceptStep.outsideName(height, width)] = TensorValue(
+        shape, outside ?? [Float](repeating: 0, count: step.batch * height * width))
+      if step.regulariser?.isFullIdentity == true {
+        result[ConceptStep.conceptName(height, width)] = TensorValue(
+          shape, weights.scaled(height, width).map { Float($0) })
+      }
+    }
+    // Without a pixel off the concept its mean is undefined, and the reference drops all terms.
+    let weight = isDefined ? settings.attentionWeight ?? 0 : 0
+    result["attention_weight"] = TensorValue([1], [Float(weight)])
+  }
+}
+
+extension ConceptStep {
+  /// The step that fits a batch.
+  package init(_ batch: ConceptBatch, _ settings: ModelSettings, _ model: DiffusersModel) throws {
+    let tokenizer = try PromptTokenizer(model)
+    let words = try batch.captions.map { caption in
+      tokenizer.conceptPositions(try tokenizer.rows(caption)[0].ids).count
+    }
+    let regulariser = settings.attentionWeight.map { _ in
+      Regulariser(words: words.max() ?? 0, isFullIdentity: settings.regularisesFullIdentity)
+    }
+    let shape = batch.latents.shape
+    self.init(
+      batch: shape[0], height: shape[1], width: shape[2],
+      captions: Set(batch.captions).count == 1 ? 1 : shape[0],
+      isLayerwise: settings.isLayerwise, regulariser: regulariser,
+      predictsVelocity: try SchedulerConfig(of: model).prediction == .velocity)
+  }
+}

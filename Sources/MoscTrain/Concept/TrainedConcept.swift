@@ -1,0 +1,130 @@
+import Foundation
+import MoscFormats
+import MoscModel
+
+/// The one adapter of a model as training sees it: groups of parameters, and their names in files.
+package struct TrainedConcept {
+  /// The names of the groups, in the order in which files of the reference list them.
+  package enum Group: String, CaseIterable {
+    case embedding
+    case textEncoder = "text_encoder"
+    case unet
+
+    /// The group of a trained tensor.
+    package init(of tensor: String) {
+      if tensor == AdapterSet.rowsName {
+        self = .embedding
+      } else {
+        self = tensor.hasPrefix("\(Self.unet.rawValue).") ? .unet : .textEncoder
+      }
+    }
+  }
+
+  package let model: DiffusersModel
+
+  package init(_ model: DiffusersModel) { self.model = model }
+
+  /// The groups of a step's trained tensors with the adapter's present values.
+  package func groups(
+    _ training: TrainingModule, _ settings: ModelSettings, _ optimiser: OptimiserSettings,
+    accumulates: Bool = false, keepsAverage: Bool = false
+  ) throws -> [ParameterGroup] {
+    let members = Dictionary(grouping: training.trained) { Group(of: $0.name) }
+    return try Group.allCases.compactMap { kind in
+      guard let tensors = members[kind] else { return nil }
+      let tuning: TuningSettings? =
+        switch kind {
+        case .embedding: settings.embedding
+        case .textEncoder: settings.textEncoder.map { TuningSettings(learningRate: $0.learningRate) }
+        case .unet: settings.unet.map { TuningSettings(learningRate: $0.learningRate) }
+        }
+      let group = try ParameterGroup(
+        kind.rawValue, FlatLayout(tensors.map { ($0.name, $0.shape) }),
+        learningRate: tuning?.learningRate ?? 0,
+        weightDecay: tuning?.weightDecay ?? optimiser.weightDecay, accumulates: accumulates,
+        keepsAverage: keepsAverage)
+      for slice in group.layout.slices {
+        let start = model.adapterTensor(slice.name)?.floats ?? []
+        group.set(.parameters, slice, to: start)
+        group.set(.average, slice, to: start)
+      }
+      return group
+    }
+  }
+
+  /// The tensors of an array under the names that the reference's files give them:
+  /// `embedding.<word>`, `text_encoder.PATH.lora_down.weight`, `unet.PATH.lora_up.weight`, in the
+  /// ranks of the file.
+  package func named(
+    _ array: ParameterGroup.Role, of groups: [ParameterGroup]
+  ) -> [(name: String, values: HostArray)] {
+    groups.flatMap { group in
+      group.tensors(array).flatMap { name, values in
+        Group(of: name) == .embedding
+          ? rows(values) : [("\(name).weight", trimmed(name, values))]
+      }
+    }
+  }
+
+  /// The rows of each word.
+  private func rows(_ values: HostArray) -> [(name: String, values: HostArray)] {
+    let width = values.shape[1]
+    let floats = values.floats
+    var first = 0
+    return model.adapters.words.map { word in
+      let count = word.tokenIDs.count
+      defer { first += count }
+      let part = [Float](floats[first * width..<(first + count) * width])
+      return ("\(Group.embedding.rawValue).\(word.text)", HostArray(part, shape: [count, width]))
+    }
+  }
+
+  /// A factor without the zeros that round its rank up.
+  private func trimmed(_ name: String, _ values: HostArray) -> HostArray {
+    let isDown = name.hasSuffix(".lora_down")
+    let path = String(name.dropLast(isDown ? ".lora_down".count : ".lora_up".count))
+    let ranks = model.adapters.adapters.compactMap { $0.fileRanks[path] }
+    guard let rank = ranks.first else { return values }
+    let floats = values.floats
+    let padded = isDown ? values.shape[0] : values.shape[1]
+    if padded == rank { return values }
+    if isDown {
+      let depth = values.count / padded
+      return HostArray(
+        [Float](floats[..<(rank * depth)]), shape: [rank] + values.shape.dropFirst())
+    }
+    let kept = (0..<values.shape[0]).flatMap { floats[$0 * padded..<$0 * padded + rank] }
+    return HostArray(kept, shape: [values.shape[0], rank] + values.shape.dropFirst(2))
+  }
+}
+
+extension TrainedConcept {
+  /// Which groups a run changes.
+  package func isTrained(_ settings: ModelSettings) -> [(Group, Bool)] {
+    [
+      (.embedding, settings.embedding != nil), (.textEncoder, settings.textEncoder != nil),
+      (.unet, settings.unet != nil),
+    ]
+  }
+
+  /// The mean Euclidean norm of the words' embeddings.
+  package func meanRowNorm(_ groups: [ParameterGroup]) -> Double {
+    guard let group = groups.first(where: { $0.name == Group.embedding.rawValue }),
+      let rows = group.tensors(.parameters).first?.values
+    else { return 0 }
+    let (count, width) = (rows.shape[0], rows.shape[1])
+    let floats = rows.floats
+    let norms = (0..<count).map { row in
+      floats[row * width..<(row + 1) * width].reduce(0.0) { $0 + Double($1) * Double($1) }
+        .squareRoot()
+    }
+    return norms.reduce(0, +) / Double(max(1, count))
+  }
+}
+
+extension TrainedConcept {
+  /// The multiplier of a layer, such as `unet.conv_in`.
+  package func scale(_ layer: String) -> Float {
+    model.adapterTensor("\(layer).scale")?.floats.first ?? 1
+  }
+}

@@ -1,0 +1,135 @@
+import MoscDiffusion
+import MoscFormats
+import Testing
+
+/// Regions in all spellings, and what they cover.
+@Suite struct RegionTests {
+  private func region(_ text: String) throws -> Region {
+    try RegionText(text).region(number: 1, width: 512, height: 256) { _ in
+      RegionMask(width: 512, height: 256, values: [Float](repeating: 0.5, count: 512 * 256))
+    }
+  }
+
+  private func expectFailure(_ text: String, _ words: String...) {
+    #expect {
+      try region(text)
+    } throws: { error in
+      words.allSatisfy { String(describing: error).contains($0) }
+    }
+  }
+
+  @Test func fields() throws {
+    let left = try region(
+      "box=0,0.25,0.5,1; prompt=\"a cat; sitting\"; negative=dog; weight=0.5; feather=8; "
+        + "steps=0-0.8; t2i=0.3,1; name=left")
+    #expect(left.box == RegionBox(left: 0, top: 0.25, right: 0.5, bottom: 1))
+    #expect(left.prompt == "a cat; sitting")
+    #expect(left.negative == "dog")
+    #expect(left.weight == 0.5 && left.feather == 8 && left.steps == 0...0.8)
+    #expect(left.adapterStrengths == [0.3, 1])
+    #expect(left.name == "left")
+    let pixels = try region("box=128,64,512,256;prompt=x")
+    #expect(pixels.box == RegionBox(left: 0.25, top: 0.25, right: 1, bottom: 1))
+    #expect(try region("mask=m.png; prompt=x").mask?.values.first == 0.5)
+  }
+
+  @Test func malformed() {
+    expectFailure("", "empty")
+    expectFailure("box=0,0,1,1", "region 1", "no prompt")
+    expectFailure("prompt=x", "neither box nor mask")
+    expectFailure("bok=0,0,1,1; prompt=x", "bok", "box")
+    expectFailure("box=0,0,1,1; box=0,0,1,1; prompt=x", "twice")
+    expectFailure("box=0,0,1; prompt=x", "4 numbers")
+    expectFailure("box=0,a,1,1; prompt=x", "box=a")
+    expectFailure("box=0.5,0,0.5,1; prompt=x", "empty")
+    expectFailure("box=0,0,513,100; prompt=x", "outside", "512x256")
+    expectFailure("box=-1,0,100,100; prompt=x", "outside")
+    expectFailure("box=0,0,1,1; prompt=x; weight=-1", "weight")
+    expectFailure("box=0,0,1,1; prompt=x; steps=0.8-0.2", "steps")
+    expectFailure("box=0,0,1,1; prompt=\"x", "quote")
+    expectFailure("mask=m; prompt=x; feather=3", "feather")
+    #expect {
+      try RegionText("mask=m; prompt=x").region(number: 2, width: 512, height: 256) { _ in
+        RegionMask(width: 2, height: 2, values: [1, 1, 1, 1])
+      }
+    } throws: { "\($0)".contains("2x2") && "\($0)".contains("512x256") }
+  }
+
+  @Test func sceneObjects() throws {
+    let object = try JSONValue.parse(
+      #"{"box": [0, 0, 0.5, 1], "prompt": "a fox", "weight": 2}"#.utf8, path: "scene")
+    let fox = try RegionText(object, place: "scene: regions[0]")
+      .region(number: 1, width: 64, height: 64) { _ in throw PromptError("no mask") }
+    #expect(fox.weight == 2 && fox.box?.right == 0.5)
+    let bad = try JSONValue.parse(#"{"prompts": "a fox"}"#.utf8, path: "scene")
+    #expect {
+      try RegionText(bad, place: "scene: regions[0]")
+    } throws: { "\($0)".contains("prompt") && "\($0)".contains("regions[0]") }
+  }
+
+  @Test func rewrite() throws {
+    let regions = try RewriteText.regions(
+      "[a <x>, near the [old] castle]-*-[low  res]-*-[10, 20, 256, 250] | [b]-*-[]-*-[]",
+      width: 512, height: 256)
+    #expect(regions.map(\.prompt) == ["a <x>, near the [old] castle", "b"])
+    #expect(regions[0].negative == "low res" && regions[1].negative == "")
+    #expect(
+      regions[0].box
+        == RegionBox(left: 20 / 512, top: 10 / 256, right: 250 / 512, bottom: 1))
+    #expect(regions[1].box == .full)
+    let strengths = try RewriteText.strengths(
+      "[0,0,128,256]-0.8|[]-0.5", width: 512, height: 256)
+    #expect(strengths.map(\.strength) == [0.8, 0.5])
+    #expect(strengths[0].box.bottom == 0.5)
+    for bad in [
+      "", "a", "[a]", "[a]-*-[b]", "[a]-*-[b]-*-[1,2,3]", "[a]-*-[b]-*-[1,2,x,4]",
+      "[a]-*-[b]-*-[0,0,300,20]", "[a]-*-[b]-*-[0,0,9,9]|", "[a]-*-[b]-*-[0,0,9,9] c", "[[a]",
+      "[]-*-[b]-*-[]",
+    ] {
+      #expect(throws: PromptError.self, "\(bad)") {
+        try RewriteText.regions(bad, width: 512, height: 256)
+      }
+    }
+  }
+
+  @Test func coverage() {
+    var left = Region(name: "left", prompt: "a")
+    left.box = RegionBox(left: 0, top: 0, right: 0.6, bottom: 1)
+    var right = Region(name: "right", prompt: "b")
+    right.box = RegionBox(left: 0.4, top: 0, right: 0.8, bottom: 1)
+    func shares(_ regions: [Region], _ active: [Bool] = [true, true]) -> [[Float]] {
+      let map = RegionCoverage(
+        regions, active: active, height: 1, width: 10, pictureWidth: 80, rounding: .inward)
+      return (0...regions.count).map { Array(map.shares[$0 * 10..<($0 + 1) * 10]) }
+    }
+    let both = shares([left, right])
+    #expect(both[0] == [0, 0, 0, 0, 0, 0, 0, 0, 1, 1])
+    #expect(both[1] == [1, 1, 1, 1, 0.5, 0.5, 0, 0, 0, 0])
+    #expect(both[2] == [0, 0, 0, 0, 0.5, 0.5, 1, 1, 0, 0])
+    #expect(shares([left, right], [false, true])[1].allSatisfy { $0 == 0 })
+    left.weight = 0.25
+    #expect(shares([left, right])[0][0] == 0.75)
+    left.weight = 3
+    #expect(shares([left, right])[1][4] == 0.75)
+    right.feather = 16
+    let soft = shares([right], [true])[1]
+    #expect(soft[4] == 0.75 && soft[3] == 0.25 && soft[2] == 0)
+    // Every cell's shares sum to one.
+    for column in 0..<10 {
+      let sum = shares([left, right]).reduce(Float(0)) { $0 + $1[column] }
+      #expect(abs(sum - 1) < 1e-6)
+    }
+  }
+
+  @Test func smallBoxesVanishInwardButNotAtTheirCentre() {
+    var tiny = Region(name: "tiny", prompt: "a")
+    tiny.box = RegionBox(left: 0.26, top: 0.26, right: 0.49, bottom: 0.49)
+    func empty(_ side: Int, _ rounding: RegionCoverage.Rounding) -> [Int] {
+      RegionCoverage(
+        [tiny], active: [true], height: side, width: side, pictureWidth: 512, rounding: rounding
+      ).empty
+    }
+    #expect(empty(4, .inward) == [0] && empty(4, .centre) == [])
+    #expect(empty(64, .inward) == [] && empty(2, .centre) == [0])
+  }
+}

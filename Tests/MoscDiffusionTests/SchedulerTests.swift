@@ -1,0 +1,81 @@
+import MoscDiffusion
+import MoscFormats
+import TestSupport
+import Testing
+
+/// Schedulers against trajectories of the upstream classes on an analytic model.
+@Suite struct SchedulerTests {
+  @Test(arguments: [
+    ("ddim", 2.5e-6, 10), ("pndm", 2.5e-6, 4), ("euler", 1.1e-5, 10),
+    ("euler_ancestral", 4.5e-6, 6), ("dpmpp_2m", 1.1e-5, 34), ("dpmpp_2m_sde", 1.2e-5, 6),
+    ("heun", 1.2e-5, 4), ("lms", 1.1e-5, 4), ("lcm", 2.1e-6, 2), ("ddpm", 2.7e-6, 2),
+    ("unipc", 1.1e-5, 8),
+  ])
+  func trajectories(_ name: String, _ limit: Double, _ cases: Int) throws {
+    try Replay.check("diffusers/sched_\(name).safetensors", limit: limit, cases: cases)
+  }
+
+  /// The ending of diffusers before 0.22.
+  @Test func legacyEnding() throws {
+    try Replay.check("mix-of-show/dpm_legacy.safetensors", limit: 1.1e-5, cases: 12) {
+      $0.endsAtTimestepZero = true
+    }
+  }
+
+  /// Any scheduler takes any number of steps from one on without a fault.
+  @Test(arguments: SamplerName.allCases)
+  func fewAndManySteps(_ sampler: SamplerName) {
+    let predictions = SchedulerConfig.Prediction.allCases
+    for (i, levels) in SchedulerConfig.Levels.allCases.enumerated() {
+      for (j, spacing) in SchedulerConfig.Spacing.allCases.enumerated() {
+        var config = SchedulerConfig()
+        (config.levels, config.spacing) = (levels, spacing)
+        (config.prediction, config.stepsOffset) = (predictions[(i + j) % 3], 1)
+        for steps in [1, 3, 60] {
+          var scheduler = sampler.scheduler(config, steps: steps)
+          var x: [Float] = [0.5, -1, 2]
+          for step in scheduler.timesteps.indices {
+            #expect(0...1000 ~= scheduler.timesteps[step])
+            let output = scheduler.modelInput(x, step: step).map { $0 * 0.1 }
+            x = scheduler.advance(x, modelOutput: output, step: step) { [0.1, -0.2, 0.3] }
+          }
+          let label = "\(sampler) \(levels) \(spacing) \(config.prediction) \(steps): \(x)"
+          #expect(x.allSatisfy { $0.isFinite }, "\(label)")
+        }
+      }
+    }
+  }
+
+  /// Levels that start at no signal at all stay finite.
+  @Test func zeroTerminalSignal() {
+    var config = SchedulerConfig()
+    (config.rescaleBetasZeroSNR, config.spacing) = (true, .trailing)
+    config.prediction = .velocity
+    let scheduler = Euler(config, steps: 5)
+    #expect(abs(scheduler.sigmas[0] - 4096) < 1 && scheduler.sigmas[5] == 0)
+  }
+
+  /// `add_noise` and `get_velocity` upstream.
+  @Test func forwardProcess() throws {
+    let file = try SafetensorsFile(Goldens.url("diffusers/forward_process.safetensors"))
+    let schedule = NoiseSchedule(SchedulerConfig())
+    let alphas = try file.array("alphas_cumprod").floats
+    #expect(zip(schedule.alphas, alphas).allSatisfy { abs($0 / $1 - 1) < 4e-7 })
+    let (x, noise) = (try file.array("x").floats, try file.array("noise").floats)
+    var (noisy, velocity): ([Float], [Float]) = ([], [])
+    let timesteps = try file.array("t").ints
+    let n = x.count / timesteps.count
+    for (i, t) in timesteps.enumerated() {
+      let (a, b) = (Array(x[i * n..<(i + 1) * n]), Array(noise[i * n..<(i + 1) * n]))
+      noisy += schedule.noisy(a, noise: b, timestep: t)
+      velocity += schedule.velocity(a, noise: b, timestep: t)
+    }
+    let expected = (try file.array("noisy").floats, try file.array("velocity").floats)
+    #expect(Replay.distance(noisy, expected.0) < 3.9e-6)
+    #expect(Replay.distance(velocity, expected.1) < 3.9e-6)
+  }
+
+  @Test func guidance() {
+    #expect(guide(unconditional: [1, 2], conditional: [2, 0], scale: 7.5) == [8.5, -13])
+  }
+}

@@ -1,0 +1,100 @@
+import MoscDiffusion
+import MoscFormats
+import Testing
+
+/// Spellings of samplers, seeds, and scheduler configurations.
+@Suite struct SettingsTests {
+  @Test(arguments: [
+    (SamplerName.ddim, ["DDIMScheduler", "DDIM", "ddim", "ddim_trailing"]),
+    (.pndm, ["PNDMScheduler", "PLMS", "plms"]),
+    (.euler, ["EulerDiscreteScheduler", "Euler", "sample_euler", "k_euler", "euler"]),
+    (
+      .eulerAncestral,
+      [
+        "EulerAncestralDiscreteScheduler", "Euler a", "euler_ancestral", "sample_euler_ancestral",
+        "k_euler_a", "euler_a",
+      ]
+    ),
+    (.heun, ["HeunDiscreteScheduler", "Heun", "heun", "k_heun"]),
+    (.lms, ["LMSDiscreteScheduler", "LMS", "lms", "k_lms"]),
+    (
+      .dpmpp2M,
+      ["DPMSolverMultistepScheduler", "DPM++ 2M", "dpmpp_2m", "sample_dpmpp_2m", "dpm++2m"]
+    ),
+    (.dpmpp2MSDE, ["DPM++ 2M SDE", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu"]),
+    (.uniPC, ["UniPCMultistepScheduler", "UniPC", "uni_pc", "uni_pc_bh2"]),
+    (.lcm, ["LCMScheduler", "LCM", "lcm"]),
+    (.ddpm, ["DDPMScheduler", "DDPM", "ddpm"]),
+  ])
+  func spellings(_ sampler: SamplerName, _ texts: [String]) {
+    #expect(texts.contains(where: { $0 == sampler.rawValue }) || sampler == .pndm)
+    for text in texts { #expect(SamplerName.choice(text)?.sampler == sampler, "\(text)") }
+  }
+
+  @Test func spellingsThatSayMore() {
+    let karras = SamplerName.choice("DPM++ 2M Karras")
+    #expect(karras?.sampler == .dpmpp2M && karras?.levels == .karras && karras?.spacing == nil)
+    #expect(SamplerName.choice("dpmpp_2m_sde_exponential")?.levels == .exponential)
+    #expect(SamplerName.choice("ddim_trailing")?.spacing == .trailing)
+    #expect(SamplerName.parse("Euler Karras")?.karras == true)
+    for bad in ["", "euler b", "karras", "dpm++ 4m"] { #expect(SamplerName.choice(bad) == nil) }
+    var config = SchedulerConfig()
+    SamplerName.choice("lms karras")?.apply(to: &config)
+    #expect(config.levels == .karras && config.usesKarrasSigmas)
+  }
+
+  @Test func seedLists() {
+    #expect(SeedList.parse("1,2,5-8") { 0 } == [1, 2, 5, 6, 7, 8])
+    #expect(SeedList.parse(" 3, 4") { 0 } == [3, 4])
+    #expect(SeedList.parse("-1") { 77 } == [77])
+    #expect(SeedList.parse("18446744073709551615") { 0 } == [.max])
+    for bad in ["", "a", "5-2", "1,,2", "1-99999999", "1-", "-", "18446744073709551616"] {
+      #expect(SeedList.parse(bad) { 0 } == nil, "\(bad)")
+    }
+  }
+
+  private func read(_ text: String) throws -> SchedulerConfig {
+    let members = try #require(try JSONValue.parse(Array(text.utf8), path: "c.json").members)
+    return try SchedulerConfig(JSONObject(path: "c.json", members: members))
+  }
+
+  @Test func readsWhatDiffusersWrites() throws {
+    let config = try read(
+      """
+      {"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity,
+       "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
+       "timestep_spacing": "leading", "steps_offset": 1, "trained_betas": null,
+       "variance_type": null, "thresholding": false, "use_karras_sigmas": true,
+       "algorithm_type": "sde-dpmsolver++", "solver_type": "heun", "solver_order": 3,
+       "final_sigmas_type": "sigma_min"}
+      """)
+    #expect(config.spacing == .leading && config.levels == .karras && config.solverOrder == 3)
+    #expect(config.algorithm == .stochastic && config.solverType == .heun)
+    #expect(config.finalLevel == .smallest && config.betaEnd == 0.012)
+    let given = try read(#"{"trained_betas": [0.1, 0.2]}"#)
+    #expect(given.trainSteps == 2)
+    for (a, b) in zip(given.alphasCumprod, [0.9, 0.72]) { #expect(abs(Double(a) - b) < 1e-7) }
+    // The cosine schedule is nearly no signal at its end.
+    let cosine = try read(#"{"beta_schedule": "squaredcos_cap_v2"}"#).alphasCumprod
+    #expect(cosine[0] > 0.999 && cosine[999] < 1e-8 && cosine[499] > 0.4 && cosine[499] < 0.6)
+  }
+
+  @Test(arguments: [
+    (#"{"prediction_type": "flow"}"#, "prediction_type"),
+    (#"{"beta_schedule": "sigmoid"}"#, "beta_schedule"),
+    (#"{"num_train_timesteps": 1}"#, "num_train_timesteps"),
+    (#"{"solver_order": 4}"#, "solver_order"), (#"{"steps_offset": -1}"#, "steps_offset"),
+    (#"{"beta_start": 0.5, "beta_end": 0.1}"#, "beta_end"),
+    (#"{"thresholding": true}"#, "thresholding"), (#"{"trained_betas": [2]}"#, "trained_betas"),
+    (#"{"algorithm_type": "dpmsolver"}"#, "algorithm_type"),
+    (#"{"final_sigmas_type": "one", "solver_type": "bh1"}"#, "final_sigmas_type"),
+  ])
+  func refusesWhatItCannotDo(_ text: String, _ key: String) {
+    do {
+      _ = try read(text)
+      Issue.record("read \(text)")
+    } catch {
+      #expect("\(error)".contains(key))
+    }
+  }
+}

@@ -1,0 +1,202 @@
+import Foundation
+import MoscEngine
+import MoscFormats
+import MoscImages
+import MoscModel
+import MoscNetworks
+import MoscReport
+import MoscSample
+import MoscTrain
+import TestSupport
+import Testing
+
+/// Pretraining of a very small model.
+@Suite(.serialized) struct PretrainTests {
+  private let scratch = Scratch()
+
+  private func write(_ path: String, _ text: String) throws {
+    let url = URL(fileURLWithPath: scratch.path(path))
+    try FileManager.default.createDirectory(
+      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: url)
+  }
+
+  /// A folder with configurations and no weights.
+  private func configuration() throws -> String {
+    try write(
+      "config/unet/config.json",
+      """
+      {"in_channels": 4, "out_channels": 4, "block_out_channels": [16, 16], "layers_per_block": 1,
+       "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+       "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"], "cross_attention_dim": 16,
+       "attention_head_dim": 2, "norm_num_groups": 4, "sample_size": 4}
+      """)
+    try write(
+      "config/text_encoder/config.json",
+      """
+      {"vocab_size": 914, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+       "num_attention_heads": 2, "max_position_embeddings": 77}
+      """)
+    try write(
+      "config/vae/config.json",
+      """
+      {"block_out_channels": [8, 16], "layers_per_block": 1, "latent_channels": 4,
+       "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D"],
+       "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D"], "norm_num_groups": 4,
+       "mid_block_add_attention": false, "scaling_factor": 0.5}
+      """)
+    let tokenizer = URL(fileURLWithPath: scratch.path("config/tokenizer"))
+    if !FileManager.default.fileExists(atPath: tokenizer.path) {
+      try FileManager.default.copyItem(
+        at: try DiffusersModel.embedded().tokenizerFolder, to: tokenizer)
+    }
+    return scratch.path("config")
+  }
+
+  /// Squares of two colours, one of them wide.
+  private func pictures(_ name: String = "data") throws -> String {
+    for index in 0..<8 {
+      let width = index < 6 ? 8 : 16
+      let red = index % 2 == 0
+      let pixels = (0..<8 * width).flatMap { place -> [UInt8] in
+        let isInside = place % width > 2 && place / width > 2
+        return isInside ? [red ? 230 : 20, 30, red ? 20 : 230] : [240, 240, 240]
+      }
+      let url = URL(fileURLWithPath: scratch.path("\(name)/\(index).png"))
+      try write("\(name)/\(index).txt", red ? "a red ball\n" : "a blue ball\n")
+      try PNG.encode(PixelImage(width: width, height: 8, pixels: pixels)).write(to: url)
+    }
+    return scratch.path(name)
+  }
+
+  private func request(_ output: String) throws -> PretrainRequest {
+    var request = PretrainRequest(data: try pictures(), output: scratch.path(output))
+    request.configuration = try configuration()
+    request.precision = .f32
+    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.threads = 2
+    request.autoencoder = PretrainingRecipe(steps: 40, batch: 4, learningRate: 4e-3, warmUp: 2)
+    request.denoiser = PretrainingRecipe(steps: 60, batch: 4, learningRate: 4e-3, warmUp: 2)
+    request.autoencoder.averageDecay = 0.8
+    request.denoiser.averageDecay = 0.9
+    request.validation = 2
+    request.logEvery = 10
+    request.saveEvery = 100
+    request.savedType = .f32
+    return request
+  }
+
+  private func lines(_ output: String, _ stage: String) throws -> [JSONValue] {
+    let text = try String(
+      contentsOfFile: scratch.path("\(output)/training/\(stage).jsonl"), encoding: .utf8)
+    return try text.split(separator: "\n").map { try JSONValue.parse(Array($0.utf8), path: stage) }
+  }
+
+  @Test func lossesFallAndTheModelIsWhole() throws {
+    let request = try request("model")
+    try PretrainJob(request, .silent).run()
+    for (stage, limit) in [("vae", 0.5), ("unet", 0.9)] {
+      let losses = try lines("model", stage).compactMap { $0["loss"]?.double }
+      #expect(losses.count >= 4)
+      #expect(try #require(losses.last) < limit * (try #require(losses.first)), "\(stage)")
+      let held = try lines("model", stage).compactMap { $0["validation_loss"]?.double }
+      #expect(try #require(held.last) < (try #require(held.first)), "\(stage)")
+    }
+    let model = try DiffusersModel(folder: URL(fileURLWithPath: request.output))
+    try ModelComponents.verify(model)
+    // Latents are scaled to unit deviation, and the rest of the configuration is kept.
+    let vae = try model.vae().config
+    #expect(vae.scalingFactor != 0.5)
+    #expect(vae.widths == [8, 16])
+    // It can be sampled from.
+    var sample = SampleRequest()
+    sample.model = ModelOptions(path: request.output, precision: .f32)
+    sample.prompt = "a red ball"
+    (sample.width, sample.height, sample.steps) = (8, 8, 2)
+    sample.output = scratch.path("ball.png")
+    sample.compiler.cacheFolder = scratch.path("cache")
+    try SampleJob(sample, .silent).run()
+    #expect(FileManager.default.fileExists(atPath: sample.output))
+  }
+
+  @Test func resumedRunGivesTheSameBytes() throws {
+    var request = try request("whole")
+    request.stages = [.unet]
+    request.configuration = try configuration()
+    // A finished autoencoder to stand on.
+    var start = try self.request("start")
+    (start.autoencoder.steps, start.denoiser.steps) = (1, 1)
+    try PretrainJob(start, .silent).run()
+    request.start = start.output
+    request.denoiser.steps = 9
+    try PretrainJob(request, .silent).run()
+
+    request.output = scratch.path("parts")
+    request.stopAfter = 4
+    try PretrainJob(request, .silent).run()
+    request.resumes = true
+    try PretrainJob(request, .silent).run()
+    request.stopAfter = nil
+    try PretrainJob(request, .silent).run()
+    for path in [
+      "unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors",
+      "vae/diffusion_pytorch_model.safetensors", "training/unet.safetensors",
+    ] {
+      let whole = try Data(contentsOf: URL(fileURLWithPath: scratch.path("whole/\(path)")))
+      let parts = try Data(contentsOf: URL(fileURLWithPath: scratch.path("parts/\(path)")))
+      #expect(parts == whole, "\(path)")
+    }
+    // Nothing of the start's text encoder is left as it was.
+    let path = "text_encoder/model.safetensors"
+    let before = try TensorFile.read(scratch.path("start/\(path)"))
+    let after = try TensorFile.read(scratch.path("whole/\(path)"))
+    for name in before.keys where name.contains("weight") {
+      #expect(before[name] != after[name], "\(name)")
+    }
+
+    request.denoiser.learningRate = 1e-5
+    #expect { try PretrainJob(request, .silent).run() } throws: { error in
+      let message = String(describing: error)
+      return message.contains("has --lr 0.004") && message.contains("this one has 1e-05")
+    }
+    request.resumes = false
+    #expect { try PretrainJob(request, .silent).run() } throws: {
+      String(describing: $0).contains("--resume")
+    }
+  }
+
+  @Test func theDecoderAloneLeavesTheEncoder() throws {
+    var start = try request("start")
+    (start.autoencoder.steps, start.denoiser.steps) = (2, 1)
+    try PretrainJob(start, .silent).run()
+    var request = try request("decoder")
+    request.start = start.output
+    request.stages = [.decoder]
+    request.autoencoder.steps = 3
+    try PretrainJob(request, .silent).run()
+    let path = "vae/diffusion_pytorch_model.safetensors"
+    let before = try TensorFile.read(scratch.path("start/\(path)"))
+    let after = try TensorFile.read(scratch.path("decoder/\(path)"))
+    #expect(Set(before.keys) == Set(after.keys))
+    for (name, values) in before {
+      let isEncoder = name.hasPrefix("encoder.") || name.hasPrefix("quant_conv.")
+      #expect((after[name] == values) == isEncoder, "\(name)")
+    }
+  }
+
+  @Test func problemsWithTheDataAreReportedTogether() throws {
+    var request = try request("model")
+    request.data = try pictures("bad")
+    try write("bad/9.txt", "a caption without a picture\n")
+    try write("bad/broken.png", "not a picture")
+    let pixels = [UInt8](repeating: 0, count: 7 * 8 * 3)
+    try PNG.encode(PixelImage(width: 7, height: 8, pixels: pixels))
+      .write(to: URL(fileURLWithPath: scratch.path("bad/odd.png")))
+    #expect { try PretrainJob(request, .silent).run() } throws: { error in
+      let message = String(describing: error)
+      return ["9.txt", "broken.png", "odd.png", "7×8", "multiples of 2"]
+        .allSatisfy(message.contains)
+    }
+    #expect(!FileManager.default.fileExists(atPath: request.output))
+  }
+}
