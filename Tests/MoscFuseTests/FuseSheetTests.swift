@@ -1,5 +1,13 @@
 import Foundation
+import MoscEngine
 import MoscFormats
+import MoscFuse
+import MoscImages
+import MoscNetworks
+import MoscReport
+import MoscSample
+import RunSupport
+import TestSupport
 import Testing
 
 /// `mosc fuse --sheet`: each concept by its own file and by the fused one.

@@ -1,5 +1,12 @@
 import Foundation
+import MoscEngine
 import MoscFormats
+import MoscImages
+import MoscNetworks
+import MoscReport
+import MoscSample
+import RunSupport
+import TestSupport
 import Testing
 
 /// A picture does not depend on which others are drawn with it: batches, series and prompts.

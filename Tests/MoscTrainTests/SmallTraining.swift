@@ -1,5 +1,10 @@
 import Foundation
+import MoscEngine
 import MoscFormats
+import MoscImages
+import MoscNetworks
+import MoscTrain
+import TestSupport
 
 /// Requests for training runs of seconds, whose files lie in a folder.
 struct SmallTraining {

@@ -1,6 +1,14 @@
 import Foundation
+import MoscEngine
 import MoscFormats
+import MoscImages
+import MoscNetworks
+import MoscReport
+import MoscSample
+import MoscTrain
+import RunSupport
 import Synchronization
+import TestSupport
 import Testing
 
 /// What `mosc train` leaves beside the concept, and the memory that it plans for.
