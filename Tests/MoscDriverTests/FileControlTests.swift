@@ -100,6 +100,9 @@ import Testing
     Sample("a separator that is none", "run", "\(silu)//! nxt: again\n\(silu)"),
     Sample("no check", "emit --mcpu znver4", silu),
     Sample("a missing instruction", "emit --mcpu x86-64-v3", "// CHECK: vdpbf16ps\n\(kernel)"),
+    Sample("a check of a kernel that is not there", "run", "// CHECK: gelu(\n\(silu)"),
+    Sample(
+      "checks that nobody looks at", "grad", "// CHECK: add(\n\(square("add(%x, %x) : f32[3]"))"),
     Sample("no gradient", "grad", silu),
     Sample("a wrong gradient", "grad", square("mul(%x, %s) : f32[3]")),
     Sample("half a gradient", "grad", square("abs(%x) : f32[3]")),
@@ -119,6 +122,10 @@ import Testing
     Sample("two sound programs", "run", "\(silu)//! next: again\n\(silu)"),
     Sample("an instruction", "emit --mcpu znver4", "// CHECK: zmm\n\(kernel)"),
     Sample("a gradient", "grad", square("add(%x, %x) : f32[3]")),
+    Sample(
+      "a gradient in code", "grad --type f32",
+      "// CHECK: add(\n\(square("add(%x, %x) : f32[3]"))"),
+    Sample("a kernel", "run --type bf16", "// CHECK: silu(\n\(silu)"),
     Sample("an error at the end of its line", "verify", refused("  // error: op.arity")),
     Sample("an error above its line", "verify", refused("", above: "\n  // error: op.arity")),
     Sample("a part of a message", "verify", refused("  // error: does not take 1 operands")),

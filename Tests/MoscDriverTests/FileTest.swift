@@ -27,11 +27,19 @@ struct FileTest {
     guard path.hasPrefix(file.kind + "/") else {
       throw Failure("\(path): a test '\(file.kind)' belongs into another folder")
     }
+    let isCompiled = try ["emit", "run"].contains(file.kind) || precision() != nil
+    if !isCompiled, file.programs.contains(where: Self.hasChecks) {
+      throw Failure("\(path): nothing is compared with its checks")
+    }
   }
 
   /// Checks every program and returns the text of the file as it is, or as it is blessed to be.
   func check(blessing: Bool = false) throws -> String {
     try file.check(blessing: blessing) { try Self.kinds[file.kind]?(self, $0) }
+  }
+
+  private static func hasChecks(_ program: TestFile.Program) -> Bool {
+    program.lines.contains { $0.hasPrefix("//") && $0.contains("CHECK") }
   }
 
   private func module(_ program: TestFile.Program) throws -> Module {
@@ -87,14 +95,18 @@ struct FileTest {
   private func runs(_ program: TestFile.Program) throws {
     let cpus = try file.value(of: "--mcpu") { [$0] } ?? ["native", "x86-64-v3"]
     for cpu in cpus {
-      try agrees(try module(program), cpu, seeds: 1...2, program)
+      try agrees(try module(program), cpu, precision() ?? .f32, seeds: 1...2, program)
     }
   }
 
+  private func precision() throws -> Precision? {
+    try file.value(of: "--type") { Precision(rawValue: $0) }
+  }
+
   private func agrees(
-    _ module: Module, _ cpu: String, seeds: ClosedRange<UInt64>, _ program: TestFile.Program
+    _ module: Module, _ cpu: String, _ precision: Precision, seeds: ClosedRange<UInt64>,
+    _ program: TestFile.Program
   ) throws {
-    let precision = try file.value(of: "--type") { Precision(rawValue: $0) } ?? .f32
     var options = CompilationOptions()
     (options.cpu, options.usesCache) = (cpu, false)
     let compiler = try Compiler(options, precision: precision, .silent)
@@ -102,15 +114,15 @@ struct FileTest {
       let problem = try FuzzJob.problem(FuzzCase(module, seed: seed), compiler)
       try expect(problem == nil, program, "\(cpu): \(problem ?? "")")
     }
-    if program.lines.contains(where: { $0.hasPrefix("// CHECK") }) {
+    if Self.hasChecks(program) {
       let name = FuzzCase(module, seed: 1).function.name
       let kernels = try compiler.lower(module, name: name).kernels
       try FileCheck.check(Printer.print(kernels), against: program.text)
     }
   }
 
-  /// Results named `d_x` are the gradients of the result `loss`, by central differences; compiled
-  /// code computes the same.
+  /// Results named `d_x` are the gradients of the result `loss`, by central differences; code that is
+  /// compiled for a type computes the same.
   private func hasItsGradients(_ program: TestFile.Program) throws {
     var module = try module(program)
     var context = PassContext()
@@ -118,7 +130,9 @@ struct FileTest {
     try manager.run(&module, &context)
     let problem = try GradientProbe(FuzzCase(module, seed: 1)).problem()
     try expect(problem == nil, program, problem ?? "")
-    try agrees(module, "native", seeds: 1...1, program)
+    if let precision = try precision() {
+      try agrees(module, "native", precision, seeds: 1...1, program)
+    }
   }
 
   // MARK: Code
