@@ -101,15 +101,3 @@ extension TensorType {
     return (byteCount() + alignment - 1) / alignment * alignment
   }
 }
-
-extension Graph {
-  /// In stage buffer, the parameters that launches write: the results of the function.
-  package var outputParameters: [ValueID] {
-    var written: Set<ValueID> = []
-    for id in order {
-      guard case .launch(let launch) = self[id].op else { continue }
-      written.formUnion(self[id].operands.suffix(launch.outputCount))
-    }
-    return parameters.filter(written.contains)
-  }
-}

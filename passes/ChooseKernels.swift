@@ -11,10 +11,10 @@ import MoscIR
 /// - With `precision: q8`, inputs and weights of linear maps, 1×1 and Winograd convolutions are
 ///   rounded to 8 bits, with a scale per token (of a pixel, of a square's point) and per output
 ///   channel. What stays, and attention, is bf16 where the processor multiplies it, else f32.
-/// - Layers get a tile, but for those of few rows whose weights are not known at load: arranging
+/// - Attention gets blocks, and layers get a tile, but for those of few rows whose weights are not known at load: arranging
 ///   such weights anew each time would cost as much as the layer.
 ///
-/// A layer that already has a tile is left as it is, so a hand-written choice is kept.
+/// What already has a tile or blocks is left as it is, so a hand-written choice is kept.
 ///
 /// - Stage: tensor → tensor.  Needs: rates.  Options: `precision=f32|bf16|q8`.
 /// - Refuses: bf16 and q8 for the layers named above (`choose-kernels.precision`).
@@ -38,7 +38,7 @@ package struct ChooseKernels: Pass {
 
   package func run(_ module: inout Module, _ context: inout PassContext) throws(Diagnostic) {
     for index in module.graphs.indices where module.graphs[index].kind == .function {
-      let chooser = Chooser(precision: precision ?? context.precision, target: context.target)
+      let chooser = KernelChooser(precision: precision ?? context.precision, target: context.target)
       let layers = try Self.expandAdapters(module.graphs[index], &context)
       module.graphs[index] = try chooser.rewrite(layers, &context)
     }
@@ -64,7 +64,7 @@ package struct ChooseKernels: Pass {
 }
 
 /// Rewrites one function.
-private struct Chooser {
+struct KernelChooser {
   let precision: DType
   let target: Target
 
@@ -74,6 +74,7 @@ private struct Chooser {
       var source: ValueID
       var dtype: DType
       var pad: Int
+      var panel = 0
     }
     var values: [Key: ValueID] = [:]
   }
@@ -129,14 +130,14 @@ private struct Chooser {
           try weight(operands[1], dtype, conv.tile, &new, &made),
         ]
         return [try new.emit(.winogradConv2d(conv), inputs + operands.dropFirst(2), name: name)]
-      case .attention(let attention):
-        return try attend(node, operands, factors: 3, heads: attention.heads, name, &new, &made)
-      case .regionalAttention(let attention):
-        return try attend(node, operands, factors: 3, heads: attention.heads, name, &new, &made)
-      case .attentionStatistics(let attention):
-        return try attend(node, operands, factors: 2, heads: attention.heads, name, &new, &made)
-      case .attentionGradient(let attention):
-        return try attend(node, operands, factors: 4, heads: attention.heads, name, &new, &made)
+      case .attention(let op):
+        return try attend(op, Op.attention, 3, operands, name, &new, &made)
+      case .regionalAttention(let op):
+        return try attend(op, Op.regionalAttention, 3, operands, name, &new, &made)
+      case .attentionStatistics(let op):
+        return try attend(op, Op.attentionStatistics, 2, operands, name, &new, &made)
+      case .attentionGradient(let op):
+        return try attend(op, Op.attentionGradient, 4, operands, name, &new, &made)
       default:
         return nil
       }
@@ -146,19 +147,32 @@ private struct Chooser {
     return result
   }
 
-  /// Attention, or a part of its backward pass, with its factors, which are the first operands, in
-  /// the chosen element type; nil to leave it.
-  private func attend(
-    _ node: Node, _ operands: [ValueID], factors: Int, heads: Int, _ name: String,
-    _ graph: inout Graph, _ made: inout Made
+  /// Attention, or a part of its backward pass, in blocks and with its factors, which are the first
+  /// operands, in the chosen element type; nil to leave it.
+  private func attend<Definition: AttentionOp>(
+    _ op: Definition, _ wrap: (Definition) -> Op, _ factors: Int, _ operands: [ValueID],
+    _ name: String, _ graph: inout Graph, _ made: inout Made
   ) throws(Diagnostic) -> [ValueID]? {
-    let depth = graph.type(operands[0]).lastExtent / heads
-    guard unquantised == .bf16, depth % 2 == 0 else { return nil }
+    guard op.blocks == nil else { return nil }
+    let (queries, keys) = (graph.type(operands[0]).shape, graph.type(operands[1]).shape)
+    let depth = queries[2] / op.heads
     var inputs = operands
-    for index in 0..<factors {
-      inputs[index] = try prepared(operands[index], .bf16, pad: 0, &graph, &made)
+    if unquantised == .bf16, depth % 2 == 0 {
+      for index in 0..<factors {
+        inputs[index] = try prepared(operands[index], .bf16, pad: 0, &graph, &made)
+      }
     }
-    return [try graph.emit(node.op, inputs, name: name)]
+    let isPaired = inputs[..<factors].allSatisfy { graph.type($0).dtype == .bf16 }
+    var op = op
+    op.blocks =
+      Definition.isBackward
+      ? .backward(
+        for: target, depth: depth, queries: queries[1], keys: keys[1],
+        usesPairs: isPaired && depth % 2 == 0)
+      : .choose(
+        for: target, heads: queries[0] * op.heads, depth: depth, queries: queries[1],
+        keys: keys[keys.count - 2])
+    return [try graph.emit(wrap(op), inputs, name: name)]
   }
 
   /// The operand in the given element type, with zeros around the image.
@@ -190,13 +204,14 @@ private struct Chooser {
   private func weight(
     _ value: ValueID, _ dtype: DType, _ tile: Tile?, _ graph: inout Graph, _ made: inout Made
   ) throws(Diagnostic) -> ValueID {
-    let key = Made.Key(source: value, dtype: dtype, pad: 0)
+    let panel = dtype == .q8 ? tile?.columns ?? 0 : 0
+    let key = Made.Key(source: value, dtype: dtype, pad: 0, panel: panel)
     if let known = made.values[key] { return known }
     let cast: ValueID
-    if dtype == .q8, let tile {
+    if panel > 0 {
       let source = graph.fileTensor(of: value, as: .f32)
       cast = try graph.pack(
-        source, dtype: dtype, panel: tile.columns, name: "\(graph[source].name).packed")
+        source, dtype: dtype, panel: panel, name: "\(graph[source].name).packed")
     } else {
       cast = try graph.cast(value, to: dtype)
     }
@@ -222,61 +237,6 @@ private struct Chooser {
     }
     let source = try prepared(graph[producer].operands[0], dtype, pad: 0, &graph, &made)
     return try graph.emit(op, [source])
-  }
-
-  /// The element type of a layer's input and weight.
-  private func contractionType(
-    _ node: Node, _ name: String, in graph: Graph, _ context: inout PassContext
-  ) -> DType {
-    let (input, weight) = (graph.type(node.operands[0]), graph.type(node.operands[1]))
-    guard input.dtype == .f32, precision != .f32 else { return input.dtype }
-    let (outputs, channels) = (weight.shape[0], weight.shape[1])
-    let rows = graph.type(node.results[0]).rows
-    if precision == .q8 {
-      guard let reason = reasonAgainstQ8(node, in: graph) else {
-        context.count("q8")
-        return .q8
-      }
-      context.remark(
-        "precision", "layer '%\(name)' stays \(unquantised): \(reason)")
-      context.count("kept-\(unquantised)")
-      if unquantised == .f32 { return .f32 }
-    }
-    let reason: String? =
-      if channels < 16 || channels % 2 != 0 { "\(channels) input channels" }
-      else if outputs < 16 { "\(outputs) outputs" }
-      else if rows < 8 { "\(rows) rows" }
-      else { nil }
-    if let reason {
-      context.remark("precision", "layer '%\(name)' stays f32: \(reason)")
-      context.count("kept-f32")
-      return .f32
-    }
-    context.count("bf16")
-    return .bf16
-  }
-
-  /// The element type of what is not rounded to 8 bits.
-  private var unquantised: DType {
-    precision == .q8 ? (target.hasBF16Dot ? .bf16 : .f32) : precision
-  }
-
-  /// Why the factors of a layer cannot be rounded to 8 bits, or nil.
-  private func reasonAgainstQ8(_ node: Node, in graph: Graph) -> String? {
-    let (weight, rows) = (graph[node.operands[1]], graph.type(node.results[0]).rows)
-    let (outputs, channels) = (weight.type.shape[0], weight.type.shape[1])
-    if weight.rate != .load { return "its weight is known per \(weight.rate.name)" }
-    if channels < 64 || channels % 4 != 0 { return "\(channels) input channels" }
-    if outputs < 16 { return "\(outputs) outputs" }
-    if rows < Self.rowsForPacking { return "\(rows) rows" }
-    switch node.op {
-    case .conv2d(let conv):
-      let taps = weight.type.shape.dropFirst(2).reduce(1, *)
-      return taps == 1 && conv.stride == 1 && conv.pad == 0 ? nil : "its pixels have several scales"
-    case .winogradConv2d:
-      return weight.type.shape[3] > 3 ? nil : "its filters are transformed on the way"
-    default: return nil
-    }
   }
 
   private func tile(_ node: Node, _ dtype: DType, in graph: Graph) -> Tile? {

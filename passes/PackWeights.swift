@@ -71,29 +71,3 @@ extension Graph {
     return value
   }
 }
-
-extension Op {
-  /// The tile of a layer that has one.
-  package var tile: Tile? {
-    switch self {
-    case .linear(let op): op.tile
-    case .conv2d(let op): op.tile
-    case .winogradConv2d(let op): op.tile
-    default: nil
-    }
-  }
-}
-
-extension DType {
-  /// Whether every number of the other type is a number of this type.
-  package func represents(_ other: DType) -> Bool {
-    if self == other { return true }
-    switch (self, other) {
-    case (.f32, .bf16), (.f32, .f16), (.f32, .u8), (.f32, .i8), (.i32, .u8), (.i32, .i8),
-      (.f16, .u8), (.f16, .i8), (.bf16, .u8), (.bf16, .i8):
-      return true
-    default:
-      return false
-    }
-  }
-}

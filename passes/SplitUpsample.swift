@@ -8,9 +8,10 @@ import MoscIR
 /// multiplications. The sums of weights are load work; the four results are put side by side.
 ///
 /// - Stage: tensor → tensor.  Needs: rates.  Keeps: every result within rounding.
-/// - Refuses: in q8 what `winograd` takes, since taps of pixels with scales of their own cannot be
-///   summed otherwise (`split-upsample.precision`), factors other than 2 (`split-upsample.factor`), doubled images with other readers
-///   (`split-upsample.shared`), weights not known at load (`split-upsample.rate`).
+/// - Refuses: in q8 what `winograd` takes where it runs, since taps of pixels with scales of their own
+///   cannot be summed otherwise (`split-upsample.precision`), factors other than 2
+///   (`split-upsample.factor`), doubled images with other readers (`split-upsample.shared`), weights
+///   not known at load (`split-upsample.rate`).
 /// - Order: before `choose-kernels`, which makes the padding explicit.
 /// - Source: the "sub-pixel" identity of Shi et al. 2016, "Is the deconvolution layer the same as a
 ///   convolutional layer?".
@@ -35,7 +36,8 @@ package struct SplitUpsample: Pass {
         let enlarged = graph[id].operands[0]
         let isShared = users[enlarged].count > 1 || graph.results.contains(enlarged)
         let isTransformed =
-          context.precision == .q8 && Winograd.standard.takes(graph[id], in: graph, context)
+          context.precision == .q8 && !context.absentPasses.contains(Winograd.name)
+          && Winograd.standard.takes(graph[id], in: graph, context)
         let refusal =
           isTransformed
           ? ("precision", "transformed filters of 8 bits do as well")

@@ -21,6 +21,18 @@ package enum DType: String, CaseIterable, Hashable, Sendable {
     }
   }
 
+  /// Whether every number of the other type is a number of this type.
+  package func represents(_ other: DType) -> Bool {
+    if self == other { return true }
+    switch (self, other) {
+    case (.f32, .bf16), (.f32, .f16), (.f32, .u8), (.f32, .i8), (.i32, .u8), (.i32, .i8),
+      (.f16, .u8), (.f16, .i8), (.bf16, .u8), (.bf16, .i8):
+      return true
+    default:
+      return false
+    }
+  }
+
   /// The value that a store of `x` in this type leaves: round to nearest even for floats,
   /// truncation toward zero and saturation for integers (NaN becomes 0). In `q8` it depends on the
   /// row and is left to those that make one.

@@ -218,6 +218,16 @@ package struct Graph: Hashable, Sendable {
 }
 
 extension Graph {
+  /// In stage buffer, the parameters that launches write: the results of the function.
+  package var outputParameters: [ValueID] {
+    var written: Set<ValueID> = []
+    for id in order {
+      guard case .launch(let launch) = self[id].op else { continue }
+      written.formUnion(self[id].operands.suffix(launch.outputCount))
+    }
+    return parameters.filter(written.contains)
+  }
+
   /// A name for every result, each different: those declared, else those of the values, numbered
   /// where a value is returned again.
   package var resultLabels: [String] {

@@ -230,14 +230,8 @@ package enum Op: Hashable, Sendable {
   package func resultTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let results = try definition.inferTypes(operands)
     guard let type = (operands + results).first(where: { $0.dtype == .q8 }) else { return results }
-    switch self {
-    case .quantise, .pack, .linear, .conv2d, .winogradConv2d, .call, .subview, .launch:
-      return results
-    case .reshape where operands[0].lastExtent == results[0].lastExtent:
-      return results
-    default:
-      throw definition.error("dtype", "\(type) is a factor of contractions and nothing else")
-    }
+    if definition.acceptsQ8(operands, results) { return results }
+    throw definition.error("dtype", "\(type) is a factor of contractions and nothing else")
   }
 }
 

@@ -6,7 +6,7 @@ package struct Traits: OptionSet, Hashable, Sendable {
 
   /// Each result element depends on the operand elements at the same (broadcast) index only.
   package static let elementwise = Traits(rawValue: 1 << 0)
-  /// The result holds operand elements unchanged, in row-major order: it can share memory.
+  /// The result is memory of the operand: all of it in another shape, or a part.
   package static let view = Traits(rawValue: 1 << 1)
   /// The result holds operand elements (or zero) at other places.
   package static let dataMovement = Traits(rawValue: 1 << 2)
@@ -55,7 +55,9 @@ package struct Signature: Hashable, Sendable {
 /// The definition of one op: operands, attributes, type rule and reference evaluation.
 ///
 /// Conforming types are structs of attributes only; operands live in the graph's nodes. Each op is
-/// one file in `IR/Ops`, one case of `Op`, and one case in code generation's lowering switch.
+/// one file in `IR/Ops`, one case of `Op`, and one case in code generation's lowering switches. Most
+/// belong to a family, which answers for them: `ElementwiseOp` (`UnaryOp`, `BinaryOp`), `MovementOp`,
+/// `KernelOp` (`ReductionOp`, `TiledOp`), `StructuralOp`.
 package protocol TensorOp: Hashable, Sendable {
   /// The name in the text format, in snake case.
   static var mnemonic: String { get }
@@ -82,6 +84,22 @@ package protocol TensorOp: Hashable, Sendable {
   func gradient(
     _ site: GradientSite, in graph: inout Graph
   ) throws(Diagnostic) -> OperandGradients
+
+  // What passes and code generation ask before they look at names. There are no defaults here: the
+  // families in `IR/Ops/Families` have them, and an op outside of all families answers itself.
+
+  /// The kind of kernel the op makes.
+  static var kernelKind: KernelKind { get }
+  /// What it costs to compute the op twice.
+  static var repetition: Repetition { get }
+  /// What the op costs.
+  func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost
+  /// The operands that a result element reads at its own index (or at 0 where their extent is 1) in
+  /// the axes from `axis` on, so that these can be looped over as one; nil if there are none such.
+  /// Where further operands are read in another way, these have to be parameters of the kernel.
+  func alignedOperands(from axis: Int, of count: Int) -> Range<Int>?
+  /// Whether operands or results may be rows of 8-bit integers.
+  func acceptsQ8(_ operands: [TensorType], _ results: [TensorType]) -> Bool
 }
 
 extension TensorOp {

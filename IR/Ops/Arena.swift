@@ -1,6 +1,6 @@
 /// The memory of a function's intermediate buffers, in stage buffer.
 /// - Gradient: none: only ops of stage tensor are differentiated.
-package struct Arena: TensorOp {
+package struct Arena: StructuralOp {
   package static let mnemonic = "arena"
   package static let signature = Signature([])
   package static let traits: Traits = .structural

@@ -9,26 +9,35 @@
 /// - Gradient: from blocks of recomputed probabilities (`attention_gradient`), with the log-sum of
 ///   the exponentials of each row (`attention_statistics`) and the products `Σ dy · y` of each
 ///   head.
-package struct Attention: CompositeOp {
+package struct Attention: CompositeOp, AttentionOp {
   package static let mnemonic = "attention"
   package static let signature = Signature([nil, "keys", "values"])
   package static let traits: Traits = .composite
+  package static let kernelKind = KernelKind.rounded
   package var heads: Int
   package var isCausal: Bool
+  package var blocks: AttentionBlocks?
 
-  package init(heads: Int, isCausal: Bool = false) {
+  package init(heads: Int, isCausal: Bool = false, blocks: AttentionBlocks? = nil) {
     self.heads = heads
     self.isCausal = isCausal
+    self.blocks = blocks
   }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     heads = try reader.int("heads")
     isCausal = try reader.optionalBool("causal") ?? false
+    blocks = try AttentionBlocks.read(&reader)
   }
 
   package var attributes: [LabeledAttribute] {
     [LabeledAttribute("heads", .int(heads))]
       + (isCausal ? [LabeledAttribute("causal", .bool(true))] : [])
+      + AttentionBlocks.attributes(blocks)
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 4 * results[0].count * operands[1].shape[1])
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -9,26 +9,35 @@
 /// - Errors: `attention-gradient.heads`, `.shape`, `.dtype`.
 /// - Source: Dao et al. 2022, algorithm 4; each result is summed in one place in a fixed order.
 /// - Gradient: none: it is a gradient itself.
-package struct AttentionGradient: TensorOp {
+package struct AttentionGradient: AttentionOp {
   package static let mnemonic = "attention_gradient"
   package static let signature = Signature(
     [nil, "keys", "values", "gradient", "statistics", "products"])
   package static let traits: Traits = .contraction
+  package static let kernelKind = KernelKind.single
+  package static let isBackward = true
   package var heads: Int
   package var isCausal: Bool
+  package var blocks: AttentionBlocks?
 
-  package init(heads: Int, isCausal: Bool = false) {
+  package init(heads: Int, isCausal: Bool = false, blocks: AttentionBlocks? = nil) {
     self.heads = heads
     self.isCausal = isCausal
+    self.blocks = blocks
   }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     heads = try reader.int("heads")
     isCausal = try reader.optionalBool("causal") ?? false
+    blocks = try AttentionBlocks.read(&reader)
   }
 
   package var attributes: [LabeledAttribute] {
-    Attention(heads: heads, isCausal: isCausal).attributes
+    Attention(heads: heads, isCausal: isCausal, blocks: blocks).attributes
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 10 * operands[0].count * operands[1].shape[1])
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -8,25 +8,33 @@
 /// - Source: Dao et al. 2022, algorithm 4 (the statistics L kept for the backward pass).
 /// - Gradient: none: it is a part of a gradient; differentiate the attention's decomposition twice
 ///   instead.
-package struct AttentionStatistics: TensorOp {
+package struct AttentionStatistics: AttentionOp {
   package static let mnemonic = "attention_statistics"
   package static let signature = Signature([nil, "keys"])
   package static let traits: Traits = .reduction
+  package static let kernelKind = KernelKind.single
   package var heads: Int
   package var isCausal: Bool
+  package var blocks: AttentionBlocks?
 
-  package init(heads: Int, isCausal: Bool = false) {
+  package init(heads: Int, isCausal: Bool = false, blocks: AttentionBlocks? = nil) {
     self.heads = heads
     self.isCausal = isCausal
+    self.blocks = blocks
   }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     heads = try reader.int("heads")
     isCausal = try reader.optionalBool("causal") ?? false
+    blocks = try AttentionBlocks.read(&reader)
   }
 
   package var attributes: [LabeledAttribute] {
-    Attention(heads: heads, isCausal: isCausal).attributes
+    Attention(heads: heads, isCausal: isCausal, blocks: blocks).attributes
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 2 * operands[0].count * operands[1].shape[1])
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -2,12 +2,16 @@
 ///
 /// - Shapes: x of the result's rank with extents equal or 1.
 /// - Gradient: `dy` summed over the repeated axes.
-package struct Broadcast: ResultTypedOp {
+package struct Broadcast: ResultTypedOp, MovementOp {
   package static let mnemonic = "broadcast"
-  package static let traits: Traits = .dataMovement
+  package static let instructions = 0
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }
+
+  package func alignedOperands(from axis: Int, of count: Int) -> Range<Int>? {
+    0..<count
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let x = operands[0]

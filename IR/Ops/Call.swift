@@ -2,7 +2,7 @@
 ///
 /// - Types: those of the callee; the module verifier compares them.
 /// - Gradient: none: only ops of stage tensor are differentiated.
-package struct Call: TensorOp {
+package struct Call: StructuralOp {
   package static let mnemonic = "call"
   package static let signature = Signature([], isVariadic: true)
   package static let traits: Traits = .structural
@@ -23,6 +23,8 @@ package struct Call: TensorOp {
   }
 
   package var callee: String? { name }
+
+  package func acceptsQ8(_ operands: [TensorType], _ results: [TensorType]) -> Bool { true }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] { types }
 

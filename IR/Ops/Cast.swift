@@ -2,9 +2,9 @@
 ///
 /// - Shapes: any → the same.
 /// - Gradient: `dy` in the operand's type.
-package struct Cast: ResultTypedOp {
+package struct Cast: ResultTypedOp, ElementwiseOp {
   package static let mnemonic = "cast"
-  package static let traits: Traits = .elementwise
+  package static let repetition = Repetition.free
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }

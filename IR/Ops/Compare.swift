@@ -3,7 +3,7 @@
 ///
 /// - Types: equal element types → u8.
 /// - Gradient: none: a comparison is constant almost everywhere.
-package struct Compare: TensorOp {
+package struct Compare: ElementwiseOp {
   /// The relation tested.
   package enum Relation: String, CaseIterable, Hashable, Sendable {
     case less, lessOrEqual, equal, notEqual, greaterOrEqual, greater
@@ -23,7 +23,6 @@ package struct Compare: TensorOp {
 
   package static let mnemonic = "compare"
   package static let signature = Signature([nil, nil])
-  package static let traits: Traits = .elementwise
   package var relation: Relation
 
   package init(_ relation: Relation) { self.relation = relation }

@@ -2,10 +2,9 @@
 ///
 /// - Shapes: equal but for the axis. Errors: `concat.axis`, `concat.shape`.
 /// - Gradient: the part of `dy` that each operand gave.
-package struct Concat: TensorOp {
+package struct Concat: MovementOp {
   package static let mnemonic = "concat"
   package static let signature = Signature([], isVariadic: true)
-  package static let traits: Traits = .dataMovement
   package var axis: Int
 
   package init(axis: Int) { self.axis = axis }
@@ -15,6 +14,10 @@ package struct Concat: TensorOp {
   }
 
   package var attributes: [LabeledAttribute] { [LabeledAttribute("axis", .int(axis))] }
+
+  package func alignedOperands(from axis: Int, of count: Int) -> Range<Int>? {
+    self.axis < axis ? 0..<count : nil
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     var shape = operands[0].shape

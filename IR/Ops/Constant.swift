@@ -3,7 +3,7 @@
 /// - Rate: load.
 /// - Errors: `constant.count` when the numbers are neither one nor as many as the elements.
 /// - Gradient: none: a constant has no operands.
-package struct Constant: TensorOp {
+package struct Constant: StructuralOp {
   package static let mnemonic = "constant"
   package static let signature = Signature([])
   package static let traits: Traits = .source
@@ -21,6 +21,10 @@ package struct Constant: TensorOp {
   }
 
   package var attributes: [LabeledAttribute] { [LabeledAttribute(nil, .floats(values))] }
+
+  package func alignedOperands(from axis: Int, of count: Int) -> Range<Int>? {
+    0..<count
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     if values.count != 1 && values.count != type.count {

@@ -9,10 +9,9 @@
 /// - Gradient: `dx` is a stride-1 convolution of `dy` with the flipped, transposed weight, one per
 ///   phase of a strided image; `dW[o,i,u,v] = Σ dy[n,p,q,o] · x[n, p·s + u − pad, q·s + v − pad,
 ///   i]`, one contraction over the pixels per tap; `db` the sum over the pixels.
-package struct Conv2d: TensorOp {
+package struct Conv2d: TiledOp {
   package static let mnemonic = "conv2d"
   package static let signature = Signature([nil, "weight"], optional: "bias")
-  package static let traits: Traits = .contraction
   package var stride: Int
   package var pad: Int
   package var tile: Tile?
@@ -34,6 +33,11 @@ package struct Conv2d: TensorOp {
       + Tile.attributes(tile)
   }
 
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    let products = operands[1].shape.dropFirst().reduce(1, *)
+    return OpCost(flops: 2 * results[0].count * products, time: products)
+  }
+
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (x, w) = (operands[0], operands[1])
     try expectFactors(x, w)
@@ -52,6 +56,7 @@ package struct Conv2d: TensorOp {
     guard height >= 0, width >= 0 else {
       throw error("size", "image \(x) is smaller than the kernel of \(w)")
     }
+    try expectPanels(w)
     try expectBias(operands.dropFirst(2).first, w.shape[0])
     return [
       TensorType(.f32, [x.shape[0], height / stride + 1, width / stride + 1, w.shape[0]])

@@ -2,13 +2,18 @@
 ///
 /// - Shapes: table `[v,c]`, ids i32 `[i…]` → `[i…, c]`.
 /// - Gradient: rows of `dy` added up in the rows of the table that they came from (`scatter_add`).
-package struct Gather: TensorOp {
+package struct Gather: KernelOp {
   package static let mnemonic = "gather"
   package static let signature = Signature([nil, "ids"])
   package static let traits: Traits = .dataMovement
+  package static let kernelKind = KernelKind.single
 
   package init() {}
   package init(reading reader: inout AttributeReader) throws(OpError) {}
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 0)
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     try expectRank(operands[0], 2, "a table")

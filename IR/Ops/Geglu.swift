@@ -3,13 +3,18 @@
 /// - Shapes: x `[…, 2c]` → `[…, c]`. Errors: `geglu.channels` when the last extent is odd.
 /// - Source: Shazeer 2020; value and gate order as in diffusers.
 /// - Gradient: `da = dy · gelu(g), dg = dy · a · gelu′(g)`.
-package struct Geglu: CompositeOp {
+package struct Geglu: CompositeOp, KernelOp {
   package static let mnemonic = "geglu"
   package static let signature = Signature([nil])
   package static let traits: Traits = .composite
+  package static let kernelKind = KernelKind.gated
 
   package init() {}
   package init(reading reader: inout AttributeReader) throws(OpError) {}
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count)
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let x = operands[0]

@@ -5,7 +5,7 @@
 /// - Shapes: loss of one element, values any → one result per value, of its type.
 /// - Types: floats.
 /// - Errors: `gradient.loss` when the loss has more than one element, `gradient.dtype`.
-package struct Gradient: TensorOp {
+package struct Gradient: StructuralOp {
   package static let mnemonic = "gradient"
   package static let signature = Signature([nil], isVariadic: true)
   package static let traits: Traits = []

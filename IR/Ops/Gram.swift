@@ -13,10 +13,11 @@
 /// - Types: f32.
 /// - Errors: `gram.dtype`, `gram.rank`, `gram.chunk`.
 /// - Gradient: none: moments are gathered from networks that are not trained meanwhile.
-package struct Gram: TensorOp {
+package struct Gram: KernelOp {
   package static let mnemonic = "gram"
   package static let signature = Signature([nil])
   package static let traits: Traits = .reduction
+  package static let kernelKind = KernelKind.single
 
   /// Rows whose products are added in f32; 1 for all in f64.
   package var chunk: Int
@@ -29,6 +30,10 @@ package struct Gram: TensorOp {
 
   package var attributes: [LabeledAttribute] {
     chunk == 1 ? [] : [LabeledAttribute("chunk", .int(chunk))]
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count * operands[0].rows)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

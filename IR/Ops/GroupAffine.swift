@@ -6,15 +6,22 @@
 /// - Errors: `group-affine.groups` when the groups do not divide the channels.
 /// - Gradient: with `da′ = da − mean_g · db`: `dscale = Σ da′ r`, `dshift = Σ db`,
 ///   `dx = −(Σ_g db · a + r x̂ · r Σ_g da′ · scale) / N` for the N elements of a group.
-package struct GroupAffine: GroupStatisticsOp {
+package struct GroupAffine: GroupStatisticsOp, KernelOp {
   package static let mnemonic = "group_affine"
   package static let traits: Traits = .reduction
+  package static let repetition = Repetition.cheap
+  package static let kernelKind = KernelKind.reduction
   package var groups: Int
   package var eps: Double
 
   package init(groups: Int, eps: Double) {
     self.groups = groups
     self.eps = eps
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    // An element reads a whole group; so much only in loop nests, which few shapes come to.
+    OpCost(flops: results[0].count, time: operands[0].count / 8)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

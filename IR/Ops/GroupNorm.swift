@@ -7,15 +7,20 @@
 /// - Source: Wu & He 2018, eq. 1–3.
 /// - Gradient: `dx = r (g − mean_g g − x̂ · mean_g(g x̂))` with `g = scale · dy`, `x̂` the
 ///   normalised x and r its inverse deviation; `dscale = Σ dy x̂`, `dshift = Σ dy`.
-package struct GroupNorm: GroupStatisticsOp, CompositeOp {
+package struct GroupNorm: GroupStatisticsOp, CompositeOp, KernelOp {
   package static let mnemonic = "group_norm"
   package static let traits: Traits = [.reduction, .composite]
+  package static let kernelKind = KernelKind.reduction
   package var groups: Int
   package var eps: Double
 
   package init(groups: Int, eps: Double) {
     self.groups = groups
     self.eps = eps
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -2,7 +2,7 @@
 ///
 /// - Types: those of the kernel; the module verifier compares them.
 /// - Gradient: none: only ops of stage tensor are differentiated.
-package struct Launch: TensorOp {
+package struct Launch: StructuralOp {
   package static let mnemonic = "launch"
   package static let signature = Signature([], isVariadic: true)
   package static let traits: Traits = .structural
@@ -28,6 +28,8 @@ package struct Launch: TensorOp {
   package func label(_ index: Int, of count: Int) -> String? {
     index >= count - outputCount ? "into" : nil
   }
+
+  package func acceptsQ8(_ operands: [TensorType], _ results: [TensorType]) -> Bool { true }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] { [] }
 

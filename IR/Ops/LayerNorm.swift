@@ -6,10 +6,12 @@
 /// - Source: Ba, Kiros & Hinton 2016, eq. 3–4.
 /// - Gradient: `dx = r (g − mean g − x̂ · mean(g x̂))` with `g = scale · dy`, `r = 1/√(var + eps)`,
 ///   `x̂ = (x − mean) r`; `dscale = Σ dy x̂`, `dshift = Σ dy`.
-package struct LayerNorm: CompositeOp {
+package struct LayerNorm: CompositeOp, KernelOp {
   package static let mnemonic = "layer_norm"
   package static let signature = Signature([nil, "scale", "shift"])
   package static let traits: Traits = [.reduction, .composite]
+  package static let repetition = Repetition.cheap
+  package static let kernelKind = KernelKind.rows
   package var eps: Double
 
   package init(eps: Double) { self.eps = eps }
@@ -19,6 +21,10 @@ package struct LayerNorm: CompositeOp {
   }
 
   package var attributes: [LabeledAttribute] { [LabeledAttribute("eps", .float(eps))] }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count, time: 3)
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let x = operands[0]

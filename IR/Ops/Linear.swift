@@ -6,10 +6,9 @@
 /// - Errors: `linear.depth`, `linear.dtype`, `linear.bias`.
 /// - Gradient: `dx = dy · W` as a linear map with weight `Wᵀ`, `dW = dyᵀ · x` as one with weight
 ///   `xᵀ`, `db` the sum of the rows of `dy`.
-package struct Linear: TensorOp {
+package struct Linear: TiledOp {
   package static let mnemonic = "linear"
   package static let signature = Signature([nil, "weight"], optional: "bias")
-  package static let traits: Traits = .contraction
   package var tile: Tile?
 
   package init(tile: Tile? = nil) { self.tile = tile }
@@ -20,6 +19,10 @@ package struct Linear: TensorOp {
 
   package var attributes: [LabeledAttribute] { Tile.attributes(tile) }
 
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 2 * results[0].count * operands[1].shape[1], time: operands[0].lastExtent)
+  }
+
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (x, w) = (operands[0], operands[1])
     try expectFactors(x, w)
@@ -28,6 +31,7 @@ package struct Linear: TensorOp {
       throw error("depth", "input \(x) has \(x.lastExtent) channels, weight \(w) takes \(w.shape[1])")
     }
     if x.dtype != w.dtype { throw error("dtype", "input is \(x), weight is \(w)") }
+    try expectPanels(w)
     try expectBias(operands.dropFirst(2).first, w.shape[0])
     return [TensorType(.f32, x.shape.dropLast() + [w.shape[0]])]
   }

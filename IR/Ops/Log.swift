@@ -5,6 +5,7 @@
 /// - Gradient: `dy / x`.
 package struct Log: UnaryOp {
   package static let mnemonic = "log"
+  package static let instructions = 12
 
   package init() {}
 

@@ -8,10 +8,11 @@
 /// - Source: Hu et al. 2021, eq. 3.
 /// - Gradient: `dbase = dy`; with `mid = down(input)`: `dmid = s · upᵀ(dy)`, and from it the input
 ///   and down as for their layer; `dup = s · dyᵀ · mid`, `ds = Σ dy · up(mid)`.
-package struct Lora: CompositeOp {
+package struct Lora: CompositeOp, KernelOp {
   package static let mnemonic = "lora"
   package static let signature = Signature([nil, "input", "down", "up", "scale"])
   package static let traits: Traits = .composite
+  package static let kernelKind = KernelKind.single
   package var stride: Int
   package var pad: Int
 
@@ -28,6 +29,10 @@ package struct Lora: CompositeOp {
   package var attributes: [LabeledAttribute] {
     (stride == 1 ? [] : [LabeledAttribute("stride", .int(stride))])
       + (pad == 0 ? [] : [LabeledAttribute("pad", .int(pad))])
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -5,13 +5,23 @@
 /// - Types: f32, summed in f32.
 /// - Source: Hu et al. 2021, section 4.1.
 /// - Gradient: `dW = dy, dup = s · dy · downᵀ, ddown = s · upᵀ · dy, ds = Σ dy · up · down`.
-package struct LoraMerge: TensorOp {
+package struct LoraMerge: KernelOp {
   package static let mnemonic = "lora_merge"
   package static let signature = Signature([nil, "down", "up", "scale"])
   package static let traits: Traits = .contraction
+  package static let kernelKind = KernelKind.single
 
   package init() {}
   package init(reading reader: inout AttributeReader) throws(OpError) {}
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    let rank = operands[1].shape[0]
+    return OpCost(flops: 2 * results[0].count * rank, time: rank)
+  }
+
+  package func alignedOperands(from axis: Int, of count: Int) -> Range<Int>? {
+    axis >= 1 ? 0..<1 : nil
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (weight, down, up) = (operands[0], operands[1], operands[2])

@@ -3,13 +3,19 @@
 /// - Shapes: a `[b,m,k]`, b `[b,k,n]` → `[b,m,n]`.
 /// - Types: equal float types → f32; summed in f32.
 /// - Gradient: `da = dy · bᵀ, db = aᵀ · dy`.
-package struct Matmul: TensorOp {
+package struct Matmul: KernelOp {
   package static let mnemonic = "matmul"
   package static let signature = Signature([nil, nil])
   package static let traits: Traits = .contraction
+  package static let kernelKind = KernelKind.contraction
 
   package init() {}
   package init(reading reader: inout AttributeReader) throws(OpError) {}
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    let depth = operands[0].lastExtent
+    return OpCost(flops: 2 * results[0].count * depth, time: depth)
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (a, b) = (operands[0], operands[1])

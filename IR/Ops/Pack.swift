@@ -12,10 +12,11 @@
 /// - Shapes: `[o,i]` or `[o,i,kh,kw]` → the same, `@panel`.
 /// - Types: f32, f16 or bf16 → f32, bf16 (even i) or q8 (i a multiple of 4).
 /// - Gradient: none: panels are made after differentiation.
-package struct Pack: TensorOp {
+package struct Pack: KernelOp {
   package static let mnemonic = "pack"
   package static let signature = Signature([nil])
   package static let traits: Traits = .dataMovement
+  package static let kernelKind = KernelKind.single
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }
@@ -23,6 +24,12 @@ package struct Pack: TensorOp {
   package init(reading reader: inout AttributeReader) throws(OpError) {
     type = try reader.resultType()
   }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 0)
+  }
+
+  package func acceptsQ8(_ operands: [TensorType], _ results: [TensorType]) -> Bool { true }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let x = operands[0]

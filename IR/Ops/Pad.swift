@@ -2,10 +2,9 @@
 ///
 /// - Errors: `pad.rank` when the lists do not have one number per axis; `pad.negative`.
 /// - Gradient: `dy` without its border.
-package struct Pad: TensorOp {
+package struct Pad: MovementOp {
   package static let mnemonic = "pad"
   package static let signature = Signature([nil])
-  package static let traits: Traits = .dataMovement
   package var low: [Int]
   package var high: [Int]
 
@@ -21,6 +20,10 @@ package struct Pad: TensorOp {
 
   package var attributes: [LabeledAttribute] {
     [LabeledAttribute("low", .ints(low)), LabeledAttribute("high", .ints(high))]
+  }
+
+  package func alignedOperands(from axis: Int, of count: Int) -> Range<Int>? {
+    (low.dropFirst(axis) + high.dropFirst(axis)).allSatisfy { $0 == 0 } ? 0..<count : nil
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

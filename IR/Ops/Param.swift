@@ -3,7 +3,7 @@
 /// - Rate: load.
 /// - Errors: `param.missing` when evaluated without that weight.
 /// - Gradient: none: a weight has no operands.
-package struct Param: TensorOp {
+package struct Param: StructuralOp {
   package static let mnemonic = "param"
   package static let signature = Signature([])
   package static let traits: Traits = .source

@@ -5,13 +5,20 @@
 /// - Errors: `quantise.dtype`, `quantise.rank`.
 /// - Gradient: none: layers are rounded after differentiation.
 /// - Source: see `QuantisedRow`; a scale per token as in Yao et al. 2022 (ZeroQuant).
-package struct Quantise: TensorOp {
+package struct Quantise: KernelOp {
   package static let mnemonic = "quantise"
   package static let signature = Signature([nil])
   package static let traits: Traits = .reduction
+  package static let kernelKind = KernelKind.rows
 
   package init() {}
   package init(reading reader: inout AttributeReader) throws(OpError) {}
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count)
+  }
+
+  package func acceptsQ8(_ operands: [TensorType], _ results: [TensorType]) -> Bool { true }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     try expectFloat(operands[0])

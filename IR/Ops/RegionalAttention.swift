@@ -10,19 +10,32 @@
 /// - Errors: `regional_attention.heads`, `regional_attention.shape`, `regional_attention.dtype`.
 /// - Source: Gu et al. 2023 (Mix-of-Show), section 3.3; a covered query of the reference has
 ///   coverage 1 / number of boxes, an uncovered one reads the context prompt alone.
-package struct RegionalAttention: CompositeOp {
+package struct RegionalAttention: CompositeOp, AttentionOp {
   package static let mnemonic = "regional_attention"
   package static let signature = Signature([nil, "keys", "values", "coverage"])
   package static let traits: Traits = .composite
+  package static let kernelKind = KernelKind.rounded
   package var heads: Int
+  package var blocks: AttentionBlocks?
 
-  package init(heads: Int) { self.heads = heads }
+  package init(heads: Int, blocks: AttentionBlocks? = nil) {
+    self.heads = heads
+    self.blocks = blocks
+  }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     heads = try reader.int("heads")
+    blocks = try AttentionBlocks.read(&reader)
   }
 
-  package var attributes: [LabeledAttribute] { [LabeledAttribute("heads", .int(heads))] }
+  package var attributes: [LabeledAttribute] {
+    [LabeledAttribute("heads", .int(heads))] + AttentionBlocks.attributes(blocks)
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    // The keys of regions are an axis of their own.
+    OpCost(flops: 4 * results[0].count * operands[1].shape[1] * operands[1].shape[2])
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let (q, k, v, coverage) = (operands[0], operands[1], operands[2], operands[3])

@@ -6,16 +6,21 @@
 /// - Types: f32 or bf16 → the same; bf16 needs even o and i.
 /// - Errors: `repack.layout`, `repack.shape`, `repack.dtype`.
 /// - Gradient: none: panels are made after differentiation.
-package struct Repack: TensorOp {
+package struct Repack: KernelOp {
   package static let mnemonic = "repack"
   package static let signature = Signature([nil])
   package static let traits: Traits = .dataMovement
+  package static let kernelKind = KernelKind.single
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     type = try reader.resultType()
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 0)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

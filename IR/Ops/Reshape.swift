@@ -2,12 +2,18 @@
 ///
 /// - Errors: `reshape.count` when the element counts differ; `reshape.dtype`.
 /// - Gradient: `dy` in the operand's shape.
-package struct Reshape: ResultTypedOp {
+package struct Reshape: ResultTypedOp, MovementOp {
   package static let mnemonic = "reshape"
   package static let traits: Traits = .view
+  package static let instructions = 0
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }
+
+  package func acceptsQ8(_ operands: [TensorType], _ results: [TensorType]) -> Bool {
+    // A row keeps its scale.
+    operands[0].lastExtent == results[0].lastExtent
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     if operands[0].count != type.count {

@@ -3,10 +3,9 @@
 /// - Shapes: any → the same.
 /// - Errors: `reverse.axes` when the axes are not ascending axes of the operand.
 /// - Gradient: `dy` reversed.
-package struct Reverse: TensorOp {
+package struct Reverse: MovementOp {
   package static let mnemonic = "reverse"
   package static let signature = Signature([nil])
-  package static let traits: Traits = .dataMovement
   package var axes: [Int]
 
   package init(axes: [Int]) { self.axes = axes }

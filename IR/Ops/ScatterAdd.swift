@@ -5,16 +5,21 @@
 /// - Types: f32.
 /// - Errors: `scatter-add.dtype`, `scatter-add.shape`.
 /// - Gradient: rows of `dy` (`gather`).
-package struct ScatterAdd: TensorOp {
+package struct ScatterAdd: KernelOp {
   package static let mnemonic = "scatter_add"
   package static let signature = Signature([nil, "ids"])
   package static let traits: Traits = .reduction
+  package static let kernelKind = KernelKind.single
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     type = try reader.resultType()
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

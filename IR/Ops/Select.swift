@@ -2,10 +2,9 @@
 ///
 /// - Types: c u8; a and b of equal element type.
 /// - Gradient: `dy` to the chosen operand, zero to the other.
-package struct Select: TensorOp {
+package struct Select: ElementwiseOp {
   package static let mnemonic = "select"
   package static let signature = Signature([nil, nil, nil])
-  package static let traits: Traits = .elementwise
 
   package init() {}
   package init(reading reader: inout AttributeReader) throws(OpError) {}

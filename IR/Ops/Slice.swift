@@ -2,10 +2,11 @@
 ///
 /// - Errors: `slice.axis`, `slice.range`.
 /// - Gradient: `dy` with zeros around it.
-package struct Slice: TensorOp {
+package struct Slice: MovementOp {
   package static let mnemonic = "slice"
   package static let signature = Signature([nil])
-  package static let traits: Traits = .dataMovement
+  package static let traits: Traits = [.dataMovement, .view]
+  package static let instructions = 0
   package var axis: Int
   package var from: Int
   package var to: Int
@@ -27,6 +28,10 @@ package struct Slice: TensorOp {
       LabeledAttribute("axis", .int(axis)), LabeledAttribute("from", .int(from)),
       LabeledAttribute("to", .int(to)),
     ]
+  }
+
+  package func alignedOperands(from axis: Int, of count: Int) -> Range<Int>? {
+    self.axis < axis ? 0..<count : nil
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

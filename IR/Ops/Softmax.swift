@@ -2,13 +2,18 @@
 ///
 /// - Types: f32 or bf16 → the same; computed in f32.
 /// - Gradient: `y · (dy − Σ dy · y)`.
-package struct Softmax: CompositeOp {
+package struct Softmax: CompositeOp, KernelOp {
   package static let mnemonic = "softmax"
   package static let signature = Signature([nil])
   package static let traits: Traits = [.reduction, .composite]
+  package static let kernelKind = KernelKind.rows
 
   package init() {}
   package init(reading reader: inout AttributeReader) throws(OpError) {}
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count, time: 6)
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     try expectFloat(operands[0])

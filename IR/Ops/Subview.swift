@@ -2,7 +2,7 @@
 ///
 /// - Errors: `subview.range` when it ends outside the arena; `subview.align`.
 /// - Gradient: none: only ops of stage tensor are differentiated.
-package struct Subview: TensorOp {
+package struct Subview: StructuralOp {
   package static let mnemonic = "subview"
   package static let signature = Signature([nil])
   package static let traits: Traits = .structural
@@ -20,6 +20,8 @@ package struct Subview: TensorOp {
   }
 
   package var attributes: [LabeledAttribute] { [LabeledAttribute("at", .int(offset))] }
+
+  package func acceptsQ8(_ operands: [TensorType], _ results: [TensorType]) -> Bool { true }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     if offset % 64 != 0 { throw error("align", "offset \(offset) is not a multiple of 64") }

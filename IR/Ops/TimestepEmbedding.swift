@@ -6,10 +6,11 @@
 ///   `t · 6e-8` rad is part of the definition.
 /// - Source: Vaswani et al. 2017, section 3.5; diffusers `get_timestep_embedding`.
 /// - Gradient: none: timesteps are data, and their phases are rounded.
-package struct TimestepEmbedding: TensorOp {
+package struct TimestepEmbedding: KernelOp {
   package static let mnemonic = "timestep_embedding"
   package static let signature = Signature([nil])
   package static let traits: Traits = []
+  package static let kernelKind = KernelKind.single
   package var dim: Int
   package var flipSinToCos: Bool
   package var shift: Double
@@ -40,6 +41,10 @@ package struct TimestepEmbedding: TensorOp {
       let exponent = Float(-Libm.log(10000)) * Float(i) / Float(Double(half) - shift)
       return Float(Libm.exp(Double(exponent)))
     }
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count, instructions: 12)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

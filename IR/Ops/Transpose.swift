@@ -1,9 +1,9 @@
 /// Permuted axes: axis `a` of the result is axis `axes[a]` of the operand.
 /// - Gradient: `dy` with the axes put back.
-package struct Transpose: TensorOp {
+package struct Transpose: MovementOp {
   package static let mnemonic = "transpose"
   package static let signature = Signature([nil])
-  package static let traits: Traits = .dataMovement
+  package static let instructions = 0
   package var axes: [Int]
 
   package init(axes: [Int]) { self.axes = axes }

@@ -3,9 +3,8 @@
 /// - Shapes: x `[n,h,w,c]` → `[n,H,W,c]` with H ≥ h, W ≥ w.
 /// - Source: `torch.nn.functional.interpolate(mode="nearest")`.
 /// - Gradient: the sum of `dy` over the copies of each pixel.
-package struct UpsampleNearest: ResultTypedOp {
+package struct UpsampleNearest: ResultTypedOp, MovementOp {
   package static let mnemonic = "upsample_nearest"
-  package static let traits: Traits = .dataMovement
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }

@@ -14,10 +14,9 @@
 /// - Errors: `winograd-conv2d.outputs`, `.image`, `.depth`, `.points`, `.dtype`, `.bias`.
 /// - Gradient: none: the algorithm is chosen after differentiation.
 /// - Source: see `WinogradTransform`.
-package struct WinogradConv2d: CompositeOp {
+package struct WinogradConv2d: CompositeOp, TiledOp {
   package static let mnemonic = "winograd_conv2d"
   package static let signature = Signature([nil, "weight"], optional: "bias")
-  package static let traits: Traits = .contraction
   package let transform: WinogradTransform
   /// Images, rows and columns of the result.
   package let image: [Int]
@@ -37,6 +36,10 @@ package struct WinogradConv2d: CompositeOp {
 
   package var attributes: [LabeledAttribute] {
     transform.attributes + [LabeledAttribute("image", .ints(image))] + Tile.attributes(tile)
+  }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: 2 * results[0].count * 9 * operands[1].shape[1])
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
@@ -66,6 +69,7 @@ package struct WinogradConv2d: CompositeOp {
     if v.dtype == .q8, u.shape[2] != edge {
       throw error("dtype", "q8 filters are rounded when transformed, found \(u)")
     }
+    try expectPanels(u)
     try expectBias(operands.dropFirst(2).first, u.shape[0])
     return [TensorType(.f32, image + [u.shape[0]])]
   }

@@ -7,10 +7,11 @@
 /// - Errors: `winograd-input.outputs`, `winograd-input.size`.
 /// - Gradient: none: the algorithm is chosen after differentiation.
 /// - Source: see `WinogradTransform`.
-package struct WinogradInput: TensorOp {
+package struct WinogradInput: KernelOp {
   package static let mnemonic = "winograd_input"
   package static let signature = Signature([nil])
   package static let traits: Traits = []
+  package static let kernelKind = KernelKind.rounded
   package let transform: WinogradTransform
 
   package init(_ transform: WinogradTransform) { self.transform = transform }
@@ -20,6 +21,10 @@ package struct WinogradInput: TensorOp {
   }
 
   package var attributes: [LabeledAttribute] { transform.attributes }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count)
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let x = operands[0]

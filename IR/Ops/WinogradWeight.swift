@@ -6,10 +6,11 @@
 /// - Errors: `winograd-weight.outputs`, `winograd-weight.shape`.
 /// - Gradient: that of the decomposition.
 /// - Source: see `WinogradTransform`.
-package struct WinogradWeight: CompositeOp {
+package struct WinogradWeight: CompositeOp, KernelOp {
   package static let mnemonic = "winograd_weight"
   package static let signature = Signature([nil])
   package static let traits: Traits = .composite
+  package static let kernelKind = KernelKind.loopNest
   package let transform: WinogradTransform
 
   package init(_ transform: WinogradTransform) { self.transform = transform }
@@ -19,6 +20,10 @@ package struct WinogradWeight: CompositeOp {
   }
 
   package var attributes: [LabeledAttribute] { transform.attributes }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    OpCost(flops: results[0].count)
+  }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let w = operands[0]

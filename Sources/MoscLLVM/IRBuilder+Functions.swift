@@ -50,13 +50,6 @@ extension IRBuilder {
       ref: LLVMBuildCall2(ref, function.type, function.ref, &refs, UInt32(refs.count), ""))
   }
 
-  /// Lets the compiler reorder the additions that make up `value`.
-  package func allowReassociation(_ value: LLVMValue) {
-    if LLVMCanValueUseFastMathFlags(value.ref) != 0 {
-      LLVMSetFastMathFlags(value.ref, LLVMFastMathFlags(LLVMFastMathAllowReassoc))
-    }
-  }
-
   /// A private constant table of floats, aligned for vectors.
   package func table(_ values: [Float], name: String) -> LLVMValue {
     var refs: [LLVMValueRef?] = values.map { LLVMConstReal(float.ref, Double($0)) }

@@ -109,9 +109,9 @@ package struct IRBuilder {
   }
   /// A load with a stated alignment in bytes.
   package func load(_ type: LLVMType, _ pointer: LLVMValue, align: Int) -> LLVMValue {
-    let value = LLVMBuildLoad2(ref, type.ref, pointer.ref, "")
-    LLVMSetAlignment(value, UInt32(align))
-    return LLVMValue(ref: value!)
+    let value = LLVMValue(ref: LLVMBuildLoad2(ref, type.ref, pointer.ref, ""))
+    LLVMSetAlignment(value.ref, UInt32(align))
+    return value
   }
   /// A store with a stated alignment in bytes.
   package func store(_ value: LLVMValue, _ pointer: LLVMValue, align: Int) {
@@ -128,11 +128,11 @@ package struct IRBuilder {
       LLVMPositionBuilderAtEnd(ref, entry)
     }
     let type = LLVMArrayType2(LLVMInt8TypeInContext(context), UInt64(bytes))
-    let slot = LLVMBuildAlloca(ref, type, "")
-    LLVMSetAlignment(slot, UInt32(align))
+    let slot = LLVMValue(ref: LLVMBuildAlloca(ref, type, ""))
+    LLVMSetAlignment(slot.ref, UInt32(align))
     LLVMPositionBuilderAtEnd(ref, here)
     LLVMSetCurrentDebugLocation2(ref, location)
-    return LLVMValue(ref: slot!)
+    return slot
   }
 
   // MARK: Blocks

@@ -1,8 +1,9 @@
 import CLLVM
 import Dispatch
 
-/// The function type of every kernel: argument pointers, first task, end of tasks.
-package typealias KernelFunction = @convention(c) (
+/// The function type of every kernel: argument pointers, first task, end of tasks. The runtime, which
+/// knows no compiler, names the same type `Kernel.Function`.
+package typealias KernelFunction = @convention(c) @Sendable (
   UnsafePointer<UnsafeMutableRawPointer?>, Int, Int
 ) -> Void
 

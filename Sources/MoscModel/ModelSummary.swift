@@ -1,4 +1,5 @@
 import MoscFormats
+import MoscIR
 
 /// What `mosc inspect` tells about one part of a model.
 package struct ComponentSummary: Hashable, Sendable {

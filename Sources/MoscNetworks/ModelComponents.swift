@@ -42,8 +42,7 @@ package struct ModelComponents {
     let compiled = try compiler.suited(to: function)
       .compile(source.module, function: source.function.name)
     return try Program(
-      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: compiler.reporter,
-      packed: compiler.packedWeights)
+      compiled, weights: WeightFiles(source), on: compiler, keepsPacked: true)
   }
 
   /// Runs a function of the model with the reference evaluator.

@@ -26,9 +26,9 @@ extension T2IAdapterModel {
     if usesEvaluator {
       results = try ReferenceRun(module, weights).run(function, ["image": image])
     } else {
-      let compiled = try compiler.unquantised().compile(module, function: function)
+      let compiled = try compiler.unquantised.compile(module, function: function)
       results = try Program(
-        compiled, weights: weights, pool: compiler.pool, reporter: compiler.reporter
+        compiled, weights: weights, on: compiler
       ).run(["image": image])
     }
     return config.widths.indices.compactMap { results[T2IAdapter.mapName($0)] }

@@ -3,6 +3,7 @@ import MoscCodegen
 import MoscFuzz
 import MoscIR
 import MoscLLVM
+import MoscPasses
 import Testing
 
 /// One random attention on one processor, run and compared with plain f64 loops.
@@ -30,7 +31,7 @@ struct AttentionTrial {
     let s = spec
     let kernel = try compile(for: facts) { e in
       try e.kernel("k", buffers: 4) { task, p in
-        try Attention.emit(
+        try AttentionKernel.emit(
           e, s, task: task, queries: p[0], keys: p[1], values: p[2], output: p[3])
       }
     }
@@ -48,7 +49,7 @@ struct AttentionTrial {
     let buffers = [
       memory(q, s.queries.dtype), memory(k, s.keys.dtype), memory(v, s.values.dtype), output,
     ]
-    let tasks = Attention.tasks(s, facts)
+    let tasks = AttentionKernel.tasks(s, facts)
     kernel.run(buffers, tasks: 0..<tasks)
     #expect(output.isGuardIntact)
     let whole = output.bytes()
@@ -88,7 +89,20 @@ struct AttentionTrial {
   }
 }
 
+extension AttentionSpec {
+  /// The spec in the blocks that would be chosen for a processor.
+  fileprivate func chosen(for facts: TargetFacts) -> AttentionSpec {
+    var spec = self
+    spec.blocks = .choose(
+      for: facts.irTarget, heads: batch * heads, depth: depth, queries: queryCount, keys: keyCount)
+    return spec
+  }
+}
+
 @Suite struct AttentionTests {
+  /// Blocks for specs that are chosen for a processor later.
+  private static let undecided = AttentionBlocks(queries: 16, keys: 4, group: 1)
+
   /// batch, heads, depth, queries, keys
   static let shapes = [
     [2, 3, 40, 128, 128], [1, 2, 64, 77, 77], [2, 1, 80, 64, 77], [1, 1, 160, 30, 64],
@@ -100,7 +114,9 @@ struct AttentionTrial {
   func attends(_ n: [Int], _ dtype: DType) throws {
     for facts in testTargets {
       let spec = AttentionSpec(
-        dense: dtype, batch: n[0], heads: n[1], depth: n[2], queryCount: n[3], keyCount: n[4])
+        queries: [n[0], n[3], n[1] * n[2]], keys: n[4], heads: n[1], dtype: dtype,
+        blocks: Self.undecided
+      ).chosen(for: facts)
       try AttentionTrial(spec: spec, facts: facts).run()
     }
   }
@@ -110,8 +126,9 @@ struct AttentionTrial {
     for facts in testTargets {
       for dtype in [DType.f32, .bf16] {
         let spec = AttentionSpec(
-          dense: dtype, batch: n[0], heads: n[1], depth: n[2], queryCount: n[3], keyCount: n[4],
-          isCausal: true, output: dtype)
+          queries: [n[0], n[3], n[1] * n[2]], keys: n[4], heads: n[1], dtype: dtype,
+          isCausal: true, output: dtype, blocks: Self.undecided
+        ).chosen(for: facts)
         try AttentionTrial(spec: spec, facts: facts).run()
       }
     }
@@ -121,12 +138,14 @@ struct AttentionTrial {
     for facts in allTargets {
       // Queries, keys and values side by side in one row, depth 5: no pairs.
       for (q, k) in [(DType.bf16, DType.bf16), (.f32, .f16)] {
-        let spec = AttentionSpec(
-          batch: 2, heads: 3, depth: 5, queryCount: 21, keyCount: 19, scale: 0.3,
-          queries: .init(q, offset: 2, tokenPitch: 45, batchPitch: 45 * 21, headPitch: 5),
-          keys: .init(k, offset: 15, tokenPitch: 45, batchPitch: 45 * 19, headPitch: 5),
-          values: .init(k, offset: 30, tokenPitch: 47, batchPitch: 47 * 20, headPitch: 6),
-          output: .init(.f32, offset: 1, tokenPitch: 15, batchPitch: 15 * 21, headPitch: 5))
+        var spec = AttentionSpec(
+          queries: [2, 21, 15], keys: 19, heads: 3, dtype: q, blocks: Self.undecided
+        ).chosen(for: facts)
+        spec.scale = 0.3
+        spec.queries = .init(q, offset: 2, tokenPitch: 45, batchPitch: 45 * 21, headPitch: 5)
+        spec.keys = .init(k, offset: 15, tokenPitch: 45, batchPitch: 45 * 19, headPitch: 5)
+        spec.values = .init(k, offset: 30, tokenPitch: 47, batchPitch: 47 * 20, headPitch: 6)
+        spec.output = .init(.f32, offset: 1, tokenPitch: 15, batchPitch: 15 * 21, headPitch: 5)
         try AttentionTrial(spec: spec, facts: facts).run()
       }
     }
@@ -135,15 +154,30 @@ struct AttentionTrial {
   @Test func runsOnEveryLevel() throws {
     for facts in allTargets {
       let spec = AttentionSpec(
-        dense: .bf16, batch: 1, heads: 2, depth: 10, queryCount: 35, keyCount: 67, output: .bf16)
+        queries: [1, 35, 20], keys: 67, heads: 2, dtype: .bf16, output: .bf16,
+        blocks: Self.undecided
+      ).chosen(for: facts)
       try AttentionTrial(spec: spec, facts: facts).run()
+    }
+  }
+
+  @Test(arguments: [[16, 4, 1], [32, 20, 3], [64, 64, 4], [16, 128, 2]])
+  func acceptsEveryBlock(_ n: [Int]) throws {
+    for facts in testTargets {
+      for dtype in [DType.f32, .bf16] {
+        let spec = AttentionSpec(
+          queries: [1, 75, 40], keys: 130, heads: 2, dtype: dtype,
+          blocks: .init(queries: n[0], keys: n[1], group: n[2]))
+        try AttentionTrial(spec: spec, facts: facts).run()
+      }
     }
   }
 
   @Test func survivesLargeScores() throws {
     for facts in testTargets {
       var spec = AttentionSpec(
-        dense: .f32, batch: 1, heads: 1, depth: 16, queryCount: 33, keyCount: 150)
+        queries: [1, 33, 16], keys: 150, heads: 1, dtype: .f32, blocks: Self.undecided
+      ).chosen(for: facts)
       // Scores of about 200 carry an f32 rounding error of 2e-5 into the exponent.
       spec.scale = 1
       try AttentionTrial(spec: spec, facts: facts, amplitude: 5, tolerance: 1e-4).run()
@@ -155,10 +189,10 @@ struct AttentionTrial {
     let module = LLVMModule(name: "refused", target: machine)
     let e = FunctionEmitter(module.builder, target: machine.facts)
     let spec = AttentionSpec(
-      dense: .f32, batch: 1, heads: 0, depth: 4, queryCount: 2, keyCount: 2)
+      queries: [1, 2, 4], keys: 2, heads: 0, dtype: .f32, blocks: Self.undecided)
     #expect(throws: EmitError.self) {
       try e.kernel("k", buffers: 4) { task, p in
-        try Attention.emit(
+        try AttentionKernel.emit(
           e, spec, task: task, queries: p[0], keys: p[1], values: p[2], output: p[3])
       }
     }

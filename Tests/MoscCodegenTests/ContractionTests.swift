@@ -2,6 +2,7 @@ import MoscCodegen
 import MoscFuzz
 import MoscIR
 import MoscLLVM
+import MoscPasses
 import Testing
 
 /// The processor facts as passes see them.
@@ -64,7 +65,7 @@ struct ContractionTrial {
     let buffers = [
       input, weights, Memory(bias, misalignment: 4), Memory(residual, misalignment: 4), output,
     ]
-    let tasks = Contraction.tasks(spec, facts)
+    let tasks = ContractionKernel.tasks(spec, facts)
     kernel.run(buffers, tasks: 0..<tasks)
     let whole = output.bytes()
     #expect(output.isGuardIntact)
@@ -78,7 +79,7 @@ struct ContractionTrial {
         m / s.outputWidth / s.outputHeight, m / s.outputWidth % s.outputHeight, m % s.outputWidth
       )
       for n in 0..<s.columns where s.flops < 4_000_000 || (m * 31 + n) % 97 == 0 {
-        var sum = s.biasType == nil ? 0 : Double(bias[n])
+        var sum = Double(bias[n])
         for ky in 0..<s.kernelHeight {
           for kx in 0..<s.kernelWidth {
             let start =
@@ -99,17 +100,19 @@ struct ContractionTrial {
 }
 
 extension FunctionEmitter {
-  /// A kernel `(a, b, bias, residual, y)` with a residual addition in the epilogue.
+  /// A kernel `(a, b, bias, residual, y)` with both additions in the epilogue.
   func kernelOf(_ spec: ContractionSpec) {
     do {
       try kernel("k", buffers: 5) { task, p in
-        try Contraction.emit(self, spec, task: task, a: p[0], b: p[1], bias: p[2]) { e, result in
+        try ContractionKernel.emit(self, spec, task: task, a: p[0], b: p[1]) { e, result in
           let index = e.add(e.mul(result.row, spec.columns), result.column)
           let count = result.count
           let more = e.load(
             .f32, e.element(p[3], index, .f32), lanes: e.lanes, count: count)
+          let bias = e.load(
+            .f32, e.element(p[2], result.column, .f32), lanes: e.lanes, count: count)
           e.store(
-            e.fadd(result.value, more), as: .f32, e.element(p[4], index, .f32), count: count)
+            e.fadd(e.fadd(result.value, bias), more), as: .f32, e.element(p[4], index, .f32), count: count)
         }
       }
     } catch { Issue.record(error) }
@@ -132,7 +135,7 @@ extension FunctionEmitter {
       let tile = Tile.choose(
         for: facts.irTarget, dtype: dtype, rows: rows, columns: columns, depth: depth)
       let spec = ContractionSpec(
-        linearRows: rows, depth: depth, columns: columns, dtype: dtype, biasType: .f32, tile: tile)
+        linearRows: rows, depth: depth, columns: columns, dtype: dtype, tile: tile)
       try ContractionTrial(spec: spec, facts: facts).run()
     }
   }
@@ -152,9 +155,8 @@ extension FunctionEmitter {
         for: facts.irTarget, dtype: dtype, rows: n[0] * n[1] * n[2], columns: n[6],
         depth: n[3] * n[3] * n[5])
       let spec = ContractionSpec(
-        convolution: n[0], height: (n[1] - 1) * n[4] + n[3], width: (n[2] - 1) * n[4] + n[3],
-        channels: n[5], columns: n[6], kernelHeight: n[3], kernelWidth: n[3], stride: n[4],
-        dtype: dtype, biasType: .f32, tile: tile)
+        image: [n[0], (n[1] - 1) * n[4] + n[3], (n[2] - 1) * n[4] + n[3], n[5]],
+        filters: [n[6], n[5], n[3], n[3]], stride: n[4], dtype: dtype, tile: tile)
       try ContractionTrial(spec: spec, facts: facts, misalignment: dtype.byteSize).run()
     }
   }
@@ -165,8 +167,7 @@ extension FunctionEmitter {
       let tile = Tile.choose(
         for: facts.irTarget, dtype: dtype, rows: 24, columns: 48, depth: 90)
       var spec = ContractionSpec(
-        convolution: 2, height: 6, width: 5, channels: 10, columns: 48, kernelHeight: 3,
-        kernelWidth: 3, dtype: dtype, tile: tile)
+        image: [2, 6, 5, 10], filters: [48, 10, 3, 3], dtype: dtype, tile: tile)
       spec.pixelPitch = 26
       spec.rowPitch = 26 * 7
       spec.imagePitch = 26 * 7 * 6 + 13
@@ -180,11 +181,10 @@ extension FunctionEmitter {
     for (rows, vectors) in [(1, 1), (2, 3), (4, 5), (6, 4), (8, 2), (14, 1)] {
       let width = vectors * facts.lanes
       let tile = Tile(
-        rows: rows, columns: width, blockRows: rows * 3 + 1, blockColumns: width * 5 / 2,
+        rows: rows, columns: width, blockRows: rows * 3, blockColumns: width * 2,
         blockDepth: 24)
       let spec = ContractionSpec(
-        convolution: 1, height: 9, width: 10, channels: 22, columns: 5 * facts.lanes + 3,
-        kernelHeight: 3, kernelWidth: 3, dtype: .f32, biasType: .f32, tile: tile)
+        image: [1, 9, 10, 22], filters: [5 * facts.lanes + 3, 22, 3, 3], dtype: .f32, tile: tile)
       try ContractionTrial(spec: spec, facts: facts).run()
     }
   }
@@ -197,13 +197,16 @@ extension FunctionEmitter {
     let e = FunctionEmitter(module.builder, target: facts)
     func emit(_ spec: ContractionSpec) throws {
       try e.kernel("k", buffers: 2) { task, p in
-        try Contraction.emit(e, spec, task: task, a: p[0], b: p[1], bias: nil) { _, _ in }
+        try ContractionKernel.emit(e, spec, task: task, a: p[0], b: p[1]) { _, _ in }
       }
     }
     var spec = ContractionSpec(linearRows: 4, depth: 7, columns: 16, dtype: .bf16, tile: tile)
     #expect(throws: EmitError.self) { try emit(spec) }
     spec = ContractionSpec(linearRows: 4, depth: 8, columns: 16, dtype: .f32, tile: tile)
     spec.tile.columns = 12
+    #expect(throws: EmitError.self) { try emit(spec) }
+    spec.tile = tile
+    spec.tile.blockRows = 13
     #expect(throws: EmitError.self) { try emit(spec) }
     spec.tile = tile
     spec.columns = 0

@@ -155,7 +155,7 @@ import Testing
       "attention with a residual and a product after it",
       """
       kernel @k(%q: f32[2,37,48], %k: f32[2,5,48], %v: f32[2,5,48], %r: f32[2,37,48], %s: f32[48]) -> (bf16[2,37,48]) {
-        %y = attention(%q, keys: %k, values: %v, heads: 3) : f32[2,37,48]
+        %y = attention(%q, keys: %k, values: %v, heads: 3, blocks: [16, 8, 2]) : f32[2,37,48]
         %c = reshape(%s) : f32[1,1,48]
         %m = mul(%y, %c) : f32[2,37,48]
         %z = add(%m, %r) : f32[2,37,48]
@@ -171,7 +171,7 @@ import Testing
         %q = slice(%p, axis: 2, from: 0, to: 32) : f32[1,7,32]
         %k = slice(%p, axis: 2, from: 32, to: 64) : f32[1,7,32]
         %v = slice(%p, axis: 2, from: 64, to: 96) : f32[1,7,32]
-        %y = attention(%q, keys: %k, values: %v, heads: 2, causal: true) : f32[1,7,32]
+        %y = attention(%q, keys: %k, values: %v, heads: 2, causal: true, blocks: [32, 4, 1]) : f32[1,7,32]
         return %y
       }
       """
@@ -234,5 +234,40 @@ import Testing
     let compiler = try KernelCompiler(CompilerOptions(facts: try TargetFacts(cpu: "native")))
     let error = #expect(throws: LoweringError.self) { try compiler.compile(module) }
     #expect(error?.kernel == "odd")
+  }
+
+  /// Kernels that no pass has decided, or not in a way that can be generated, with what says so.
+  static let undecided: [(text: String, message: String)] = [
+    (
+      """
+      kernel @odd(%q: f32[1,8,16], %k: f32[1,8,16]) -> (f32[1,8,16]) {
+        %y = attention(%q, keys: %k, values: %k, heads: 2) : f32[1,8,16]
+        return %y
+      }
+      """, "'attention' has no blocks"
+    ),
+    (
+      """
+      kernel @odd(%q: f32[1,8,16], %k: f32[1,8,16]) -> (f32[1,2,8]) {
+        %y = attention_statistics(%q, keys: %k, heads: 2, blocks: [12, 8, 1]) : f32[1,2,8]
+        return %y
+      }
+      """, "attention blocks must be vectors"
+    ),
+    (
+      """
+      kernel @odd(%x: f32[8,24], %w: f32[16,24]@panel16) -> (f32[8,16]) {
+        %y = linear(%x, weight: %w, tile: [4, 16, 6, 16, 24]) : f32[8,16]
+        return %y
+      }
+      """, "cache blocks must be whole register tiles"
+    ),
+  ]
+
+  @Test(arguments: undecided) func inventsNothing(_ kernel: (text: String, message: String)) throws {
+    let module = try Parser.parse("mosc 1\nstage kernel\n" + kernel.text)
+    let compiler = try KernelCompiler(CompilerOptions(facts: try TargetFacts(cpu: "native")))
+    let error = #expect(throws: LoweringError.self) { try compiler.compile(module) }
+    #expect(error?.message.contains(kernel.message) == true, "\(String(describing: error))")
   }
 }

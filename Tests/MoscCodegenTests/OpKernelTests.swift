@@ -323,6 +323,9 @@ import Testing
     }
   }
 
+  /// Blocks that are whole vectors for every processor.
+  static let blocks = AttentionBlocks(queries: 32, keys: 64, group: 2)
+
   static func winograd(_ outputs: Int) throws -> WinogradTransform {
     try #require(WinogradTransform(outputs: outputs))
   }
@@ -354,7 +357,10 @@ import Testing
             graph: try kernel { g in
               let x = g.parameter("x", TensorType(.q8, rows + [depth]))
               let w = g.parameter("w", TensorType(.q8, [columns, depth], layout: .panel(48)))
-              let y = try g.linear(x, weight: w, bias: g.parameter("b", .f32(columns)))
+              let tile = Tile(
+                rows: 4, columns: 48, blockRows: 128, blockColumns: 48, blockDepth: 320)
+              let y = try g.emit(
+                .linear(Linear(tile: tile)), [x, w, g.parameter("b", .f32(columns))])
               return [try g.add(y, g.parameter("r", TensorType(.f32, rows + [columns])))]
             }, bounds: .init(absolute: 1e-3, relative: 1e-5))
         }
@@ -370,9 +376,10 @@ import Testing
           graph: try kernel { g in
             let x = g.parameter("x", TensorType(.q8, [12, 40]))
             let w = g.parameter("w", TensorType(.q8, [20, 40, 1, 1], layout: .panel(16)))
-            return [
-              try g.conv2d(try g.reshape(x, to: [2, 3, 2, 40]), weight: w, stride: 1, pad: 0)
-            ]
+            let tile = Tile(
+              rows: 4, columns: 16, blockRows: 128, blockColumns: 16, blockDepth: 320)
+            let image = try g.reshape(x, to: [2, 3, 2, 40])
+            return [try g.emit(.conv2d(Conv2d(stride: 1, pad: 0, tile: tile)), [image, w])]
           }, bounds: .init(absolute: 1e-4, relative: 1e-5)),
       ]
     case "matmul":
@@ -385,7 +392,8 @@ import Testing
         (heads: Int, queries: Int, keys: Int, isCausal: Bool) in
         try [DType.f32, .bf16].map { dtype in
           var test = try build([[2, queries, 40], [2, keys, 40], [2, keys, 40]], dtype) { g, x in
-            try g.attention(x[0], keys: x[1], values: x[2], heads: heads, causal: isCausal)
+            let op = Attention(heads: heads, isCausal: isCausal, blocks: blocks)
+            return try g.emit(.attention(op), x)
           }
           // Probabilities are rounded to bf16 as well.
           if dtype == .bf16 { test.bounds = .init(absolute: 2e-2, relative: 1e-2) }
@@ -399,8 +407,8 @@ import Testing
           [[2, queries, 20], [2, contexts, keys, 20], [2, contexts, keys, 20]], dtype
         ) { g, x in
           let coverage = g.parameter("coverage", .f32(contexts, queries))
-          return try g.regionalAttention(
-            x[0], keys: x[1], values: x[2], coverage: coverage, heads: heads)
+          let op = RegionalAttention(heads: heads, blocks: blocks)
+          return try g.emit(.regionalAttention(op), x + [coverage])
         }
         if dtype == .bf16 { test.bounds = .init(absolute: 2e-2, relative: 1e-2) }
         return test
@@ -410,7 +418,8 @@ import Testing
         (heads: Int, queries: Int, keys: Int, isCausal: Bool) in
         try [DType.f32, .bf16].map { dtype in
           try build([[2, queries, 40], [2, keys, 40]], dtype) { g, x in
-            try g.attentionStatistics(x[0], keys: x[1], heads: heads, causal: isCausal)
+            let op = AttentionStatistics(heads: heads, isCausal: isCausal, blocks: blocks)
+            return try g.emit(.attentionStatistics(op), x)
           }
         }
       }
@@ -429,7 +438,8 @@ import Testing
               }
               let rows = TensorType(.f32, [2, size.heads, size.queries])
               let (l, d) = (g.parameter("l", rows), g.parameter("d", rows))
-              let op = MoscIR.AttentionGradient(heads: size.heads, isCausal: size.isCausal)
+              let op = AttentionGradient(
+                heads: size.heads, isCausal: size.isCausal, blocks: blocks)
               return [try g.emit(.attentionGradient(op), x + [l, d])]
             })
           // So that exponentials of the random scores stay small.

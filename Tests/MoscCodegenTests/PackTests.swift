@@ -20,7 +20,7 @@ import Testing
           panel: shape[3] * facts.lanes)
         let kernel = try compile(for: facts) { e in
           try e.kernel("k", buffers: 2) { task, p in
-            try Pack.emit(e, spec, task: task, source: p[0], panels: p[1])
+            try PackKernel.emit(e, spec, task: task, source: p[0], panels: p[1])
           }
         }
         var numbers = SeededNumbers(11)
@@ -37,7 +37,7 @@ import Testing
           panel: spec.panel, lanes: facts.lanes, dtype: dtype)
         let panels = Memory(bytes: expected.byteCount)
         panels.pointer.initializeMemory(as: UInt8.self, repeating: 0x5a, count: panels.byteCount)
-        let tasks = Pack.tasks(spec, facts)
+        let tasks = PackKernel.tasks(spec, facts)
         for task in (0..<tasks).reversed() { kernel.run([dense, panels], tasks: task..<(task + 1)) }
         #expect(panels.bytes() == expected.bytes(), "\(facts.cpu) \(spec)")
         #expect(panels.isGuardIntact)
@@ -54,7 +54,7 @@ import Testing
         columns: 8, channels: channels, taps: 1, source: source, dtype: .bf16, panel: panel)
       #expect(throws: EmitError.self) {
         try e.kernel("k", buffers: 2) { task, p in
-          try Pack.emit(e, spec, task: task, source: p[0], panels: p[1])
+          try PackKernel.emit(e, spec, task: task, source: p[0], panels: p[1])
         }
       }
     }

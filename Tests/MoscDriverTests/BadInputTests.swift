@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test func missingModel() {
-    expectFailure("/no/such/model", "no such") { $0.model.path = "/no/such/model" }
+    expectFailure(scratch.path("none"), "no such") { $0.model.path = scratch.path("none") }
   }
 
   @Test func truncatedWeights() throws {
@@ -103,9 +103,9 @@ import Testing
     expectFailure("--steps 0", status: .usage) { $0.steps = 0 }
     expectFailure("--width 66", "68", status: .usage) { $0.width = 66 }
     expectFailure("--cfg-scale", status: .usage) { $0.guidance = .nan }
-    expectFailure("no folder") { $0.output = "/no/such/folder/a.png" }
+    expectFailure("no folder") { $0.output = scratch.path("none/a.png") }
     expectFailure("is a directory") { $0.output = scratch.url.path }
-    expectFailure("no such file") { $0.latentsIn = "/no/such/file.safetensors" }
-    expectFailure("cannot read") { $0.promptFile = "/no/such/file.txt" }
+    expectFailure("no such file") { $0.latentsIn = scratch.path("none.safetensors") }
+    expectFailure("cannot read") { $0.promptFile = scratch.path("none.txt") }
   }
 }

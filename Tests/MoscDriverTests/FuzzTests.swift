@@ -50,7 +50,7 @@ import Testing
     let compiler = try Compiler(CompilationOptions(), precision: .f32, .silent)
     let compiled = try compiler.compile(Module(graphs: [graph]), function: "f")
     let program = try Program(
-      compiled, weights: WeightFiles([:]), pool: compiler.pool, reporter: .silent)
+      compiled, weights: WeightFiles([:]), on: compiler)
     let results = try program.run(["x": TensorValue([2, 3], [Float](repeating: 1, count: 6))])
     #expect(Set(results.keys) == ["y", "same", "y.2"])
     #expect(results["same"]?.floats == results["y"]?.floats)

@@ -7,28 +7,49 @@ import Testing
 @Suite struct GridTests {
   private let scratch = Scratch()
 
-  private func picture(_ name: String, _ width: Int, _ height: Int) throws -> String {
-    let image = PixelImage(
-      width: width, height: height, pixels: [UInt8](repeating: 90, count: width * height * 3))
+  /// A picture whose pixels are all different.
+  private func picture(_ name: String, _ width: Int, _ height: Int) throws -> PixelImage {
+    let pixels = (0..<width * height * 3).map { UInt8(truncatingIfNeeded: $0 * 7 + width) }
+    let image = PixelImage(width: width, height: height, pixels: pixels)
     try PNG.write(image, to: URL(fileURLWithPath: scratch.path(name)))
-    return scratch.path(name)
+    return image
   }
 
-  @Test func enlarges() throws {
+  private func colour(_ image: PixelImage, _ x: Int, _ y: Int) -> [UInt8] {
+    let start = (y * image.width + x) * 3
+    return Array(image.pixels[start..<start + 3])
+  }
+
+  /// Pictures stand side by side on white, enlarged.
+  @Test(arguments: [(scale: 1, gap: 4), (scale: 3, gap: 8)])
+  func places(scale: Int, gap: Int) throws {
+    let (a, b) = try (
+      picture("a.png", 5, 4).resized(width: 5 * scale, height: 4 * scale, .bicubic),
+      picture("b.png", 3, 6).resized(width: 3 * scale, height: 6 * scale, .bicubic)
+    )
     var request = GridRequest()
-    request.rows = ["=\(try picture("a.png", 5, 4)),\(try picture("b.png", 3, 6))"]
+    request.rows = ["=\(scratch.path("a.png")),\(scratch.path("b.png"))"]
     request.output = scratch.path("sheet.png")
+    request.scale = scale
     try GridJob(request).run()
-    let small = try ImageFile.read(URL(fileURLWithPath: request.output))
-    #expect(small.width == 4 + 5 + 4 + 3 + 4 && small.height == 4 + 6 + 4)
-    request.scale = 3
-    try GridJob(request).run()
-    let large = try ImageFile.read(URL(fileURLWithPath: request.output))
-    #expect(large.width == 8 + 15 + 8 + 9 + 8 && large.height == 8 + 18 + 8)
+    let sheet = try ImageFile.read(URL(fileURLWithPath: request.output)).rgb
+    #expect(sheet.width == gap + a.width + gap + b.width + gap)
+    #expect(sheet.height == gap + b.height + gap)
+    let places = [(left: gap, picture: a), (left: gap + a.width + gap, picture: b)]
+    for y in 0..<sheet.height {
+      for x in 0..<sheet.width {
+        let inside = places.first { left, picture in
+          left..<left + picture.width ~= x && gap..<gap + picture.height ~= y
+        }
+        let expected = inside.map { left, picture in colour(picture, x - left, y - gap) }
+        #expect(colour(sheet, x, y) == expected ?? [255, 255, 255], "\(x), \(y)")
+      }
+    }
   }
 
   @Test func badInput() throws {
-    let good = "=\(try picture("a.png", 2, 2))"
+    _ = try picture("a.png", 2, 2)
+    let good = "=\(scratch.path("a.png"))"
     func fault(_ change: (inout GridRequest) -> Void) -> String {
       var request = GridRequest()
       request.rows = [good]
@@ -42,7 +63,7 @@ import Testing
     #expect(fault { $0.rows = [] }.contains("no --row"))
     #expect(fault { $0.rows = ["a.png"] }.contains("expected 'TITLE=FILE"))
     #expect(fault { $0.rows = ["cat="] }.contains("names no picture"))
-    #expect(fault { $0.rows.append("=missing.png") }.contains("missing.png"))
+    #expect(fault { $0.rows.append("=\(scratch.path("missing.png"))") }.contains("missing.png"))
     #expect(fault { $0.scale = 0 }.contains("expected 1 to 16"))
     #expect(!FileManager.default.fileExists(atPath: scratch.path("none.png")))
   }

@@ -19,7 +19,7 @@ import Testing
     "bisectLimit": ["--opt-bisect-limit"], "remarks": ["--remarks"],
     "printsStatistics": ["--stats"], "dumpFolder": ["--dump-dir"],
     "timesPasses": ["--time-passes"], "disabledPasses": ["--disable-pass"],
-    "verifiesEach": ["--verify-each"], "loadBudget": [], "stepBudget": [],
+    "verifiesEach": ["--verify-each"],
   ]
 
   @Test func helpDocumentationAndOptionsAgree() throws {

@@ -33,13 +33,12 @@ import Testing
     options.usesCache = false
     let compiler = try Compiler(options, precision: .f32, .silent)
     let program = try Program(
-      try compiler.compile(module, function: "f"), weights: WeightFiles([:]), pool: compiler.pool,
-      reporter: .silent)
+      try compiler.compile(module, function: "f"), weights: WeightFiles([:]), on: compiler)
     let found = try program.run(inputs)
     #expect(Set(found.keys) == ["loss", "dx", "dw"])
     for (name, value) in expected {
       let result = try #require(found[name])
-      let error = try Comparison.relative(result.floats, value.floats)
+      let error = Comparison.relative(result.floats, value.floats)
       #expect(error < 1e-5, "\(name)")
     }
   }

@@ -108,13 +108,11 @@ import Testing
       return (names ?? []).filter { $0.hasSuffix(".mosc-packed") }.sorted()
     }
     let first = try run()
-    // Values are written in the background: until their number stays.
-    var before = -1
-    for _ in 0..<100 where files().isEmpty || files().count != before {
-      before = files().count
-      Thread.sleep(forTimeInterval: 0.2)
-    }
-    #expect(files().count > 4)
+    let unet = try UNetLoad(try compiler { _ in })
+    let cache = PackedWeights(folder: scratch.url.appending(path: "cache/weights"))
+    let kept = unet.load.outputs.count { $0.type.byteCount() >= cache.minimumBytes }
+    #expect(kept > 4)
+    #expect(unet.isWritten(kept, to: cache))
     let second = try run()
     #expect(second == first && log.withLock { $0.isEmpty })
 
@@ -137,24 +135,18 @@ import Testing
 
   /// What only kept values need, such as the joined filters of an upsampler, is not computed again.
   @Test func nothingIsComputedForKeptValues() throws {
-    let compiler = try compiler { _ in }
-    let source = try ModelComponents(ModelOptions(), compiler).model.program(
-      .unet(UNet.Shape(batch: 1, height: 8, width: 8)))
-    let load = try #require(
-      try compiler.compile(source.module, function: source.function.name).load)
+    let unet = try UNetLoad(try compiler { _ in })
+    let load = unet.load
     let cache = PackedWeights(folder: scratch.url.appending(path: "all"), minimumBytes: 1)
-    let first = LoadPlan(load, WeightFiles(source), cache, pool: compiler.pool)
+    let first = unet.plan(cache)
     #expect(first.skipped.isEmpty && first.found.isEmpty)
-    let weights = WeightFiles(source)
     let arena = try AlignedBuffer(byteCount: load.executable.arenaBytes)
-    let bound = try BoundFunction(load, inputs: [:], weights: weights, arena: arena)
-    try bound.run(pool: compiler.pool)
+    let bound = try BoundFunction(
+      load, inputs: [:], weights: WeightFiles(unet.source), arena: arena)
+    try bound.run(pool: unet.compiler.pool)
     first.store(bound.outputs)
-    var plan = first
-    for _ in 0..<100 where plan.found.count < load.outputs.count {
-      Thread.sleep(forTimeInterval: 0.2)
-      plan = LoadPlan(load, WeightFiles(source), cache, pool: compiler.pool)
-    }
+    #expect(unet.isWritten(load.outputs.count, to: cache))
+    let plan = unet.plan(cache)
     #expect(load.written.contains { !$0.contains { value in bound.outputs[value.name] != nil } })
     #expect(plan.skipped == Set(load.written.indices))
 
@@ -173,7 +165,7 @@ import Testing
     where try file.resourceValues(forKeys: [.fileSizeKey]).fileSize == 4096 + value.type.byteCount() {
       let aside = scratch.url.appending(path: "aside")
       try FileManager.default.moveItem(at: file, to: aside)
-      let plan = LoadPlan(load, WeightFiles(source), cache, pool: compiler.pool)
+      let plan = unet.plan(cache)
       if plan.found[value.name] == nil { missing.append(load.written.count - plan.skipped.count) }
       try FileManager.default.moveItem(at: aside, to: file)
     }
@@ -181,4 +173,32 @@ import Testing
   }
 
   private struct Unexpected: Error {}
+}
+
+/// What a small U-Net of the embedded model computes at load.
+private struct UNetLoad {
+  let compiler: Compiler
+  let source: ModelProgram
+  let load: LinkedFunction
+
+  init(_ compiler: Compiler) throws {
+    self.compiler = compiler
+    source = try ModelComponents(ModelOptions(), compiler).model.program(
+      .unet(UNet.Shape(batch: 1, height: 8, width: 8)))
+    load = try #require(try compiler.compile(source.module, function: source.function.name).load)
+  }
+
+  /// What is on disk, and what is to be computed.
+  func plan(_ cache: PackedWeights) -> LoadPlan {
+    LoadPlan(load, WeightFiles(source), cache, pool: compiler.pool)
+  }
+
+  /// Waits for what is written in the background; false after a minute without so many values.
+  func isWritten(_ count: Int, to cache: PackedWeights) -> Bool {
+    for _ in 0..<300 {
+      if plan(cache).found.count == count { return true }
+      Thread.sleep(forTimeInterval: 0.2)
+    }
+    return false
+  }
 }

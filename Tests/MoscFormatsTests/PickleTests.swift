@@ -1,5 +1,6 @@
 import Foundation
 import MoscFormats
+import MoscFuzz
 import TestSupport
 import Testing
 
@@ -233,32 +234,6 @@ import Testing
 
   // MARK: Fuzz
 
-  /// SplitMix64.
-  struct Random {
-    var state: UInt64
-
-    mutating func below(_ bound: Int) -> Int {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = (state ^ state >> 30) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-      return Int((z ^ z >> 31) % UInt64(bound))
-    }
-
-    /// Changes, removes, repeats or cuts a few bytes.
-    mutating func damage(_ bytes: inout [UInt8]) {
-      for _ in 0...below(3) where !bytes.isEmpty {
-        let at = below(bytes.count)
-        switch below(6) {
-        case 0: bytes.remove(at: at)
-        case 1: bytes.insert(contentsOf: bytes[at..<min(bytes.count, at + 1 + below(16))], at: at)
-        case 2: bytes[at] = [0, 0xff, 0x7f, 0x80][below(4)]
-        case 3 where below(8) == 0: bytes.removeSubrange(at...)
-        default: bytes[at] ^= 1 << below(8)
-        }
-      }
-    }
-  }
-
   /// Reads all tensors of a damaged file; returns whether it was read rather than refused.
   private func survives(_ bytes: [UInt8]) throws -> Bool {
     try F.withFile(bytes) { url in
@@ -281,7 +256,7 @@ import Testing
     let archive = try ZipArchive(url)
     let entries = archive.entries.map { ($0.name, Array(archive.bytes(of: $0))) }
     let pickle = try #require(entries.firstIndex { $0.0.hasSuffix("data.pkl") })
-    var random = Random(state: 7)
+    var random = SeededNumbers(7)
     var read = [0, 0]
     for round in 0..<1200 {
       var bytes = original
@@ -301,7 +276,7 @@ import Testing
   @Test func damagedConceptFilesAreReadOrRefused() throws {
     let original = [UInt8](
       try Data(contentsOf: Goldens.url("mix-of-show/edlora_hina.pth")))
-    var random = Random(state: 8)
+    var random = SeededNumbers(8)
     for _ in 0..<40 {
       var bytes = original
       random.damage(&bytes)

@@ -1,5 +1,6 @@
 import Foundation
 import MoscFormats
+import MoscFuzz
 import Testing
 
 /// Safetensors: round trips, every kind of damage, and a bounded fuzz.
@@ -101,7 +102,7 @@ import Testing
   }
 
   @Test func writingFailsWhole() throws {
-    let nowhere = URL(filePath: "/nonexistent/folder/x.safetensors")
+    let nowhere = temporary().appending(path: "x.safetensors")
     #expect(throws: FormatError.self) {
       try SafetensorsFile.write([("a", HostArray([Float(1)], shape: [1]))], to: nowhere)
     }
@@ -160,16 +161,11 @@ import Testing
       ],
       metadata: ["a": "b"], to: url)
     let sound = [UInt8](try Data(contentsOf: url))
-    var state: UInt64 = 20_261
-    func random(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % bound
-    }
+    var numbers = SeededNumbers(20_261)
     var opened = 0
     for _ in 0..<500 {
       var bytes = sound
-      for _ in 0...random(3) { bytes[random(bytes.count)] = UInt8(random(256)) }
-      if random(4) == 0 { bytes.removeLast(random(bytes.count)) }
+      numbers.damage(&bytes)
       try Data(bytes).write(to: url)
       do {
         let file = try SafetensorsFile(url)

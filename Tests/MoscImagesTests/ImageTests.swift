@@ -1,5 +1,6 @@
 import Foundation
 import MoscFormats
+import MoscFuzz
 import MoscImages
 import TestSupport
 import Testing
@@ -68,13 +69,10 @@ import Testing
       }
       #expect(error?.description.hasPrefix("cut.jpg: ") == true)
     }
-    var state: UInt64 = 11
+    var numbers = SeededNumbers(11)
     for _ in 0..<400 {
       var bytes = sound
-      for _ in 0..<3 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        bytes[Int(state >> 33) % bytes.count] = UInt8(truncatingIfNeeded: state >> 20)
-      }
+      numbers.damage(&bytes)
       _ = try? ImageFile.decode(Data(bytes), path: "fuzz.jpg")
     }
   }

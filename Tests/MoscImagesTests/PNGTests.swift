@@ -1,5 +1,6 @@
 import Foundation
 import MoscFormats
+import MoscFuzz
 import MoscImages
 import Testing
 
@@ -36,13 +37,10 @@ import Testing
     var huge = sound
     for i in 16..<24 { huge[i] = 0x7f }
     #expect(throws: FormatError.self) { try PNG.decode(Data(huge), path: "huge.png") }
-    var state: UInt64 = 4
+    var numbers = SeededNumbers(4)
     for _ in 0..<500 {
       var bytes = sound
-      for _ in 0..<3 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        bytes[Int(state >> 33) % bytes.count] = UInt8(truncatingIfNeeded: state >> 20)
-      }
+      numbers.damage(&bytes)
       _ = try? PNG.decode(Data(bytes), path: "fuzz.png")
     }
   }
@@ -51,9 +49,11 @@ import Testing
     #expect(throws: FormatError.self) {
       try PNG.encode(PixelImage(width: 2, height: 2, pixels: [0]))
     }
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     #expect(throws: FormatError.self) {
-      try PNG.write(image, to: URL(filePath: "/nonexistent/x.png"))
+      try PNG.write(image, to: folder.appending(path: "x.png"))
     }
+    #expect(!FileManager.default.fileExists(atPath: folder.path))
   }
 
   /// Latin-1 text of other programs, empty text, and text that cannot be stored.
@@ -76,18 +76,14 @@ import Testing
   /// Mutations whose checksums are right again, so that they reach the decoder proper.
   @Test func repairedMutationsNeverCrash() throws {
     let sound = [UInt8](try PNG.encode(image, texts: [("parameters", "x"), ("mosc", "ü")]))
-    var state: UInt64 = 99
-    func random(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % bound
-    }
+    var numbers = SeededNumbers(99)
     var decoded = 0
     for _ in 0..<1000 {
       var bytes = sound
       // Widths and heights stay small: large ones only cost memory.
-      for _ in 0...random(3) {
-        let place = 19 + random(bytes.count - 19)
-        if !(20...22).contains(place) { bytes[place] = UInt8(random(256)) }
+      for _ in 0...numbers.below(3) {
+        let place = 19 + numbers.below(bytes.count - 19)
+        if !(20...22).contains(place) { bytes[place] = UInt8(numbers.below(256)) }
       }
       Chunks.repair(&bytes)
       if (try? PNG.decode(Data(bytes), path: "fuzz.png")) != nil { decoded += 1 }

@@ -238,7 +238,7 @@ import Testing
     let compiler = try Compiler(options, precision: .f32, reporter)
     let compiled = try compiler.compile(module, function: graph.name)
     let program = try Program(
-      compiled, weights: WeightFiles(["golden": file]), pool: compiler.pool, reporter: reporter)
+      compiled, weights: WeightFiles(["golden": file]), on: compiler)
     let results = try program.run(
       inputs.mapValues { value in
         value.type.dtype == .i32

@@ -45,15 +45,15 @@ import Testing
     var options = CompilationOptions()
     options.cpu = cpu
     options.usesCache = false
-    (options.loadBudget, options.stepBudget) = (loadBudget, stepBudget)
     let compiler = try Compiler(options, precision: precision, .silent)
+      .within(MemoryBudget(load: loadBudget, step: stepBudget))
     let files = Dictionary(
       uniqueKeysWithValues: base.module.weights.compactMap { declaration in
         base.file(declaration.name).map { (declaration.name, $0) }
       })
     return try Program(
       try compiler.compile(module, function: graph.name), weights: WeightFiles(files),
-      pool: compiler.pool, reporter: .silent)
+      on: compiler)
   }
 
   private func inputs(_ graph: Graph, seed: UInt64) -> [String: TensorValue] {

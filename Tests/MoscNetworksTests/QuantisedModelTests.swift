@@ -67,7 +67,7 @@ import Testing
       return try #require(try program.run(["input_ids": tokens]).values.first).floats
     }
     let compiler = try components(.int8).compiler
-    let other = try compiler.suited(to: .vaeDecoder(batch: 1, height: 8, width: 8))
+    let other = compiler.suited(to: .vaeDecoder(batch: 1, height: 8, width: 8))
     #expect(other.target.precision != .int8 && compiler.target.precision == .int8)
     #expect(try states(.int8) == states(other.target.precision))
   }

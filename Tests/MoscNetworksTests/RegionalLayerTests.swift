@@ -51,7 +51,7 @@ import Testing
     let compiler = try Compiler(options, precision: .f32, .silent)
     let program = try Program(
       try compiler.compile(module, function: "layer"), weights: WeightFiles([source: golden]),
-      pool: compiler.pool, reporter: .silent)
+      on: compiler)
     let parts = try ["ctx", "region0", "region1"].map { try tensor($0).floats }
     let size = 77 * 64
     var stacked: [Float] = []

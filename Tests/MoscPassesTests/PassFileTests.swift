@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 /// Runs the files in `Tests/Files/passes`: `//! test: opt --passes LIST [--target NAME]
-/// [--precision TYPE] [--evaluate TOLERANCE]`, then the module, then checks of what is printed.
+/// [--precision TYPE] [--evaluate TOLERANCE]`, then a module with checks of what is printed, and more
+/// of them behind `//! next:`.
 ///
 /// Every pass runs twice, and the second run must change nothing. Remarks are printed as comments.
 /// With `--evaluate`, functions must compute the same before and after, on seeded random data.
@@ -17,67 +18,58 @@ import Testing
     ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
     .filter { $0.hasSuffix(".mos") }.sorted()
 
-  struct Header {
+  struct Settings {
     var passes = ""
     var target = Target.avx512BF16
     var precision = DType.f32
     var tolerance: Double?
 
-    init(_ text: String, file: String) throws {
-      let first = text.prefix { $0 != "\n" }
-      guard first.hasPrefix("//! test: opt ") else {
-        throw Diagnostic("test.header", "\(file): expected '//! test: opt', found '\(first)'")
-      }
-      var words = first.split(separator: " ").dropFirst(3).map(String.init)[...]
-      while let flag = words.popFirst() {
-        guard let value = words.popFirst() else {
-          throw Diagnostic("test.header", "\(file): '\(flag)' has no value")
-        }
-        switch (flag, value) {
-        case ("--passes", _): passes = value
-        case ("--target", "avx2"): target = .avx2
-        case ("--target", "avx512"): target = .avx512BF16
-        case ("--precision", _): precision = DType(rawValue: value) ?? .f32
-        case ("--evaluate", _): tolerance = Double(value)
-        default: throw Diagnostic("test.header", "\(file): unknown flag '\(flag) \(value)'")
-        }
-      }
+    init(_ file: TestFile) throws {
+      let targets = ["avx2": Target.avx2, "avx512": .avx512BF16]
+      passes = try file.value(of: "--passes") { $0 } ?? passes
+      target = try file.value(of: "--target") { targets[$0] } ?? target
+      precision = try file.value(of: "--precision") { DType(rawValue: $0) } ?? precision
+      tolerance = try file.value(of: "--evaluate") { Double($0) }
     }
   }
 
   @Test(arguments: files)
   func passes(_ file: String) throws {
     let text = try String(contentsOf: Self.folder.appending(path: file), encoding: .utf8)
-    let header = try Header(text, file: file)
-    let before = try Parser.parse(text, file: file)
+    let test = try TestFile(
+      file, text, flags: ["opt": ["--passes", "--target", "--precision", "--evaluate"]])
+    let settings = try Settings(test)
+    for program in test.programs { try check(program, file, settings) }
+  }
+
+  private func check(_ program: TestFile.Program, _ file: String, _ settings: Settings) throws {
+    let before = try Parser.parse(program.text, file: file)
     var module = before
-    var context = PassContext(target: header.target, precision: header.precision)
-    for pass in try Pipeline.parse(header.passes) {
+    var context = PassContext(target: settings.target, precision: settings.precision)
+    for pass in try Pipeline.parse(settings.passes) {
       var manager = PassManager([pass])
       try manager.run(&module, &context)
       let once = Printer.print(module)
-      var again = PassContext(target: header.target, precision: header.precision)
+      var again = PassContext(target: settings.target, precision: settings.precision)
       try manager.run(&module, &again)
       #expect(Printer.print(module) == once, "'\(type(of: pass).name)' changes its own output")
     }
     let output =
       Printer.print(module) + context.remarks.map { "// \($0)\n" }.joined()
     do {
-      try FileCheck.check(output, against: text)
+      try FileCheck.check(output, against: program.text)
     } catch {
       Issue.record("\(file): \(error)\n\(output)")
     }
     // What is printed is what is parsed.
     #expect(Printer.print(try Parser.parse(Printer.print(module))) == Printer.print(module))
-    if let tolerance = header.tolerance { try compare(before, module, tolerance) }
+    if let tolerance = settings.tolerance { try compare(before, module, tolerance) }
   }
 
   private func compare(_ before: Module, _ after: Module, _ tolerance: Double) throws {
     let weights = Programs.weights(of: before)
     for graph in before.functions {
-      var random = SeededRandom(seed: 3)
-      var inputs: [String: HostTensor] = [:]
-      for id in graph.parameters { inputs[graph[id].name] = random.tensor(graph.type(id)) }
+      let inputs = Programs.inputs(of: graph, seed: 3)
       let expected = try Programs.run(before, graph.name, inputs: inputs, weights: weights)
       let found = try Programs.run(after, graph.name, inputs: inputs, weights: weights)
       for (index, id) in graph.results.enumerated() {

@@ -5,10 +5,8 @@ import Testing
 @Suite struct PipelineTests {
   /// Inputs of the small denoiser.
   static func inputs(_ module: Module) -> [String: HostTensor] {
-    var random = SeededRandom(seed: 7)
-    var result: [String: HostTensor] = [:]
-    guard let graph = module["unet"] else { return result }
-    for id in graph.parameters { result[graph[id].name] = random.tensor(graph.type(id)) }
+    guard let graph = module["unet"] else { return [:] }
+    var result = Programs.inputs(of: graph, seed: 7)
     result["timestep"] = HostTensor(.f32(2), [801, 401])
     return result
   }
@@ -19,16 +17,24 @@ import Testing
     let weights = Programs.weights(of: module)
     let inputs = Self.inputs(module)
     let expected = try Programs.run(module, "unet", inputs: inputs, weights: weights)
-    let names = Pipeline.inference.map { $0.pass.name }.prefix { $0 != "bufferise" }
-    for pass in target == .avx2 ? names.suffix(1) : names {
-      var changed = module
-      var context = PassContext(target: target)
-      var manager = PassManager(try Pipeline.inference(through: pass))
-      try manager.run(&changed, &context)
+    let stages = try Self.stages(of: module, PassContext(target: target))
+    for (pass, changed) in target == .avx2 ? stages.suffix(1) : stages[...] {
       let found = try Programs.run(changed, "unet", inputs: inputs, weights: weights)
       let (a, b) = (try #require(found["noise_pred"]), try #require(expected["noise_pred"]))
       #expect(Programs.distance(a, b) < 1e-5, "after \(pass)")
     }
+  }
+
+  /// The module after each pass up to the last whose output the evaluator runs, all of one run.
+  static func stages(
+    of module: Module, _ context: PassContext
+  ) throws -> [(pass: String, module: Module)] {
+    var (module, context) = (module, context)
+    var stages: [(pass: String, module: Module)] = []
+    var manager = PassManager(try Pipeline.inference(through: Fuse.name))
+    manager.options.after = { _, name, module in stages.append((name, module)) }
+    try manager.run(&module, &context)
+    return stages
   }
 
   /// The denoiser with a request for gradients by its inputs and two of its weights.
@@ -56,11 +62,8 @@ import Testing
     let weights = Programs.weights(of: module)
     let inputs = Self.inputs(module)
     var expected: [String: HostTensor] = [:]
-    for pass in Pipeline.inference.map({ $0.pass.name }).prefix(while: { $0 != "bufferise" }) {
-      var changed = module
-      var context = PassContext(loadBudget: 0, stepBudget: 0)
-      var manager = PassManager(try Pipeline.inference(through: pass))
-      try manager.run(&changed, &context)
+    let budgeted = PassContext(loadBudget: 0, stepBudget: 0)
+    for (pass, changed) in try Self.stages(of: module, budgeted) {
       let found = try Programs.run(changed, "unet", inputs: inputs, weights: weights)
       if pass == Differentiate.name {
         expected = found

@@ -1,20 +1,8 @@
+import MoscFuzz
 import MoscIR
 import MoscPasses
 
-/// A generator of reproducible numbers (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
+extension SeededNumbers {
   /// A tensor of numbers between −1 and 1, or of small integers.
   mutating func tensor(_ type: TensorType) -> HostTensor {
     HostTensor(
@@ -29,7 +17,7 @@ struct SeededRandom: RandomNumberGenerator {
 enum Programs {
   /// Random values for every weight that a module reads.
   static func weights(of module: Module, seed: UInt64 = 1) -> [String: [String: HostTensor]] {
-    var random = SeededRandom(seed: seed)
+    var random = SeededNumbers(seed)
     var result: [String: [String: HostTensor]] = [:]
     for graph in module.graphs {
       for id in graph.order {
@@ -39,6 +27,13 @@ enum Programs {
       }
     }
     return result
+  }
+
+  /// Random values for the parameters of a function, by name.
+  static func inputs(of graph: Graph, seed: UInt64) -> [String: HostTensor] {
+    var numbers = SeededNumbers(seed)
+    return Dictionary(
+      uniqueKeysWithValues: graph.parameters.map { (graph[$0].name, numbers.tensor(graph.type($0))) })
   }
 
   /// The results of a function by name. Parts that `split-rates` made run one after the other;

@@ -16,19 +16,74 @@ import Testing
     #expect(counts.values.withLock { $0.allSatisfy { $0 == 20 } })
   }
 
-  @Test func wakesAfterParking() {
-    let pool = ThreadPool(threads: 2)
-    final class Sum: Sendable { let value = Atomic<Int>(0) }
-    let sum = Sum()
-    for _ in 0..<5 {
-      usleep(20_000)
-      pool.forEach(10) { sum.value.add($0, ordering: .relaxed) }
+  /// Tasks that wait for one another, and the threads that ran them.
+  private final class Meeting: Sendable {
+    private let size: Int
+    private let state = Mutex((arrived: 0, threads: Set<String>()))
+
+    init(_ size: Int) { self.size = size }
+
+    /// The folders of the threads that came, in `/proc`.
+    var threads: Set<String> { state.withLock { $0.threads } }
+
+    /// Waits until as many threads are here as are to meet, though not forever.
+    func attend() throws {
+      let folder = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+      state.withLock {
+        $0.arrived += 1
+        $0.threads.insert("/proc/\(folder)")
+      }
+      _ = ThreadPoolTests.eventually { state.withLock { $0.arrived } >= size }
     }
-    #expect(sum.value.load(ordering: .relaxed) == 225)
+
+    /// Whether a thread sleeps, which one that spins does not.
+    static func isAsleep(_ folder: String) -> Bool {
+      let text = try? String(contentsOfFile: "\(folder)/stat", encoding: .utf8)
+      return text?.split(separator: ")").last?.hasPrefix(" S") == true
+    }
   }
 
-  @Test func manyPoolsEnd() {
-    for _ in 0..<50 { _ = ThreadPool(threads: 3) }
+  /// Asks again and again until something holds; false after half a minute without.
+  fileprivate static func eventually(_ holds: () -> Bool) -> Bool {
+    for _ in 0..<30_000 {
+      if holds() { return true }
+      usleep(1000)
+    }
+    return false
+  }
+
+  /// The workers of a pool, which all take part in a region.
+  private func workers(of pool: ThreadPool) throws -> Set<String> {
+    let meeting = Meeting(pool.threadCount)
+    pool.forEach(pool.threadCount) { _ in try? meeting.attend() }
+    let caller = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+    #expect(meeting.threads.count == pool.threadCount, "a worker did not come")
+    return meeting.threads.subtracting(["/proc/\(caller)"])
+  }
+
+  /// Workers without work sleep, and come when there is some.
+  @Test func wakesAfterParking() throws {
+    let pool = ThreadPool(threads: 3)
+    for _ in 0..<5 {
+      let workers = try workers(of: pool)
+      #expect(workers.count == 2)
+      #expect(Self.eventually { workers.allSatisfy(Meeting.isAsleep) }, "a worker never sleeps")
+    }
+  }
+
+  /// A pool that goes away takes its threads along, parked or not.
+  @Test func poolsEndTheirThreads() throws {
+    for round in 0..<10 {
+      var threads: Set<String> = []
+      do {
+        let pool = ThreadPool(threads: 3)
+        threads = try workers(of: pool)
+        if round % 2 == 0 { _ = Self.eventually { threads.allSatisfy(Meeting.isAsleep) } }
+      }
+      #expect(
+        Self.eventually { !threads.contains { FileManager.default.fileExists(atPath: $0) } },
+        "a thread lives on")
+    }
   }
 
   /// A region inside a task must not wait for the region it is part of.

@@ -1,5 +1,6 @@
 import Foundation
 import MoscFormats
+import MoscFuzz
 import MoscImages
 import MoscRandom
 import MoscTrain
@@ -378,11 +379,8 @@ import Testing
     let pieces = [
       "[", "{", ": ", "\n", "\"", "'", "- ", "#", "&a", "*a", "-1", "1e999", "\t", "=", ".",
     ]
-    var state: UInt64 = 21
-    func draw(_ count: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % count
-    }
+    var numbers = SeededNumbers(21)
+    func draw(_ count: Int) -> Int { numbers.below(count) }
     var refused = 0
     for _ in 0..<300 {
       var bytes = sound

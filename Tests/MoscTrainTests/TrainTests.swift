@@ -14,51 +14,11 @@ import Testing
   private let scratch = Scratch()
 
   private func request(_ output: String) -> TrainRequest {
-    var request = TrainRequest(output: scratch.path(output))
-    request.model.precision = .f32
-    request.compiler.usesCache = false
-    return request
+    SmallTraining(scratch).request(output)
   }
 
-  /// The embedded model learns from three tiny pictures with captions and masks.
   private func small(_ output: String, steps: Int = 4) throws -> TrainRequest {
-    let folder = scratch.url.appending(path: "data")
-    if !FileManager.default.fileExists(atPath: folder.path) {
-      for part in ["images", "captions", "masks"] {
-        try FileManager.default.createDirectory(
-          at: folder.appending(path: part), withIntermediateDirectories: true)
-      }
-      for index in 0..<3 {
-        try Self.picture(index).write(to: folder.appending(path: "images/\(index).png"))
-        try Self.mask.write(to: folder.appending(path: "masks/\(index).png"))
-        try Data("a <TOK>, on grass".utf8)
-          .write(to: folder.appending(path: "captions/\(index).txt"))
-      }
-    }
-    var request = request(output)
-    request.data = folder.path
-    request.concept = "<dog1> <dog2>"
-    request.start = "dog"
-    request.resolution = 32
-    request.steps = steps
-    request.variants = 2
-    return request
-  }
-
-  private static func picture(_ index: Int) throws -> Data {
-    let side = 32
-    let pixels = (0..<side * side * 3).map { UInt8(truncatingIfNeeded: $0 * (7 + index) / 3) }
-    return try PNG.encode(PixelImage(width: side, height: side, pixels: pixels))
-  }
-
-  private static var mask: Data {
-    get throws {
-      let side = 32
-      let pixels = (0..<side * side).map { index -> UInt8 in
-        (8..<24).contains(index % side) && (8..<24).contains(index / side) ? 255 : 0
-      }
-      return try PNG.encode(PixelImage(width: side, height: side, channels: 1, pixels: pixels))
-    }
+    try SmallTraining(scratch).embedded(output, steps: steps)
   }
 
   @Test(arguments: [1, 5]) func recordedTrajectory(steps: Int) throws {

@@ -23,7 +23,8 @@ struct Grouping {
     flow = DataFlow(graph)
     let computed = flow.computed
     for id in computed {
-      guard let kind = FusionGroup.Kind(graph[id].op) else { continue }
+      let kind = graph[id].op.kernelKind
+      if kind == .loopNest { continue }
       start(kind, id)
       if isFusing { absorbConsumers(of: groups.count - 1, &context) }
     }
@@ -36,7 +37,7 @@ struct Grouping {
     }
   }
 
-  private mutating func start(_ kind: FusionGroup.Kind, _ id: NodeID) {
+  private mutating func start(_ kind: KernelKind, _ id: NodeID) {
     groupOf[id] = groups.count
     repeats.startRoot(id)
     groups.append(FusionGroup(kind, anchor: id))
@@ -112,7 +113,7 @@ struct Grouping {
     let op = graph[id].op
     switch groups[group].kind {
     case .loopNest:
-      if isCheap(op) { return group }
+      if op.repetition == .free { return group }
       if uses.contains(where: { isRepeated(value, by: $0.user) }) {
         context.remark("repeats", "'%\(graph[value].name)' would be computed several times")
         return nil
@@ -161,11 +162,5 @@ struct Grouping {
     case .pad, .concat: false
     default: graph.type(graph[user].results[0]).count > graph.type(value).count
     }
-  }
-
-  /// Whether computing the op again for every reader costs next to nothing.
-  private func isCheap(_ op: Op) -> Bool {
-    if case .cast = op { return true }
-    return op.traits.contains(.dataMovement) || op.traits.contains(.view)
   }
 }

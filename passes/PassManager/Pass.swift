@@ -68,6 +68,8 @@ package struct PassContext: Sendable {
   package var loadBudget: Int?
   /// The most bytes of a step's values that should be in use at once; nil for any.
   package var stepBudget: Int?
+  /// The names of passes that do not run in this compilation, for those that leave work to others.
+  package var absentPasses: Set<String> = []
   package private(set) var remarks: [Remark] = []
   /// Counters by `pass.name`.
   package private(set) var counters: [String: Int] = [:]

@@ -126,7 +126,9 @@ struct RecomputedValues {
   private func isCheap(
     _ value: ValueID, _ lives: [ValueID: Life], at position: Int, _ plan: inout Plan
   ) -> Bool {
-    guard let producer = graph.producer(value), isCheap(graph[producer].op) else { return false }
+    guard let producer = graph.producer(value), graph[producer].op.repetition != .dear else {
+      return false
+    }
     plan.anew.insert(value)
     if plan.anew.count > Self.longestChain { return false }
     for operand in graph[producer].operands.map(shown) where !plan.anew.contains(operand) {
@@ -134,15 +136,6 @@ struct RecomputedValues {
       if !isCheap(operand, lives, at: position, &plan) { return false }
     }
     return true
-  }
-
-  /// Whether computing the op twice costs little more than reading its operands.
-  private func isCheap(_ op: Op) -> Bool {
-    switch op {
-    case .pack, .repack, .gather, .param, .constant: false
-    case .layerNorm, .groupAffine: true
-    default: op.traits.contains(.elementwise) || op.traits.contains(.dataMovement)
-    }
   }
 
   // MARK: Change

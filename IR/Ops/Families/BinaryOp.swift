@@ -1,6 +1,6 @@
 /// An elementwise function of two operands of equal element type and rank, where extents of 1
 /// broadcast: `y[i] = f(a[i], b[i])`.
-package protocol BinaryOp: TensorOp {
+package protocol BinaryOp: ElementwiseOp {
   init()
   /// The function in f64.
   static func apply(_ a: Double, _ b: Double) -> Double
@@ -12,7 +12,6 @@ package protocol BinaryOp: TensorOp {
 
 extension BinaryOp {
   package static var signature: Signature { Signature([nil, nil]) }
-  package static var traits: Traits { .elementwise }
 
   package init(reading reader: inout AttributeReader) throws(OpError) { self.init() }
 

@@ -1,5 +1,5 @@
 /// A reduction over axes, which keep extent 1.
-package protocol ReductionOp: TensorOp {
+package protocol ReductionOp: KernelOp {
   var axes: [Int] { get }
   init(axes: [Int])
   static var identity: Double { get }
@@ -9,6 +9,12 @@ package protocol ReductionOp: TensorOp {
 extension ReductionOp {
   package static var signature: Signature { Signature([nil]) }
   package static var traits: Traits { .reduction }
+  package static var kernelKind: KernelKind { .reduction }
+
+  package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    let summed = axes.reduce(1) { $0 * operands[0].shape[$1] }
+    return OpCost(flops: results[0].count, time: summed / 8)
+  }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     self.init(axes: try reader.ints("axes"))

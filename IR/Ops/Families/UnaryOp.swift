@@ -1,5 +1,5 @@
 /// An elementwise function of one floating-point operand: `y = f(x)`, same shape and type.
-package protocol UnaryOp: TensorOp {
+package protocol UnaryOp: ElementwiseOp {
   init()
   /// The function in f64.
   static func apply(_ x: Double) -> Double
@@ -11,7 +11,6 @@ package protocol UnaryOp: TensorOp {
 
 extension UnaryOp {
   package static var signature: Signature { Signature([nil]) }
-  package static var traits: Traits { .elementwise }
 
   package init(reading reader: inout AttributeReader) throws(OpError) { self.init() }
 

@@ -5,7 +5,7 @@ import MoscLLVM
 struct AttentionBlock {
   let e: FunctionEmitter
   let plan: AttentionPlan
-  let writer: AttentionWriter
+  let emitter: AttentionEmitter
   let tiles: AttentionTiles
   let block, query, key, keyTiles: LLVMValue
 
@@ -14,19 +14,19 @@ struct AttentionBlock {
   private var scale: Double { Double(plan.spec.scale) * AttentionTiles.logTwoE }
 
   init(
-    _ writer: AttentionWriter, block: LLVMValue, query: LLVMValue, key: LLVMValue,
+    _ emitter: AttentionEmitter, block: LLVMValue, query: LLVMValue, key: LLVMValue,
     keyTiles: LLVMValue
   ) {
-    e = writer.e
-    plan = writer.plan
-    self.writer = writer
-    tiles = writer.tiles
+    e = emitter.e
+    plan = emitter.plan
+    self.emitter = emitter
+    tiles = emitter.tiles
     (self.block, self.query, self.key, self.keyTiles) = (block, query, key, keyTiles)
   }
 
   func write() {
-    let maximaRow = writer.rows(writer.maxima, block)
-    let totalsRow = writer.rows(writer.totals, block)
+    let maximaRow = emitter.rows(emitter.maxima, block)
+    let totalsRow = emitter.rows(emitter.totals, block)
     let old = (0..<vectors).map { tiles.load(maximaRow, $0) }
     let new = scoreTiles(startingAt: old)
     let factor = e.float(scale, lanes: lanes)
@@ -41,7 +41,7 @@ struct AttentionBlock {
       tiles.store(new[j], maximaRow, j)
       tiles.store(totals[j], totalsRow, j)
     }
-    if writer.values != nil { addValues(corrections) }
+    if emitter.values != nil { addValues(corrections) }
   }
 
   // MARK: Scores
@@ -50,18 +50,18 @@ struct AttentionBlock {
   private func scoreTiles(startingAt old: [LLVMValue]) -> [LLVMValue] {
     let tile = AttentionTiles.rows
     let words = plan.depthWords
-    let queries = writer.rows(writer.queryScratch, block, words)
+    let queries = emitter.rows(emitter.queryScratch, block, words)
     return e.bottomTestedLoop(from: e.int(0), to: keyTiles, carrying: old) { index, maxima in
       let firstKey = e.mul(index, tile)
       let product = AttentionTiles.Product(
-        broadcasts: e.offset(writer.keyScratch, bytes: e.mul(firstKey, words * 4)),
+        broadcasts: e.offset(emitter.keyScratch, bytes: e.mul(firstKey, words * 4)),
         rowPitch: words * 4, stepPitch: 4, vectors: queries, vectorPitch: plan.queryBlock * 4,
         width: vectors)
       let zeros = Array(repeating: e.float(0, lanes: lanes), count: tile * vectors)
       let scores = tiles.add(product, count: words, to: zeros)
       var maxima = maxima
       for i in 0..<tile {
-        let row = writer.row(writer.scores, e.int(0), rows: 0, e.add(firstKey, i))
+        let row = emitter.row(emitter.scores, e.int(0), rows: 0, e.add(firstKey, i))
         for j in 0..<vectors {
           let score = masked(scores[i * vectors + j], e.add(e.add(key, firstKey), i), j)
           maxima[j] = e.fmax(maxima[j], score)
@@ -100,13 +100,13 @@ struct AttentionBlock {
     let factor = e.float(scale, lanes: lanes)
     let rows = e.mul(keyTiles, AttentionTiles.rows)
     return e.bottomTestedLoop(from: e.int(0), to: rows, step: 2, carrying: sums) { key, sums in
-      let first = writer.row(writer.scores, e.int(0), rows: 0, key)
+      let first = emitter.row(emitter.scores, e.int(0), rows: 0, key)
       let second = e.offset(first, bytes: plan.queryBlock * 4)
-      let pairRow = writer.row(writer.scores, e.int(0), rows: 0, e.div(key, 2))
+      let pairRow = emitter.row(emitter.scores, e.int(0), rows: 0, e.div(key, 2))
       return (0..<vectors).map { j in
         let p = tiles.power(e.fma(tiles.load(first, j), factor, shifts[j]))
         let r = tiles.power(e.fma(tiles.load(second, j), factor, shifts[j]))
-        if writer.values == nil {
+        if emitter.values == nil {
           // Only the sums are wanted.
         } else if plan.usesPairs {
           // Pair k/2 lies at or before row k, which has been read.
@@ -128,14 +128,14 @@ struct AttentionBlock {
     let steps = e.mul(keyTiles, tile / tiles.wordElements)
     e.loop(from: 0, to: plan.paddedDepth, step: tile) { channel, _ in
       let rows = (0..<tile).map {
-        writer.row(writer.sumScratch, block, rows: plan.paddedDepth, e.add(channel, $0))
+        emitter.row(emitter.sumScratch, block, rows: plan.paddedDepth, e.add(channel, $0))
       }
       let start = rows.flatMap { row in
         (0..<vectors).map { e.fmul(tiles.load(row, $0), corrections[$0]) }
       }
       let product = AttentionTiles.Product(
-        broadcasts: e.offset(writer.valueScratch, bytes: e.mul(channel, 4)), rowPitch: 4,
-        stepPitch: plan.paddedDepth * 4, vectors: writer.scores,
+        broadcasts: e.offset(emitter.valueScratch, bytes: e.mul(channel, 4)), rowPitch: 4,
+        stepPitch: plan.paddedDepth * 4, vectors: emitter.scores,
         vectorPitch: plan.queryBlock * 4, width: vectors)
       let sums = tiles.add(product, count: steps, unroll: tile / tiles.wordElements, to: start)
       for (i, row) in rows.enumerated() {

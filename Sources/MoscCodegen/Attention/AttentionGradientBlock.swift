@@ -5,7 +5,7 @@ import MoscLLVM
 struct AttentionGradientBlock {
   let e: FunctionEmitter
   let plan: AttentionGradientPlan
-  let writer: AttentionGradientWriter
+  let emitter: AttentionGradientEmitter
   let tiles: AttentionTiles
   let block, key, query: LLVMValue
 
@@ -15,12 +15,12 @@ struct AttentionGradientBlock {
   private var blockBytes: Int { plan.keyBlock * 4 }
 
   init(
-    _ writer: AttentionGradientWriter, block: LLVMValue, key: LLVMValue, query: LLVMValue
+    _ emitter: AttentionGradientEmitter, block: LLVMValue, key: LLVMValue, query: LLVMValue
   ) {
-    e = writer.e
-    plan = writer.plan
-    self.writer = writer
-    tiles = writer.tiles
+    e = emitter.e
+    plan = emitter.plan
+    self.emitter = emitter
+    tiles = emitter.tiles
     (self.block, self.key, self.query) = (block, key, query)
   }
 
@@ -29,9 +29,9 @@ struct AttentionGradientBlock {
       writeSlopes(row)
       return []
     }
-    addToKeys(writer.queryChannels, writer.slopes, writer.sums(writer.keySums, block))
+    addToKeys(emitter.queryChannels, emitter.slopes, emitter.sums(emitter.keySums, block))
     addToKeys(
-      writer.gradientChannels, writer.probabilities, writer.sums(writer.valueSums, block))
+      emitter.gradientChannels, emitter.probabilities, emitter.sums(emitter.valueSums, block))
     addToQueries()
   }
 
@@ -41,32 +41,32 @@ struct AttentionGradientBlock {
   private func writeSlopes(_ first: LLVMValue) {
     let factor = e.float(
       Double(plan.spec.attention.scale) * AttentionTiles.logTwoE, lanes: lanes)
-    let scores = product(writer.queryRows, first, writer.columns(writer.keyColumns, block))
+    let scores = product(emitter.queryRows, first, emitter.columns(emitter.keyColumns, block))
     var probabilities: [LLVMValue] = []
     for i in 0..<tile {
       let row = e.add(first, i)
-      let statistic = number(writer.statisticRows, row)
+      let statistic = number(emitter.statisticRows, row)
       for j in 0..<vectors {
         let power = tiles.power(e.fsub(e.fmul(scores[i * vectors + j], factor), statistic))
         probabilities.append(masked(power, row, j))
       }
     }
-    store(probabilities, first, writer.probabilities)
+    store(probabilities, first, emitter.probabilities)
     let products = product(
-      writer.gradientRows, first, writer.columns(writer.valueColumns, block))
+      emitter.gradientRows, first, emitter.columns(emitter.valueColumns, block))
     var slopes: [LLVMValue] = []
     for i in 0..<tile {
-      let product = number(writer.productRows, e.add(first, i))
+      let product = number(emitter.productRows, e.add(first, i))
       for j in 0..<vectors {
         let index = i * vectors + j
         slopes.append(e.fmul(probabilities[index], e.fsub(products[index], product)))
       }
     }
-    store(slopes, first, writer.slopes)
+    store(slopes, first, emitter.slopes)
     guard plan.usesPairs else { return }
     for i in 0..<tile {
       let line = e.offset(
-        writer.slopeRows, bytes: e.mul(e.add(first, i), plan.keyBlock * 2))
+        emitter.slopeRows, bytes: e.mul(e.add(first, i), plan.keyBlock * 2))
       for j in 0..<vectors {
         e.store(slopes[i * vectors + j], as: .bf16, e.offset(line, bytes: j * lanes * 2))
       }
@@ -96,7 +96,7 @@ struct AttentionGradientBlock {
   private func product(
     _ rows: LLVMValue, _ first: LLVMValue, _ columns: LLVMValue
   ) -> [LLVMValue] {
-    let pitch = writer.rowWords * 4
+    let pitch = emitter.rowWords * 4
     let product = AttentionTiles.Product(
       broadcasts: e.offset(rows, bytes: e.mul(first, pitch)), rowPitch: pitch, stepPitch: 4,
       vectors: columns, vectorPitch: blockBytes, width: vectors)
@@ -153,11 +153,11 @@ struct AttentionGradientBlock {
         let first = part * plan.depthVectors / parts
         let width = (part + 1) * plan.depthVectors / parts - first
         let product = AttentionTiles.Product(
-          broadcasts: e.offset(writer.slopeRows, bytes: e.mul(row, slopePitch)),
+          broadcasts: e.offset(emitter.slopeRows, bytes: e.mul(row, slopePitch)),
           rowPitch: slopePitch, stepPitch: 4,
-          vectors: e.offset(writer.keyRows(block), bytes: first * tiles.align),
+          vectors: e.offset(emitter.keyRows(block), bytes: first * tiles.align),
           vectorPitch: pitch, width: width)
-        let sums = e.offset(writer.querySums, bytes: first * tiles.align)
+        let sums = e.offset(emitter.querySums, bytes: first * tiles.align)
         add(
           product, count: plan.keyBlock / tiles.wordElements,
           to: e.offset(sums, bytes: e.mul(row, pitch)), pitch: pitch)

@@ -26,19 +26,29 @@ package struct AttentionGradientSpec: Hashable, Sendable {
   /// Where `L` and `D` lie.
   package var statistics, products: Rows
 
-  /// Dense operands of one type.
+  /// Dense operands of one type, of queries `[batch, tokens, heads · depth]`.
   package init(
-    dense dtype: DType, batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int,
-    isCausal: Bool = false
+    queries: [Int], keys: Int, heads: Int, dtype: DType, isCausal: Bool = false,
+    blocks: AttentionBlocks
   ) {
     attention = AttentionSpec(
-      dense: dtype, batch: batch, heads: heads, depth: depth, queryCount: queryCount,
-      keyCount: keyCount, isCausal: isCausal)
-    attention.output.batchPitch = (queryCount + 2 * keyCount) * heads * depth
+      queries: queries, keys: keys, heads: heads, dtype: dtype, isCausal: isCausal, blocks: blocks)
+    attention.output.batchPitch = (queries[1] + 2 * keys) * queries[2]
     gradient = attention.queries
     statistics = Rows(
-      batchPitch: heads * queryCount, headPitch: queryCount, tokenPitch: 1)
+      batchPitch: heads * queries[1], headPitch: queries[1], tokenPitch: 1)
     products = statistics
+  }
+
+  /// Throws when the numbers make no backward pass.
+  func check(_ target: TargetFacts) throws(EmitError) {
+    try attention.checkExtents()
+    let blocks = attention.blocks
+    try EmitError.require(
+      blocks.keys > 0 && blocks.keys % target.lanes == 0 && blocks.queries > 0
+        && blocks.queries % AttentionBlocks.tileRows == 0 && blocks.group > 0,
+      "attention gradients need blocks of vectors of \(target.lanes) keys and multiples of "
+        + "\(AttentionBlocks.tileRows) queries, found \(blocks)")
   }
 }
 
@@ -50,13 +60,6 @@ struct AttentionGradientPlan {
   let usesPairs: Bool
   /// Vectors of a block of keys.
   let vectors: Int
-  /// Key blocks that share a pass over the queries.
-  let group: Int
-
-  /// Queries of a block.
-  private static let queryBlock = 64
-  /// What a group keeps in the cache between blocks of queries.
-  private static let groupBytes = 400_000
 
   init(_ spec: AttentionGradientSpec, _ target: TargetFacts) {
     self.spec = spec
@@ -64,13 +67,7 @@ struct AttentionGradientPlan {
     let shape = spec.attention
     let types = [shape.queries.dtype, shape.keys.dtype, shape.values.dtype, spec.gradient.dtype]
     usesPairs = types.allSatisfy { $0 == .bf16 } && shape.depth % 2 == 0
-    // Vectors are spread evenly: 77 keys are two blocks of three vectors of 16.
-    let needed = (shape.keyCount + lanes - 1) / lanes
-    let widest = target.vectorRegisters >= 32 ? 4 : 2
-    let blocks = (needed + widest - 1) / widest
-    vectors = (needed + blocks - 1) / blocks
-    let words = (usesPairs ? 3 : 6) * shape.depth / 2 + 2 * shape.depth
-    group = max(1, min(4, blocks, Self.groupBytes / (words * vectors * lanes * 4)))
+    vectors = shape.blocks.keys / lanes
   }
 
   var depth: Int { spec.attention.depth }
@@ -81,13 +78,11 @@ struct AttentionGradientPlan {
   /// Vectors of a token's channels.
   var depthVectors: Int { (depth + lanes - 1) / lanes }
 
-  var keyBlock: Int { vectors * lanes }
+  /// Key blocks that share a pass over the queries.
+  var group: Int { spec.attention.blocks.group }
+  var keyBlock: Int { spec.attention.blocks.keys }
   var keyBlocks: Int { (spec.attention.keyCount + keyBlock - 1) / keyBlock }
-  /// Queries of a block: whole register tiles.
-  var queryBlock: Int {
-    let tile = AttentionTiles.rows
-    return min(Self.queryBlock, (spec.attention.queryCount + tile - 1) / tile * tile)
-  }
+  var queryBlock: Int { spec.attention.blocks.queries }
   /// A head each: a pass adds to all its queries.
   var tasks: Int { spec.attention.batch * spec.attention.heads }
 }

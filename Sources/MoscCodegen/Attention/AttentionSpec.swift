@@ -59,39 +59,28 @@ package struct AttentionSpec: Hashable, Sendable {
   package var values: AttentionOperand
   /// Where results go.
   package var output: AttentionOperand
+  /// How the work is cut.
+  package var blocks: AttentionBlocks
 
-  /// Describes it by its numbers.
+  /// Dense operands of one type, of queries `[batch, tokens, heads · depth]`, and
+  /// `scale = 1/√depth`.
   package init(
-    batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int, isCausal: Bool = false,
-    scale: Float, queries: AttentionOperand, keys: AttentionOperand, values: AttentionOperand,
-    output: AttentionOperand
+    queries shape: [Int], keys keyCount: Int, heads: Int, dtype: DType, isCausal: Bool = false,
+    output: DType = .f32, blocks: AttentionBlocks
   ) {
-    self.batch = batch
-    self.heads = heads
-    self.depth = depth
-    self.queryCount = queryCount
-    self.keyCount = keyCount
-    self.isCausal = isCausal
-    self.scale = scale
-    self.queries = queries
-    self.keys = keys
-    self.values = values
-    self.output = output
-  }
-
-  /// Dense operands of one type and `scale = 1/√depth`.
-  package init(
-    dense dtype: DType, batch: Int, heads: Int, depth: Int, queryCount: Int, keyCount: Int,
-    isCausal: Bool = false, output: DType = .f32
-  ) {
+    let depth = heads == 0 ? 0 : shape[2] / heads
     func operand(_ dtype: DType, _ tokens: Int) -> AttentionOperand {
       AttentionOperand(dense: dtype, tokens: tokens, heads: heads, depth: depth)
     }
-    self.init(
-      batch: batch, heads: heads, depth: depth, queryCount: queryCount, keyCount: keyCount,
-      isCausal: isCausal, scale: 1 / Float(depth).squareRoot(),
-      queries: operand(dtype, queryCount), keys: operand(dtype, keyCount),
-      values: operand(dtype, keyCount), output: operand(output, queryCount))
+    (batch, queryCount) = (shape[0], shape[1])
+    (self.keyCount, self.heads, self.depth) = (keyCount, heads, depth)
+    self.isCausal = isCausal
+    scale = 1 / Float(depth).squareRoot()
+    queries = operand(dtype, queryCount)
+    keys = operand(dtype, keyCount)
+    values = operand(dtype, keyCount)
+    self.output = operand(output, queryCount)
+    self.blocks = blocks
   }
 
   /// Floating-point operations of both products, two per multiplication.
@@ -101,7 +90,17 @@ package struct AttentionSpec: Hashable, Sendable {
   var causalLead: Int { keyCount - queryCount }
 
   /// Throws when the numbers make no attention.
-  func check() throws(EmitError) {
+  func check(_ target: TargetFacts) throws(EmitError) {
+    try checkExtents()
+    try EmitError.require(
+      blocks.queries > 0 && blocks.queries % target.lanes == 0 && blocks.keys > 0
+        && blocks.keys % AttentionBlocks.tileRows == 0 && blocks.group > 0,
+      "attention blocks must be vectors of \(target.lanes) queries and multiples of "
+        + "\(AttentionBlocks.tileRows) keys, found \(blocks)")
+  }
+
+  /// Throws when extents, scale or types make no attention.
+  func checkExtents() throws(EmitError) {
     let extents = [batch, heads, depth, queryCount, keyCount]
     try EmitError.require(
       extents.allSatisfy { $0 > 0 }, "attention extents must be positive, found \(extents)")
@@ -121,31 +120,19 @@ struct AttentionPlan {
   let usesPairs: Bool
   /// Vectors of a query block.
   let queryVectors: Int
-  /// Query blocks of a task; they share the rearranged keys and values.
-  let group: Int
-
-  /// Keys of a block.
-  static let keyBlock = 64
 
   init(_ spec: AttentionSpec, _ target: TargetFacts) {
     self.spec = spec
     lanes = target.lanes
     let types = [spec.queries.dtype, spec.keys.dtype, spec.values.dtype]
     usesPairs = types.allSatisfy { $0 == .bf16 } && spec.depth % 2 == 0
-    let widest = target.vectorRegisters >= 32 ? 4 : 2
-    let needed = (spec.queryCount + target.lanes - 1) / target.lanes
-    queryVectors = min(widest, needed)
-    let blocks = (needed + queryVectors - 1) / queryVectors
-    // Two blocks share rearranged keys and values; more of them push each other out of the first
-    // cache. Queries and sums take at most about 160 KB, and there are 16 tasks if possible.
-    let blockBytes = 8 * spec.depth * queryVectors * target.lanes
-    var group = max(1, min(2, blocks, 160_000 / blockBytes))
-    while group > 1, spec.batch * spec.heads * ((blocks + group - 1) / group) < 16 { group -= 1 }
-    self.group = group
+    queryVectors = spec.blocks.queries / target.lanes
   }
 
+  /// Query blocks of a task; they share the rearranged keys and values.
+  var group: Int { spec.blocks.group }
   /// Queries of a block.
-  var queryBlock: Int { queryVectors * lanes }
+  var queryBlock: Int { spec.blocks.queries }
   var queryBlocks: Int { (spec.queryCount + queryBlock - 1) / queryBlock }
   var groups: Int { (queryBlocks + group - 1) / group }
   var tasks: Int { spec.batch * spec.heads * groups }
@@ -154,10 +141,8 @@ struct AttentionPlan {
   var depthWords: Int { usesPairs ? spec.depth / 2 : spec.depth }
   /// Channels rounded up to whole register tiles.
   var paddedDepth: Int { (spec.depth + AttentionTiles.rows - 1) / AttentionTiles.rows * AttentionTiles.rows }
-  /// Keys of a block rounded up to whole register tiles.
-  var blockKeys: Int {
-    min(Self.keyBlock, (spec.keyCount + AttentionTiles.rows - 1) / AttentionTiles.rows * AttentionTiles.rows)
-  }
+  /// Keys of a block.
+  var blockKeys: Int { spec.blocks.keys }
   /// Whether the last register tile of keys may reach past the end.
   var hasPartialTiles: Bool { spec.keyCount % AttentionTiles.rows != 0 }
 }

@@ -9,7 +9,7 @@ struct AttentionTiles {
   let usesPairs: Bool
 
   /// Rows, or channels, of a register tile.
-  static let rows = 4
+  static let rows = AttentionBlocks.tileRows
 
   var lanes: Int { e.target.lanes }
   /// Bytes of a vector.

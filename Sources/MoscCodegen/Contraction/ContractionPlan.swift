@@ -28,12 +28,12 @@ struct ContractionPlan {
   init(_ spec: ContractionSpec, lanes: Int) {
     self.spec = spec
     self.lanes = lanes
-    tile = spec.wholeTile
+    tile = spec.tile
     let touching = spec.pixelPitch == spec.channels && spec.dtype != .q8
     segments = touching ? spec.kernelHeight : spec.kernelHeight * spec.kernelWidth
     segmentLength = touching ? spec.kernelWidth * spec.channels : spec.channels
     elementsPerStep = spec.dtype.panelGroup ?? 1
-    let limit = max(tile.blockDepth, 16)
+    let limit = tile.blockDepth
     let merges = segments > 1 && segmentLength * 2 <= limit
     segmentsPerCall = merges ? min(segments, limit / segmentLength) : 1
     blockLength =

@@ -3,7 +3,7 @@ import MoscLLVM
 
 /// A matrix product or convolution over packed weights, every number static.
 ///
-/// `y[m, n] = Σ_{ky,kx,c} a[m at (ky,kx), c] · w[n, c, ky, kx] (+ bias[n])` for the flattened
+/// `y[m, n] = Σ_{ky,kx,c} a[m at (ky,kx), c] · w[n, c, ky, kx]` for the flattened
 /// output row `m = (image · outputHeight + y) · outputWidth + x`. The input is read at element
 /// `inputOffset + image · imagePitch + (y·stride + ky) · rowPitch + (x·stride + kx) · pixelPitch
 /// + c`; it is already padded. A linear map is a convolution with a 1×1 kernel over an image of one row.
@@ -34,8 +34,6 @@ package struct ContractionSpec: Hashable, Sendable {
   package var rowPitch: Int
   /// Elements from one input image to the next.
   package var imagePitch: Int
-  /// The element type of the bias, or nil for none.
-  package var biasType: DType?
   /// How the work is cut.
   package var tile: Tile
 
@@ -43,7 +41,7 @@ package struct ContractionSpec: Hashable, Sendable {
   /// their scales behind them.
   package init(
     linearRows rows: Int, depth: Int, columns: Int, dtype: DType, pitch: Int? = nil,
-    inputOffset: Int = 0, biasType: DType? = nil, tile: Tile
+    inputOffset: Int = 0, tile: Tile
   ) {
     outputWidth = rows
     self.columns = columns
@@ -53,29 +51,24 @@ package struct ContractionSpec: Hashable, Sendable {
     pixelPitch = pitch ?? depth + (dtype == .q8 ? QuantisedRow.scaleBytes : 0)
     rowPitch = rows * pixelPitch
     imagePitch = rows * pixelPitch
-    self.biasType = biasType
     self.tile = tile
   }
 
-  /// A convolution of a dense, already padded input `[batch, height, width, channels]`.
-  package init(
-    convolution batch: Int, height: Int, width: Int, channels: Int, columns: Int,
-    kernelHeight: Int, kernelWidth: Int, stride: Int = 1, dtype: DType, biasType: DType? = nil,
-    tile: Tile
-  ) {
-    self.batch = batch
-    outputHeight = (height - kernelHeight) / stride + 1
-    outputWidth = (width - kernelWidth) / stride + 1
-    self.columns = columns
-    self.kernelHeight = kernelHeight
-    self.kernelWidth = kernelWidth
-    self.channels = channels
+  /// A convolution of a dense, already padded input `[batch, height, width, channels]` with filters
+  /// `[columns, channels, height, width]`.
+  package init(image: [Int], filters: [Int], stride: Int = 1, dtype: DType, tile: Tile) {
+    batch = image[0]
+    outputHeight = (image[1] - filters[2]) / stride + 1
+    outputWidth = (image[2] - filters[3]) / stride + 1
+    columns = filters[0]
+    kernelHeight = filters[2]
+    kernelWidth = filters[3]
+    channels = image[3]
     self.stride = stride
     self.dtype = dtype
-    pixelPitch = channels
-    rowPitch = width * channels
-    imagePitch = height * width * channels
-    self.biasType = biasType
+    pixelPitch = image[3]
+    rowPitch = image[2] * image[3]
+    imagePitch = image[1] * image[2] * image[3]
     self.tile = tile
   }
 
@@ -87,22 +80,6 @@ package struct ContractionSpec: Hashable, Sendable {
   package var headerBytes: Int { dtype == .q8 ? QuantisedRow.panelScaleBytes : 0 }
   /// Floating-point operations, two per product.
   package var flops: Int { 2 * rows * columns * depth }
-
-  /// The tile with cache blocks that are whole register tiles, nearly equal, and about as large as
-  /// asked for; columns are cut further until there are four tasks to share out.
-  var wholeTile: Tile {
-    func parts(_ extent: Int, _ size: Int) -> Int { (extent + size - 1) / size }
-    var whole = tile
-    whole.rows = max(tile.rows, 1)
-    let limit = parts(max(tile.blockRows, 1), whole.rows) * whole.rows
-    let rowBlocks = parts(rows, limit)
-    whole.blockRows = parts(parts(rows, rowBlocks), whole.rows) * whole.rows
-    let panels = parts(columns, tile.columns)
-    let perBlock = max(tile.blockColumns / tile.columns, 1)
-    let wanted = max(parts(panels, perBlock), min(panels, parts(4, rowBlocks)))
-    whole.blockColumns = parts(panels, wanted) * tile.columns
-    return whole
-  }
 
   /// Throws when the numbers contradict each other.
   func check(_ target: TargetFacts) throws(EmitError) {
@@ -122,5 +99,9 @@ package struct ContractionSpec: Hashable, Sendable {
     try EmitError.require(
       tile.columns > 0 && tile.columns % target.lanes == 0,
       "tile columns \(tile.columns) are no multiple of \(target.lanes) lanes")
+    try EmitError.require(
+      tile.numbers.allSatisfy { $0 > 0 } && tile.blockRows % tile.rows == 0
+        && tile.blockColumns % tile.columns == 0,
+      "cache blocks must be whole register tiles, found the tile \(tile.numbers)")
   }
 }

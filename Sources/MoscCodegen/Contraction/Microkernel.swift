@@ -22,8 +22,8 @@ struct Microkernel {
       e.pointer, e.pointer, e.pointer, e.pointer, e.i1, e.i64, e.i64, e.i64, e.pointer,
     ]
     function = e.define(name, parameters) { p in
-      let writer = MicrokernelWriter(e, plan, vectors: vectors, p)
-      writer.write()
+      let emitter = MicrokernelEmitter(e, plan, vectors: vectors, p)
+      emitter.write()
       return nil
     }
   }
@@ -47,7 +47,7 @@ struct Microkernel {
   static let line = 64
 }
 
-private struct MicrokernelWriter {
+private struct MicrokernelEmitter {
   let e: FunctionEmitter
   let plan: ContractionPlan
   let vectors: Int

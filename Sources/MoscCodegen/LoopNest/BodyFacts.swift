@@ -19,53 +19,20 @@ struct BodyFacts {
     nodes = graph.order.filter(needed.contains)
   }
 
-  /// The number of nodes that become instructions.
-  var size: Int {
-    nodes.reduce(0) { total, id in
-      switch graph[id].op {
-      case .reshape, .slice, .transpose, .broadcast, .constant: total
-      case .exp, .tanh, .sigmoid, .silu, .quickGelu: total + 6
-      case .erf, .gelu, .sin, .cos, .log, .timestepEmbedding: total + 12
-      default: total + 1
+  /// The number of instructions of one element.
+  var size: Int { nodes.reduce(0) { $0 + graph.cost($1).instructions } }
+
+  /// The work per element, 1 for a copy.
+  var cost: Int { nodes.reduce(1) { $0 + graph.cost($1).time } }
+
+  /// Whether a node needs a whole row before any of its elements is known.
+  var hasRowReductions: Bool {
+    nodes.contains {
+      switch graph[$0].op.kernelKind {
+      case .rows, .reduction: true
+      case .contraction, .rounded, .loopNest, .gated, .single: false
       }
     }
-  }
-
-  /// The nodes that need a whole row before any of its elements is known.
-  var rowReductions: [NodeID] {
-    nodes.filter {
-      switch graph[$0].op {
-      case .softmax, .layerNorm, .reduceSum, .reduceMax: true
-      default: false
-      }
-    }
-  }
-
-  /// The work per element, about 1 for a copy.
-  var cost: Int {
-    nodes.reduce(1) { total, id in
-      let node = graph[id]
-      let type = node.operands.first.map { graph.type($0) }
-      switch node.op {
-      case .softmax: return total + 6
-      case .layerNorm: return total + 3
-      case .reduceSum(let op): return total + extent(type, op.axes) / 8
-      case .reduceMax(let op): return total + extent(type, op.axes) / 8
-      case .matmul, .linear: return total + (type?.lastExtent ?? 1)
-      case .conv2d:
-        return total
-          + node.operands.dropFirst().prefix(1).reduce(1) {
-            $0 * graph.type($1).count / max(1, graph.type($1).shape[0])
-          }
-      case .loraMerge: return total + graph.type(node.operands[1]).shape[0]
-      case .groupAffine: return total + (type?.count ?? 1) / 8
-      default: return total
-      }
-    }
-  }
-
-  private func extent(_ type: TensorType?, _ axes: [Int]) -> Int {
-    axes.reduce(1) { $0 * (type?.shape[$1] ?? 1) }
   }
 
   // MARK: Merging axes
@@ -91,22 +58,13 @@ struct BodyFacts {
     guard results.allSatisfy(fits) else { return false }
     return nodes.allSatisfy { id in
       let node = graph[id]
-      switch node.op {
-      case .neg, .abs, .exp, .log, .sqrt, .rsqrt, .erf, .tanh, .sin, .cos, .sigmoid, .silu,
-        .gelu, .quickGelu, .cast, .add, .sub, .mul, .div, .maximum, .minimum, .compare, .select,
-        .broadcast:
-        return (node.operands + node.results).allSatisfy(fits)
-      case .constant: return node.results.allSatisfy(fits)
-      case .concat(let op): return op.axis < first && node.operands.allSatisfy(fits)
-      case .slice(let op): return op.axis < first && node.operands.allSatisfy(fits)
-      case .pad(let op):
-        return node.operands.allSatisfy(fits)
-          && (first..<shape.count).allSatisfy { op.low[$0] + op.high[$0] == 0 }
-      case .loraMerge:
-        return node.results.allSatisfy(fits) && first >= 1
-          && node.operands.prefix(1).allSatisfy { graph.producer($0) == nil }
-      default: return false
-      }
+      let operands = node.operands
+      guard
+        let aligned = node.op.definition.alignedOperands(from: first, of: operands.count),
+        (operands[aligned] + node.results).allSatisfy(fits)
+      else { return false }
+      return aligned.count == operands.count
+        || operands[aligned].allSatisfy { graph.producer($0) == nil }
     }
   }
 

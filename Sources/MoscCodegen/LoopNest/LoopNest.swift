@@ -46,7 +46,7 @@ struct LoopNest {
     // At most 1024 tasks: more only cost time to hand out.
     let wanted = min(1024, max(1, rows * perRow / Self.grain))
     let turns = columns / (lanes * unroll)
-    if rows == 1, cuts.count == 2, body.rowReductions.isEmpty, wanted > 1, turns > 1 {
+    if rows == 1, cuts.count == 2, !body.hasRowReductions, wanted > 1, turns > 1 {
       rowsPerTask = 1
       turnsPerTask = (turns + wanted - 1) / wanted
       taskCount = (turns + turnsPerTask - 1) / turnsPerTask
@@ -110,9 +110,7 @@ struct LoopNest {
   private func emitRow(_ row: IndexExpr) throws {
     guard let pad = undecidedPad(row) else { return try emitSegments(row) }
     func version(_ isInside: Bool) throws -> [LLVMValue] {
-      pull.assumptions[pad.assumption] = isInside
-      defer { pull.assumptions[pad.assumption] = nil }
-      try pull.scoped { try emitSegments(row) }
+      try pull.assuming(pad.assumption, isInside) { try emitSegments(row) }
       return []
     }
     try pull.e.branch(if: pad.condition, { try version(true) }, else: { try version(false) })

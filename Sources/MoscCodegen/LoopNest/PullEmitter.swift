@@ -17,9 +17,9 @@ final class PullEmitter {
   /// Loop counters (i64), lane numbers (i32 vectors) and other variables set from outside.
   var variables: [IndexVariable: LLVMValue] = [:]
   /// Values given from outside instead of computed: the result of an anchor in its epilogue.
-  var injected: [ValueID: (index: [IndexExpr], value: LLVMValue)] = [:]
+  private(set) var injected: [ValueID: (index: [IndexExpr], value: LLVMValue)] = [:]
   /// What is known of `pad` at an index in the code being written.
-  var assumptions: [Assumption: Bool] = [:]
+  private(set) var assumptions: [Assumption: Bool] = [:]
   private(set) var lane: IndexVariable?
   /// The vector length of the code being written.
   private(set) var lanes = 1
@@ -75,6 +75,24 @@ final class PullEmitter {
     scopes.append([:])
     defer { scopes.removeLast() }
     return try body()
+  }
+
+  /// Runs `body` with an element of a value given instead of computed.
+  func with<T>(
+    _ id: ValueID, at index: [IndexExpr], being value: LLVMValue, _ body: () throws -> T
+  ) rethrows -> T {
+    let saved = injected[id]
+    injected[id] = (index, value)
+    defer { injected[id] = saved }
+    return try scoped(body)
+  }
+
+  /// Runs `body` where it is known whether a `pad` reads its operand.
+  func assuming<T>(_ assumption: Assumption, _ isInside: Bool, _ body: () throws -> T) rethrows -> T {
+    let saved = assumptions[assumption]
+    assumptions[assumption] = isInside
+    defer { assumptions[assumption] = saved }
+    return try scoped(body)
   }
 
   func remembered(_ key: Key) -> LLVMValue? {

@@ -1,9 +1,6 @@
 import MoscIR
 import MoscLLVM
 
-typealias AttentionGradientKernel = MoscCodegen.AttentionGradient
-private typealias AttentionKernel = MoscCodegen.Attention
-
 /// Lowers a kernel that is attention's backward pass.
 struct AttentionGradientLowering {
   let pull: PullEmitter
@@ -11,13 +8,13 @@ struct AttentionGradientLowering {
   let buffers: AttentionGradientKernel.Buffers
 
   init(
-    _ pull: PullEmitter, _ op: MoscIR.AttentionGradient, _ node: Node, into result: LLVMValue
+    _ pull: PullEmitter, _ op: AttentionGradient, _ node: Node, into result: LLVMValue
   ) throws {
     let (q, k) = (pull.graph.type(node.operands[0]), pull.graph.type(node.operands[1]))
     let depth = q.shape[2] / op.heads
     var spec = AttentionGradientSpec(
-      dense: q.dtype, batch: q.shape[0], heads: op.heads, depth: depth, queryCount: q.shape[1],
-      keyCount: k.shape[1], isCausal: op.isCausal)
+      queries: q.shape, keys: k.shape[1], heads: op.heads, dtype: q.dtype, isCausal: op.isCausal,
+      blocks: try pull.decided(op.blocks, node))
     let queries = try pull.attentionTokens(node.operands[0], depth: depth)
     let keys = try pull.attentionTokens(node.operands[1], depth: depth)
     let values = try pull.attentionTokens(node.operands[2], depth: depth)
@@ -68,8 +65,8 @@ struct AttentionStatisticsLowering {
     let (q, k) = (pull.graph.type(node.operands[0]), pull.graph.type(node.operands[1]))
     let depth = q.shape[2] / op.heads
     var spec = AttentionSpec(
-      dense: q.dtype, batch: q.shape[0], heads: op.heads, depth: depth, queryCount: q.shape[1],
-      keyCount: k.shape[1], isCausal: op.isCausal)
+      queries: q.shape, keys: k.shape[1], heads: op.heads, dtype: q.dtype, isCausal: op.isCausal,
+      blocks: try pull.decided(op.blocks, node))
     spec.output = AttentionOperand(
       .f32, tokenPitch: 1, batchPitch: op.heads * q.shape[1], headPitch: q.shape[1])
     let queries = try pull.attentionTokens(node.operands[0], depth: depth)

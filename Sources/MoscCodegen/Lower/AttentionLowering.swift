@@ -1,8 +1,6 @@
 import MoscIR
 import MoscLLVM
 
-private typealias AttentionKernel = MoscCodegen.Attention
-
 /// Lowers a kernel around one attention. A result that is only rounded is stored by the attention
 /// itself; with other ops after it, a task's rows stay on the stack until these are evaluated.
 struct AttentionLowering {
@@ -16,10 +14,11 @@ struct AttentionLowering {
   let operands: [LLVMValue]
 
   /// - Returns: nil when an operand is computed or its tokens are not evenly spaced.
+  /// - Throws: when no blocks are decided.
   init?(
-    _ pull: PullEmitter, _ op: MoscIR.Attention, _ node: Node,
+    _ pull: PullEmitter, _ op: Attention, _ node: Node,
     _ result: (id: ValueID, pointer: LLVMValue)
-  ) {
+  ) throws {
     let stored = pull.graph.type(result.id)
     let type = pull.graph.type(node.operands[0])
     let keys = pull.graph.type(node.operands[1])
@@ -34,9 +33,9 @@ struct AttentionLowering {
     }
     let depth = type.shape[2] / op.heads
     var spec = AttentionSpec(
-      dense: type.dtype, batch: type.shape[0], heads: op.heads, depth: depth,
-      queryCount: type.shape[1], keyCount: keys.shape[1], isCausal: op.isCausal,
-      output: isPlain ? stored.dtype : .f32)
+      queries: type.shape, keys: keys.shape[1], heads: op.heads, dtype: type.dtype,
+      isCausal: op.isCausal, output: isPlain ? stored.dtype : .f32,
+      blocks: try pull.decided(op.blocks, node))
     var buffers: [LLVMValue] = []
     for (index, operand) in node.operands.enumerated() {
       let shape = pull.graph.type(operand).shape
@@ -101,5 +100,15 @@ struct AttentionLowering {
       }
       return []
     }
+  }
+}
+
+extension PullEmitter {
+  /// The blocks of an op of attention.
+  func decided(_ blocks: AttentionBlocks?, _ node: Node) throws -> AttentionBlocks {
+    guard let blocks else {
+      throw failure("'\(node.op.mnemonic)' has no blocks; 'choose-kernels' decides them")
+    }
+    return blocks
   }
 }

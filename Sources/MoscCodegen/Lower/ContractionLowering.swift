@@ -14,23 +14,21 @@ struct ContractionLowering {
 
   /// - Returns: nil when the anchor's operands are not what the tuned kernels read: packed weights
   ///   in a parameter, and a dense input that only views lead to.
-  init?(_ pull: PullEmitter, _ anchor: NodeID, _ result: (id: ValueID, pointer: LLVMValue)) {
+  /// - Throws: when no tile is decided.
+  init?(_ pull: PullEmitter, _ anchor: NodeID, _ result: (id: ValueID, pointer: LLVMValue)) throws {
     let node = pull.graph[anchor]
     let weight = node.operands[1]
-    guard case .panel(let width) = pull.graph.type(weight).layout,
-      pull.pointers[weight] != nil
-    else { return nil }
+    guard case .panel = pull.graph.type(weight).layout, pull.pointers[weight] != nil else {
+      return nil
+    }
+    let tile = try pull.tile(of: node)
     let found: (spec: ContractionSpec, input: ValueID)?
     let isQuantised = pull.graph.type(weight).dtype == .q8
     switch node.op {
-    case .linear(let op) where isQuantised:
-      found = Self.rows(pull, node, op.tile ?? Self.tile(width))
-    case .conv2d(let op) where isQuantised:
-      found = Self.rows(pull, node, op.tile ?? Self.tile(width))
-    case .linear(let op):
-      found = Self.linear(pull, node, op.tile ?? Self.tile(width))
+    case .linear where isQuantised, .conv2d where isQuantised: found = Self.rows(pull, node, tile)
+    case .linear: found = Self.linear(pull, node, tile)
     case .conv2d(let op) where op.pad == 0:
-      found = Self.convolution(pull, node, op.stride, op.tile ?? Self.tile(width))
+      found = Self.convolution(pull, node, op.stride, tile)
     default: found = nil
     }
     guard let found else { return nil }
@@ -39,11 +37,6 @@ struct ContractionLowering {
     self.result = result
     spec = found.spec
     input = found.input
-  }
-
-  /// A modest tile for packed weights of a layer that has none.
-  private static func tile(_ width: Int) -> Tile {
-    Tile(rows: 4, columns: width, blockRows: 128, blockColumns: width, blockDepth: 320)
   }
 
   /// Rows of q8 with their scales, which no view but a reshape separates from a parameter.
@@ -112,9 +105,7 @@ struct ContractionLowering {
       view.pitches[3] == 1 || shape[3] == 1
     else { return nil }
     var spec = ContractionSpec(
-      convolution: shape[0], height: shape[1], width: shape[2], channels: shape[3],
-      columns: weight[0], kernelHeight: weight[2], kernelWidth: weight[3], stride: stride,
-      dtype: type.dtype, tile: tile)
+      image: shape, filters: weight, stride: stride, dtype: type.dtype, tile: tile)
     spec.inputOffset = view.offset
     // An extent of 1 has no neighbour to be apart from.
     if shape[2] > 1 { spec.pixelPitch = view.pitches[2] }
@@ -124,12 +115,12 @@ struct ContractionLowering {
   }
 
   func part() throws -> KernelLowering.Part {
-    KernelLowering.Part(taskCount: Contraction.tasks(spec, pull.e.target)) { task in
+    KernelLowering.Part(taskCount: ContractionKernel.tasks(spec, pull.e.target)) { task in
       guard let a = pull.pointers[input], let b = pull.pointers[node.operands[1]] else {
         throw pull.failure("a contraction without buffers")
       }
-      try Contraction.emit(
-        pull.e, spec, task: task, a: a, b: b, bias: nil,
+      try ContractionKernel.emit(
+        pull.e, spec, task: task, a: a, b: b,
         prefetch: EpilogueMemory(pull, node, result).prefetch
       ) { _, vector in
         let epilogue = Epilogue(pull: pull, anchor: node, result: result)
@@ -141,6 +132,16 @@ struct ContractionLowering {
         }
       }
     }
+  }
+}
+
+extension PullEmitter {
+  /// The tile of a contraction over packed weights.
+  func tile(of node: Node) throws -> Tile {
+    guard let tile = node.op.tile else {
+      throw failure("'\(node.op.mnemonic)' has packed weights, but no tile")
+    }
+    return tile
   }
 }
 
@@ -170,8 +171,7 @@ struct Epilogue {
         let columnIndex = firstColumn + lane
         let index =
           pull.space.unravel(rowIndex, in: Array(type.shape.dropLast())) + [columnIndex]
-        pull.injected[anchor.results[0]] = (index, try adjust(value, columnIndex))
-        defer { pull.injected[anchor.results[0]] = nil }
+        let finished = try adjust(value, columnIndex)
         let target = pull.graph.type(result.id)
         let place: [IndexExpr]
         if target.lastExtent == type.lastExtent {
@@ -181,8 +181,10 @@ struct Epilogue {
           place = pull.space.unravel(
             rowIndex * type.lastExtent + columnIndex, in: target.shape)
         }
-        let (finished, _) = try pull.unrounded(result.id, at: place)
-        try pull.store(finished, as: target, result.pointer, at: place)
+        try pull.with(anchor.results[0], at: index, being: finished) {
+          let (value, _) = try pull.unrounded(result.id, at: place)
+          try pull.store(value, as: target, result.pointer, at: place)
+        }
       }
     }
   }

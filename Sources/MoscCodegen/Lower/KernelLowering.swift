@@ -1,10 +1,11 @@
 import MoscIR
 import MoscLLVM
 
-/// The panel writer; `Pack` alone could also mean the op.
-private typealias PackKernel = MoscCodegen.Pack
-
 /// Turns one kernel graph into the LLVM IR of one exported function.
+///
+/// A `…Lowering` finds in a graph what a kernel is generated from: its `…Spec` and buffers. A
+/// `…Kernel` says how many tasks such a spec has and starts the `…Emitter` that writes their
+/// instructions. Emitters of kernels that need no spec read the graph themselves.
 package struct KernelLowering {
   /// The name under which every object exports its kernel: equal kernels have equal objects,
   /// whatever a module calls them.
@@ -33,11 +34,15 @@ package struct KernelLowering {
   static func lower(
     _ kernel: Graph, into builder: IRBuilder, target: TargetFacts, source: KernelSource?
   ) throws -> (taskCount: Int, remarks: [CodeRemark]) {
-    guard let source else { return try write(expandComposites(kernel), builder, target, nil) }
-    let lines = source.lines(for: builder)
-    defer { lines.finish() }
-    return try lines.at(line: source.firstLine) {
-      try write(source.graph, builder, target, (lines, source))
+    do {
+      guard let source else { return try write(expandComposites(kernel), builder, target, nil) }
+      let lines = source.lines(for: builder)
+      defer { lines.finish() }
+      return try lines.at(line: source.firstLine) {
+        try write(source.graph, builder, target, (lines, source))
+      }
+    } catch let error as EmitError {
+      throw LoweringError(kernel: kernel.name, error.description)
     }
   }
 
@@ -131,9 +136,9 @@ package struct KernelLowering {
     let node = pull.graph[id]
     switch node.op {
     case .linear, .conv2d:
-      if let lowering = ContractionLowering(pull, id, result) { return try lowering.part() }
+      if let lowering = try ContractionLowering(pull, id, result) { return try lowering.part() }
     case .winogradConv2d(let op):
-      if let lowering = WinogradLowering(pull, op, id, result) { return try lowering.part() }
+      if let lowering = try WinogradLowering(pull, op, id, result) { return try lowering.part() }
     case .winogradInput(let op):
       let emitter = WinogradInputEmitter(pull, op, node, result)
       return Part(taskCount: emitter.taskCount) { try emitter.emit(task: $0) }
@@ -145,9 +150,9 @@ package struct KernelLowering {
     case .repack(let op) where node.results == [result.id]:
       return try repackPart(pull, op, node, result.pointer)
     case .attention(let op):
-      if let lowering = AttentionLowering(pull, op, node, result) { return lowering.part() }
+      if let lowering = try AttentionLowering(pull, op, node, result) { return lowering.part() }
     case .regionalAttention(let op):
-      if let lowering = RegionalAttentionLowering(pull, op, node, result) {
+      if let lowering = try RegionalAttentionLowering(pull, op, node, result) {
         return lowering.part()
       }
     case .groupAffine(let op) where node.results == [result.id]:
@@ -173,63 +178,6 @@ package struct KernelLowering {
       break
     }
     return nil
-  }
-
-  /// Packing of weights that only views separate from a parameter.
-  private static func packPart(
-    _ pull: PullEmitter, _ op: MoscIR.Pack, _ node: Node, _ panels: LLVMValue
-  ) throws -> Part {
-    guard case .panel(let width) = op.type.layout else {
-      throw pull.failure("'pack' to \(op.type), expected a panel layout")
-    }
-    var source = node.operands[0]
-    var transform: WinogradTransform?
-    if let producer = pull.graph.producer(source),
-      case .winogradWeight(let winograd) = pull.graph[producer].op
-    {
-      transform = winograd.transform
-      source = pull.graph[producer].operands[0]
-    }
-    let type = pull.graph.type(source)
-    let dense = pull.view(of: source, counting: [type.count]) {
-      $0.unravel($1[0], in: type.shape)
-    }
-    var spec = PackSpec(
-      columns: type.shape[0], channels: type.shape[1],
-      taps: type.shape.dropFirst(2).reduce(1, *), source: type.dtype, dtype: op.type.dtype,
-      panel: width, winograd: transform)
-    var view = dense.flatMap { $0.pitches == [1] || type.count == 1 ? $0 : nil }
-    if view == nil, type.rank == 2 {
-      view = pull.view(of: source, counting: type.shape) { $1 }
-      if let pitches = view?.pitches, pitches[0] == 1 || type.shape[0] == 1 {
-        spec.depthPitch = pitches[1]
-      } else {
-        view = nil
-      }
-    }
-    guard let view, let buffer = pull.pointers[view.parameter] else {
-      throw pull.failure("'pack' needs weights that lie together in a parameter")
-    }
-    return Part(taskCount: PackKernel.tasks(spec, pull.e.target)) { task in
-      let source = pull.e.offset(buffer, bytes: view.offset * type.dtype.byteSize)
-      try PackKernel.emit(pull.e, spec, task: task, source: source, panels: panels)
-    }
-  }
-
-  /// The rearrangement of packed weights, which are a parameter.
-  private static func repackPart(
-    _ pull: PullEmitter, _ op: MoscIR.Repack, _ node: Node, _ panels: LLVMValue
-  ) throws -> Part {
-    let type = pull.graph.type(node.operands[0])
-    guard case .panel(let from) = type.layout, case .panel(let to) = op.type.layout,
-      let source = pull.pointers[node.operands[0]]
-    else { throw pull.failure("'repack' needs panels that are a parameter") }
-    let spec = RepackSpec(
-      columns: type.shape[0], channels: type.shape[1],
-      taps: type.shape.dropFirst(2).reduce(1, *), dtype: type.dtype, from: from, to: to)
-    return Part(taskCount: RepackKernel.tasks(spec, pull.e.target)) { task in
-      try RepackKernel.emit(pull.e, spec, task: task, source: source, panels: panels)
-    }
   }
 
   /// The graph with composites that have no code of their own replaced by their definitions.

@@ -1,8 +1,6 @@
 import MoscIR
 import MoscLLVM
 
-private typealias AttentionKernel = MoscCodegen.Attention
-
 /// Lowers a kernel around one regional attention: for its rows, a task attends to each context
 /// that covers any of them and adds the answers, weighted by the coverage.
 struct RegionalAttentionLowering {
@@ -19,16 +17,17 @@ struct RegionalAttentionLowering {
   private let operands: [LLVMValue]
 
   /// - Returns: nil when an operand is computed or its tokens are not evenly spaced.
+  /// - Throws: when no blocks are decided.
   init?(
     _ pull: PullEmitter, _ op: RegionalAttention, _ node: Node,
     _ result: (id: ValueID, pointer: LLVMValue)
-  ) {
+  ) throws {
     let shape = pull.graph.type(node.operands[1]).shape
     let type = pull.graph.type(node.operands[0])
     let depth = shape[3] / op.heads
     var spec = AttentionSpec(
-      dense: type.dtype, batch: shape[0], heads: op.heads, depth: depth,
-      queryCount: type.shape[1], keyCount: shape[2])
+      queries: type.shape, keys: shape[2], heads: op.heads, dtype: type.dtype,
+      blocks: try pull.decided(op.blocks, node))
     var views: [BufferView] = []
     for operand in node.operands {
       guard

@@ -3,10 +3,10 @@ import MoscLLVM
 
 /// Packs q8 weights in two passes over a task's columns: the largest magnitude of each tap, then the
 /// integers with their sums.
-struct QuantisedPackWriter {
+struct QuantisedPackEmitter {
   private let e: FunctionEmitter
   private let spec: PackSpec
-  private let chunks: PackWriter
+  private let chunks: PackEmitter
   /// Per tap a vector of columns: magnitudes, then the factors to integers.
   private let factors: LLVMValue
 
@@ -15,7 +15,7 @@ struct QuantisedPackWriter {
   ) {
     self.e = e
     self.spec = spec
-    chunks = PackWriter(e, spec, task: task, source: source, panels: panels)
+    chunks = PackEmitter(e, spec, task: task, source: source, panels: panels)
     factors = e.stackSlot(bytes: spec.packedTaps * e.lanes * 4)
   }
 

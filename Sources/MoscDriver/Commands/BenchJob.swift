@@ -27,15 +27,14 @@ package struct BenchJob {
     let asked = try Compiler(request.compiler, precision: request.model.precision, reporter)
     let components = try ModelComponents(request.model, asked)
     let (function, inputs) = try subject(components.model)
-    let compiler = try asked.suited(to: function)
+    let compiler = asked.suited(to: function)
     let source = try components.model.program(function)
 
     let compileStart = Clock.now()
     let compiled = try compiler.compile(source.module, function: source.function.name)
     let loadStart = Clock.now()
     let program = try Program(
-      compiled, weights: WeightFiles(source), pool: compiler.pool, reporter: reporter,
-      packed: compiler.packedWeights)
+      compiled, weights: WeightFiles(source), on: compiler, keepsPacked: true)
     let loadEnd = Clock.now()
     _ = try program.run(inputs)
     let cold = Host.secondsSinceStart

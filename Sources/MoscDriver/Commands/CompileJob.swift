@@ -24,7 +24,7 @@ package struct CompileJob {
     }
     var compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
     if case .component(let component) = request.source, component != .unet {
-      compiler = try compiler.unquantised()
+      compiler = compiler.unquantised
     }
     try Reproducer(request.compiler.reproducer).watching(module) {
       if request.emission == .explorer {

@@ -78,8 +78,7 @@ package struct FuzzCase {
         (name, HostArray(tensor.elements, as: ElementType(tensor.type.dtype), tensor.type.shape))
       })
     let program = try Program(
-      compiled, weights: WeightFiles(sources.mapValues { _ in store }), pool: compiler.pool,
-      reporter: compiler.reporter)
+      compiled, weights: WeightFiles(sources.mapValues { _ in store }), on: compiler)
     let results = try program.run(
       inputs.mapValues { tensor in
         tensor.type.dtype.isFloat

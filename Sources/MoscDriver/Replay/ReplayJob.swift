@@ -55,6 +55,7 @@ package struct ReplayJob {
   /// The program as this build compiles it.
   private func again(_ program: RecordedProgram, _ stem: String) throws -> RecordedProgram {
     let compiler = try Compiler(program.options, precision: program.precision, reporter)
+      .within(program.budget)
     let processor = RecordedProgram.processor(of: compiler.target)
     guard processor == program.processor else {
       throw CommandError.failure(

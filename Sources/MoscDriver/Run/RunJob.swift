@@ -38,7 +38,7 @@ package struct RunJob {
       reporter.detail("not read from '\(request.input)': \(ignored.joined(separator: ", "))")
     }
     let mayQuantise = kind == .unet
-    let precision = (mayQuantise ? compiler : try compiler.unquantised()).target.precision
+    let precision = (mayQuantise ? compiler : compiler.unquantised).target.precision
     try TensorFile.write(
       kind.outputs.compactMap { port in results[port.name].map { (port.name, $0) } },
       metadata: ["mosc": Version.text, "type": precision.rawValue],
@@ -94,7 +94,7 @@ package struct RunJob {
       results = try ReferenceRun(module, weights).run(function, tensors)
     } else {
       let compiled = try compiler.compile(module, function: function)
-      let program = try Program(compiled, weights: weights, pool: compiler.pool, reporter: reporter)
+      let program = try Program(compiled, weights: weights, on: compiler)
       results = try program.run(tensors)
     }
     let names = graph.resultLabels

@@ -36,11 +36,6 @@ package struct CompilationOptions: Hashable, Sendable {
   /// A folder that receives the module after each pass, numbered.
   package var dumpFolder: String?
   package var timesPasses = false
-  /// The most bytes of packed weights and other values computed at load that a step may read, by
-  /// computing some anew; nil for any.
-  package var loadBudget: Int?
-  /// The most bytes of a step's values that should be in use at once, before fusion; nil for any.
-  package var stepBudget: Int?
   /// Passes that are left out.
   package var disabledPasses: Set<String> = []
   /// Whether the module is verified after every pass.

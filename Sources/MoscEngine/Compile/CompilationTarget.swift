@@ -6,7 +6,7 @@ import MoscRuntime
 /// The processor and the arithmetic that one compilation is for.
 package struct CompilationTarget: Hashable, Sendable {
   package let facts: TargetFacts
-  package let precision: Precision
+  package var precision: Precision
   package let threads: Int
 
   /// - Parameter precision: nil for bf16 where the processor multiplies it, else f32.

@@ -14,33 +14,47 @@ package struct LoweredModule: Sendable {
   package var buffers: Module
 }
 
-/// Takes modules through the passes and code generation; one per command.
-package final class Compiler: Sendable {
+/// Takes modules through the passes and code generation.
+///
+/// One is made per command; copies for another arithmetic, budget or listener share its threads,
+/// linked kernels and caches.
+package struct Compiler: Sendable {
   package let options: CompilationOptions
-  package let target: CompilationTarget
+  package private(set) var target: CompilationTarget
+  package private(set) var budget = MemoryBudget()
   package let pool: ThreadPool
-  package let reporter: Reporter
+  package private(set) var reporter: Reporter
+  /// Asked by running programs, between kernels, whether to stop.
+  package var isCancelled: @Sendable () -> Bool = { Interruption.isRequested }
   private let kernels: KernelCompiler
   private let remarks: RemarkPrinter
   /// Packed weights of earlier runs; nil without a cache.
   package let packedWeights: PackedWeights?
 
-  /// A compiler that keeps no more than some bytes, with the same threads and cache.
-  package func budgeted(load: Int?, step: Int?) throws -> Compiler {
-    var options = options
-    (options.loadBudget, options.stepBudget) = (load, step)
-    return try Compiler(options, precision: target.precision, reporter, pool: pool)
+  /// The same for programs that keep no more than some bytes.
+  package func within(_ budget: MemoryBudget) -> Compiler {
+    var copy = self
+    copy.budget = budget
+    return copy
   }
 
-  /// A compiler that rounds nothing to 8 bits, with the same threads and cache.
-  package func unquantised() throws -> Compiler {
+  /// The same, rounding nothing to 8 bits.
+  package var unquantised: Compiler {
     guard target.precision == .int8 else { return self }
-    let precision = Precision.usual(on: target.facts)
-    return try Compiler(options, precision: precision, reporter, pool: pool)
+    var copy = self
+    copy.target.precision = .usual(on: target.facts)
+    return copy
+  }
+
+  /// The same with messages and progress to another listener.
+  package func reporting(to reporter: Reporter) -> Compiler {
+    var copy = self
+    copy.reporter = reporter
+    return copy
   }
 
   /// A compiler for training, whose steps are smaller than those of 8 bits.
-  package convenience init(
+  package init(
     training options: CompilationOptions, precision: Precision?, _ reporter: Reporter
   ) throws {
     if precision == .int8 {
@@ -61,13 +75,19 @@ package final class Compiler: Sendable {
     target = try CompilationTarget(options, precision: precision)
     self.pool = pool ?? ThreadPool(threads: target.threads)
     let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
+    let (objects, weights) = (
+      folder.appendingPathComponent("objects"), folder.appendingPathComponent("weights")
+    )
+    // What others may write would be executed as it is.
+    let fault = [folder, objects, weights].lazy.compactMap { PrivateFolder($0).fault }.first
+    if let fault, options.usesCache { reporter.warn("the cache is not used: \(fault)") }
+    let usesCache = options.usesCache && fault == nil
     // Line tables change the code, by whose hash the values are named.
-    packedWeights = options.usesCache && !options.hasDebugInfo
-      ? PackedWeights(folder: folder.appendingPathComponent("weights")) : nil
-    let cache = ObjectCache(directory: folder.appendingPathComponent("objects"))
+    packedWeights = usesCache && !options.hasDebugInfo ? PackedWeights(folder: weights) : nil
     kernels = try KernelCompiler(
       CompilerOptions(
-        facts: target.facts, threads: target.threads, cache: options.usesCache ? cache : nil,
+        facts: target.facts, threads: target.threads,
+        cache: usesCache ? ObjectCache(directory: objects) : nil,
         level: options.level.code,
         sourceFolder: options.hasDebugInfo ? folder.appendingPathComponent("kernels") : nil))
     let choice = precision == nil ? " (chosen for this processor)" : ""
@@ -89,7 +109,7 @@ package final class Compiler: Sendable {
     for index in module.graphs.indices where module.graphs[index].kind == .function {
       module.graphs[index].resultNames = module.graphs[index].resultLabels
     }
-    let pipeline = PassPipeline(options, target, reporter)
+    let pipeline = PassPipeline(options, target, reporter, budget: budget)
     // A module in stage kernel, as dumps hold it, goes on from there.
     var fused: Module? = module.stage == .tensor ? nil : module
     try pipeline.run(

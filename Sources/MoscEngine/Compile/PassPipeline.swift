@@ -7,11 +7,16 @@ import MoscReport
 package struct PassPipeline {
   package let options: CompilationOptions
   package let target: CompilationTarget
+  package let budget: MemoryBudget
   package let reporter: Reporter
 
-  package init(_ options: CompilationOptions, _ target: CompilationTarget, _ reporter: Reporter) {
+  package init(
+    _ options: CompilationOptions, _ target: CompilationTarget, _ reporter: Reporter,
+    budget: MemoryBudget = MemoryBudget()
+  ) {
     self.options = options
     self.target = target
+    self.budget = budget
     self.reporter = reporter
   }
 
@@ -75,8 +80,9 @@ package struct PassPipeline {
     }
     var manager = PassManager(passes, options: managerOptions)
     var context = PassContext(
-      target: target.passTarget, precision: target.contractionType, loadBudget: options.loadBudget,
-      stepBudget: options.stepBudget)
+      target: target.passTarget, precision: target.contractionType, loadBudget: budget.load,
+      stepBudget: budget.step)
+    context.absentPasses = Set(Registry.all.map { $0.name }).subtracting(passes.map { type(of: $0).name })
     try manager.run(&module, &context)
     if let dumpFailure { throw dumpFailure }
     if let reason = try dumps?.writeIndex() { reporter.warn(reason) }

@@ -1,5 +1,6 @@
 import Foundation
 import MoscIR
+import MoscPasses
 import MoscReport
 import MoscRuntime
 

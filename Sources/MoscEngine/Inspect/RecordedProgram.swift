@@ -13,6 +13,7 @@ package struct RecordedProgram {
   package var name: String
   package var options: CompilationOptions
   package var precision: Precision
+  package var budget: MemoryBudget
   /// The processor and its features, on which code depends.
   package var processor: String
   /// The program before any pass.
@@ -27,6 +28,7 @@ package struct RecordedProgram {
   package init(_ source: Module, _ lowered: Module, name: String, _ compiler: Compiler) throws {
     self.name = name
     (options, precision) = (compiler.options, compiler.target.precision)
+    budget = compiler.budget
     processor = Self.processor(of: compiler.target)
     self.source = source
     functions = lowered.functions.map { Printer.print($0) }.joined(separator: "\n")
@@ -69,8 +71,8 @@ package struct RecordedProgram {
 
   private var json: JSONValue {
     let budgets: [(String, JSONValue)] = [
-      ("load_budget", options.loadBudget.map { .int($0) } ?? .null),
-      ("step_budget", options.stepBudget.map { .int($0) } ?? .null),
+      ("load_budget", budget.load.map { .int($0) } ?? .null),
+      ("step_budget", budget.step.map { .int($0) } ?? .null),
       ("bisect_limit", options.bisectLimit.map { .int($0) } ?? .null),
     ]
     return .fields(
@@ -103,8 +105,7 @@ package struct RecordedProgram {
     }
     options.level = level
     options.disabledPasses = Set((object["disabled"]?.array ?? []).compactMap(\.string))
-    options.loadBudget = object["load_budget"]?.int
-    options.stepBudget = object["step_budget"]?.int
+    budget = MemoryBudget(load: object["load_budget"]?.int, step: object["step_budget"]?.int)
     options.bisectLimit = object["bisect_limit"]?.int
     source = try ModuleFile.read("\(path).mos")
     let lowered = try Parser.parse(

@@ -68,13 +68,15 @@ package struct BoundFunction {
   ///
   /// - Parameters:
   ///   - skipped: launches whose results are there already.
+  ///   - isCancelled: asked between launches whether to stop.
   ///   - observe: called after each launch with its index and seconds.
   package func run(
-    pool: ThreadPool, skipping skipped: Set<Int> = [], observe: ((Int, Double) -> Void)? = nil
+    pool: ThreadPool, skipping skipped: Set<Int> = [], isCancelled: (() -> Bool)? = nil,
+    observe: ((Int, Double) -> Void)? = nil
   ) throws {
     do {
       try launches.run(
-        on: pool, skipping: skipped, observe: observe, isCancelled: { Interruption.isRequested })
+        on: pool, skipping: skipped, observe: observe, isCancelled: isCancelled)
     } catch is CancellationError {
       throw CommandError.interrupted
     }
@@ -85,9 +87,11 @@ extension BoundFunction {
   /// Runs every launch and looks at what it writes.
   ///
   /// - Returns: the name of the first value that holds an infinity or no number.
-  package func firstNonFinite(pool: ThreadPool) throws -> String? {
+  package func firstNonFinite(
+    pool: ThreadPool, isCancelled: (() -> Bool)? = nil
+  ) throws -> String? {
     var found: String?
-    try run(pool: pool) { launch, _ in
+    try run(pool: pool, isCancelled: isCancelled) { launch, _ in
       guard found == nil else { return }
       for result in self.function.written[launch] {
         guard let address = self.launches.address(launch: launch, argument: result.argument),

@@ -28,6 +28,7 @@ package final class Program {
   private let compiled: CompiledFunction
   private let weights: WeightFiles
   private let pool: ThreadPool
+  private let isCancelled: @Sendable () -> Bool
   private var inputs: [String: (buffer: AlignedBuffer, type: TensorType, rate: Rate)] = [:]
   /// The memory of inputs and results that the caller keeps.
   private let memory: [String: AlignedBuffer]
@@ -57,15 +58,17 @@ package final class Program {
   ///
   /// - Parameter memory: where inputs and results of these names lie; a run neither asks for the
   ///   inputs nor copies the results.
-  /// - Parameter packed: where values that depend on weights only are kept between runs.
+  /// - Parameter keepsPacked: whether values that depend on weights only are kept between runs.
   package init(
-    _ compiled: CompiledFunction, weights: WeightFiles, pool: ThreadPool, reporter: Reporter,
-    memory: [String: AlignedBuffer] = [:], packed: PackedWeights? = nil
+    _ compiled: CompiledFunction, weights: WeightFiles, on compiler: Compiler,
+    memory: [String: AlignedBuffer] = [:], keepsPacked: Bool = false
   ) throws {
     self.memory = memory
     self.compiled = compiled
     self.weights = weights
-    self.pool = pool
+    pool = compiler.pool
+    isCancelled = compiler.isCancelled
+    let (pool, reporter) = (compiler.pool, compiler.reporter)
     resultNames = compiled.resultNames
     let parts = [compiled.prompt, compiled.step]
     arenaBytes = parts.map { $0?.executable.arenaBytes ?? 0 }.max() ?? 0
@@ -94,7 +97,7 @@ package final class Program {
     var plan = LoadPlan()
     let phase = "weights of \(compiled.name)"
     if compiled.load != nil { reporter.begin(.load, phase) }
-    if let packed, let load = compiled.load {
+    if keepsPacked, let packed = compiler.packedWeights, let load = compiled.load {
       plan = LoadPlan(load, weights, packed, pool: pool)
       for warning in plan.warnings { reporter.warn(warning) }
     }
@@ -108,12 +111,13 @@ package final class Program {
     } ?? []
     guard let load else { return }
     let total = load.function.executable.launches.count
-    try load.run(pool: pool, skipping: plan.skipped) { index, _ in
+    try load.run(pool: pool, skipping: plan.skipped, isCancelled: isCancelled) { index, _ in
       for weight in load.function.lastReads[index] ?? [] { self.weights.forget(weight) }
       reporter.progress(.load, phase, done: index + 1, of: total)
     }
     reporter.end(.load, phase)
-    plan.store(load.outputs)
+    // What was packed while a file was written must not be believed under the file's name.
+    if weights.areUnchanged { plan.store(load.outputs) }
   }
 
   private static func arena(_ bytes: Int) throws -> AlignedBuffer? {
@@ -174,13 +178,13 @@ package final class Program {
     // Weights that are packed in each step are as good as gone until the next one.
     let reads = part.function.largeReads
     guard isProfiling else {
-      if reads.isEmpty { return try part.run(pool: pool) }
-      return try part.run(pool: pool) { index, _ in
+      if reads.isEmpty { return try part.run(pool: pool, isCancelled: isCancelled) }
+      return try part.run(pool: pool, isCancelled: isCancelled) { index, _ in
         for weight in reads[index] ?? [] { self.weights.forget(weight) }
       }
     }
     let launches = part.function.executable.launches
-    try part.run(pool: pool) { index, seconds in
+    try part.run(pool: pool, isCancelled: isCancelled) { index, seconds in
       for weight in reads[index] ?? [] { self.weights.forget(weight) }
       let name = launches[index].kernel.name
       var row =
@@ -196,7 +200,7 @@ package final class Program {
   /// Runs the step function again on the inputs it was last given, and names the first value that is
   /// not finite.
   package func firstNonFinite() throws -> String? {
-    try step?.firstNonFinite(pool: pool)
+    try step?.firstNonFinite(pool: pool, isCancelled: isCancelled)
   }
 
   /// Runs the step function again on the inputs it was last given, for timing.

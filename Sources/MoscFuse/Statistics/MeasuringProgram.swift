@@ -38,11 +38,10 @@ final class MeasuringProgram {
     self.buffers = buffers
     threads = max(1, components.compiler.target.threads)
     sums = buffers.map { MomentSum(width: $0.width) }
-    let compiled = try components.compiler.unquantised()
+    let compiled = try components.compiler.unquantised
       .compile(source.module, function: graph.name)
     program = try Program(
-      compiled, weights: WeightFiles(source), pool: components.compiler.pool,
-      reporter: components.compiler.reporter, memory: memory)
+      compiled, weights: WeightFiles(source), on: components.compiler, memory: memory)
   }
 
   /// Gives inputs that stay until they are given again.

@@ -50,14 +50,11 @@ struct ConceptPreview {
       AdapterRequest(path: file.path, textEncoder: strength, unet: strength)
     ]
     request.compiler = plan.request.compiler
-    (request.compiler.loadBudget, request.compiler.stepBudget) = (nil, nil)
     request.prompt = prompt
     request.guidance = plan.setup.validation.guidance
     request.steps = min(plan.setup.validation.steps, 20)
     request.seeds = [1]
-    let quiet = try Compiler(
-      request.compiler, precision: request.model.precision, compiler.reporter.quieter,
-      pool: compiler.pool)
+    let quiet = compiler.reporting(to: compiler.reporter.quieter)
     return try Sampler(try SamplePlan(request), quiet).pictures()[0]
   }
 }

@@ -36,11 +36,11 @@ struct MemoryChoice: Hashable {
       }
     }
     guard let limit else {
-      return weights < smallModel ? compiler : try usual.applied(to: compiler, weights)
+      return weights < smallModel ? compiler : usual.applied(to: compiler, weights)
     }
     var least = Int.max
     for choice in all {
-      let candidate = try choice.applied(to: compiler, weights)
+      let candidate = choice.applied(to: compiler, weights)
       let plan = MemoryPlan(try candidate.lower(module, name: "memory plan").buffers)
       if plan.steadyBytes <= limit { return candidate }
       least = min(least, plan.steadyBytes)
@@ -50,8 +50,8 @@ struct MemoryChoice: Hashable {
       "--max-ram \(mib(limit)): a step of this size needs at least \(mib(least))")
   }
 
-  private func applied(to compiler: Compiler, _ weights: Int) throws -> Compiler {
-    try compiler.budgeted(
-      load: packed.map { Int($0 * Double(weights)) }, step: recomputes ? 0 : nil)
+  private func applied(to compiler: Compiler, _ weights: Int) -> Compiler {
+    compiler.within(
+      MemoryBudget(load: packed.map { Int($0 * Double(weights)) }, step: recomputes ? 0 : nil))
   }
 }

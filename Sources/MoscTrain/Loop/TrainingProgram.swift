@@ -34,7 +34,7 @@ package final class TrainingProgram {
     let function = training.function.name
     step = try Program(
       try compiler.compile(training.module, function: function),
-      weights: WeightFiles(training.sources), pool: compiler.pool, reporter: compiler.reporter,
+      weights: WeightFiles(training.sources), on: compiler,
       memory: memory)
     updates = try groups.map { group in
       let graph = try optimiser.graph(count: group.layout.count, hasAverage: group.keepsAverage)
@@ -43,7 +43,7 @@ package final class TrainingProgram {
       memory["gradients"] = group.buffer(.sum) ?? group.buffer(.gradients)
       return try Program(
         try compiler.compile(Module(weights: [], graphs: [graph]), function: graph.name),
-        weights: WeightFiles([:]), pool: compiler.pool, reporter: compiler.reporter,
+        weights: WeightFiles([:]), on: compiler,
         memory: memory)
     }
   }

@@ -1,0 +1,73 @@
+/// The kind of kernel an op makes, which decides what `fuse` lets join it.
+package enum KernelKind: CaseIterable, Hashable, Sendable {
+  /// A sum of products: operands are kernel parameters, consumers join.
+  case contraction
+  /// Attention, or the squares of a Winograd convolution: operands are kernel parameters, a cast
+  /// joins.
+  case rounded
+  /// A normalisation of rows: elementwise producers and consumers join.
+  case rows
+  /// Sums over axes: elementwise producers join.
+  case reduction
+  /// One element at a time; anything elementwise or that moves data joins, readers first. An op of
+  /// this kind starts a kernel only when it fits in none of its readers'.
+  case loopNest
+  /// A gated unit: consumers join.
+  case gated
+  /// Alone.
+  case single
+}
+
+/// What it costs to compute an op a second time instead of keeping its result.
+package enum Repetition: CaseIterable, Hashable, Sendable {
+  /// Next to nothing: every reader may compute it.
+  case free
+  /// Little more than reading its operands: worth it where memory is short.
+  case cheap
+  /// More than that: never done.
+  case dear
+}
+
+/// What an op costs.
+package struct OpCost: Hashable, Sendable {
+  /// Floating-point operations of the whole op, two per multiplication and addition; as the direct
+  /// algorithm needs them, so that the rate of a cheaper one can exceed the processor's peak.
+  package var flops: Int
+  /// The vector instructions that one element becomes in a loop nest, about: 0 for an address that
+  /// differs, 6 for an exponential, 12 for a longer polynomial (`VectorMath`).
+  package var instructions: Int
+  /// The time one element takes in a loop nest beyond that of a copy, in copies.
+  package var time: Int
+
+  package init(flops: Int, instructions: Int = 1, time: Int = 0) {
+    self.flops = flops
+    self.instructions = instructions
+    self.time = time
+  }
+}
+
+extension Op {
+  /// The kind of kernel the op makes.
+  package var kernelKind: KernelKind { Swift.type(of: definition).kernelKind }
+
+  /// What it costs to compute the op twice.
+  package var repetition: Repetition { Swift.type(of: definition).repetition }
+
+  /// Whether the op only selects memory of its operand.
+  package var isMemoryView: Bool { traits.contains(.view) }
+
+  /// Whether the op costs nothing and may be repeated wherever its result is used: it renames memory
+  /// or comes from outside (weights, constants).
+  package var isFree: Bool { isMemoryView || traits.contains(.source) }
+
+  /// The tile of a contraction that has one.
+  package var tile: Tile? { (definition as? any TiledOp)?.tile }
+}
+
+extension Graph {
+  /// What a node costs.
+  package func cost(_ id: NodeID) -> OpCost {
+    let node = self[id]
+    return node.op.definition.cost(node.operands.map(type), node.results.map(type))
+  }
+}
