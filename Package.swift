@@ -60,8 +60,10 @@ let package = Package(
 
     // Files, pictures and numbers.
     .target(
-      name: "MoscFormats", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+      name: "MoscFormats",
+      dependencies: ["CMapping", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: settings),
+    .target(name: "CMapping"),
     .target(
       name: "MoscImages", dependencies: ["CPNG", "CJPEG", "MoscFormats"], swiftSettings: settings),
     .target(name: "MoscRandom", swiftSettings: settings),

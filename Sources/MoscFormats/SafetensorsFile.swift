@@ -24,6 +24,8 @@ package final class SafetensorsFile: Sendable {
   private let file: MappedFile
   /// What tells the file from any other, and from itself written anew.
   package var identity: String? { file.identity }
+  /// Whether nobody wrote to the file since it was opened.
+  package var isUnchanged: Bool { file.isUnchanged }
 
   /// The longest header that is believed.
   private static let maximumHeader = 100_000_000

@@ -6,6 +6,8 @@ package protocol WeightSource: Sendable {
   var place: String { get }
   /// What tells the tensors from any others, in other runs, too; nil for what only this run has.
   var identity: String? { get }
+  /// Whether the tensors are still those that were there when the source was opened.
+  var isUnchanged: Bool { get }
   /// The names of the tensors.
   var names: [String] { get }
   /// The tensor of a name.
@@ -23,6 +25,7 @@ package struct WeightTensor {
 
 extension WeightSource {
   package var identity: String? { nil }
+  package var isUnchanged: Bool { true }
 }
 
 extension SafetensorsFile: WeightSource {

@@ -23,10 +23,16 @@ package enum Interruption {
     sigemptyset(&signals)
     sigaddset(&signals, SIGINT)
     sigaddset(&signals, SIGTERM)
+    sigaddset(&signals, SIGHUP)
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     signal(SIGINT, handler)
     signal(SIGTERM, handler)
-    // A closed pipe is reported by the failing write.
+    // The terminal is gone; what runs saves and ends, unless it was started with nohup.
+    if unsafeBitCast(signal(SIGHUP, handler), to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) {
+      signal(SIGHUP, SIG_IGN)
+    }
+    // A closed pipe and a file that would become too large are reported by the failing write.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
   }
 }

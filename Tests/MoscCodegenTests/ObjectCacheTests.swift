@@ -76,12 +76,41 @@ import Testing
     }
   }
 
+  /// A sound entry under the name of another one is machine code of something else.
+  @Test func exchangedEntriesAreCompiledAgain() throws {
+    try withFolder { folder in
+      let cache = ObjectCache(directory: folder)
+      #expect(cache.store([1, 2, 3], "a") == nil)
+      #expect(cache.store([4, 5, 6], "b") == nil)
+      func file(_ key: String) -> URL { folder.appending(path: "\(key).mosc-object") }
+      try Data(contentsOf: file("a")).write(to: file("b"))
+      guard case .hit(let bytes) = cache.object("a") else { return #expect(Bool(false)) }
+      #expect(bytes == [1, 2, 3])
+      guard case .damaged = cache.object("b") else { return #expect(Bool(false)) }
+    }
+  }
+
+  @Test func foldersOfOthersAreNotTrusted() throws {
+    try withFolder { folder in
+      #expect(PrivateFolder(folder).fault == nil)
+      try PrivateFolder(folder).make()
+      #expect(PrivateFolder(folder).fault == nil)
+      let mode = try FileManager.default.attributesOfItem(atPath: folder.path)[.posixPermissions]
+      #expect(mode as? Int == 0o700)
+      for mode in [0o770, 0o702] {
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder.path)
+        #expect(PrivateFolder(folder).fault?.contains(String(mode, radix: 8)) == true)
+      }
+      if geteuid() != 0 { #expect(PrivateFolder(URL(filePath: "/")).fault != nil) }
+    }
+  }
+
   @Test func unwritableFolderIsAWarning() throws {
     try withFolder { folder in
       try Data("a file".utf8).write(to: folder)
       let (statistics, warnings) = try compile(ObjectCache(directory: folder))
       #expect(statistics.cacheMisses == 1)
-      #expect(warnings.first?.hasPrefix("cannot write cache entry") == true)
+      #expect(warnings.first?.contains("cannot be written") == true)
     }
   }
 
@@ -90,7 +119,7 @@ import Testing
       let cache = ObjectCache(directory: folder, maximumBytes: 3 * (100 + 32))
       for (age, key) in ["a", "b", "c", "d", "e"].enumerated() {
         #expect(cache.store([UInt8](repeating: UInt8(age), count: 100), key) == nil)
-        let file = folder.appendingPathComponent(key).appendingPathExtension("mosc-obj")
+        let file = folder.appendingPathComponent(key).appendingPathExtension("mosc-object")
         try FileManager.default.setAttributes(
           [.modificationDate: Date(timeIntervalSince1970: 1_000_000 + Double(age))],
           ofItemAtPath: file.path)
@@ -104,11 +133,11 @@ import Testing
   }
 
   @Test func keysTellPartsApart() {
-    let keys = [["ab", "c"], ["a", "bc"], ["abc"], ["ab", "c", ""]].map(ObjectCache.key)
+    let keys = [["ab", "c"], ["a", "bc"], ["abc"], ["ab", "c", ""]].map(ContentKey.of)
     #expect(Set(keys).count == keys.count)
     #expect(keys.allSatisfy { $0.count == 64 })
     #expect(
-      ObjectCache.key([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+      ContentKey.of([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
   }
 
   @Test func artifactsOfEveryForm() throws {

@@ -11,6 +11,8 @@ package final class KernelCompiler: Sendable {
   private let jit: JIT
   private let nextLibrary = Atomic<Int>(0)
   private let total = Mutex(CompilerStatistics())
+  /// Whether an object could not be stored.
+  private let isUnwritable = Atomic<Bool>(false)
 
   package init(_ options: CompilerOptions) throws {
     self.options = options
@@ -86,7 +88,7 @@ package final class KernelCompiler: Sendable {
     var object: [UInt8]?
     var key: String?
     if let cache = options.cache {
-      let text = ObjectCache.key([
+      let text = ContentKey.of([
         module.text, options.facts.cpu, options.facts.features, LLVMVersion.current,
         options.level.rawValue, options.level.pipeline ?? "",
       ])
@@ -104,7 +106,13 @@ package final class KernelCompiler: Sendable {
     } else {
       try annotate(kernel) { try module.optimise(for: machine, options.level) }
       code = try module.object(for: machine)
-      if let key, let reason = options.cache?.store(code, key) { warnings.append(reason) }
+      // A cache that cannot be written is said once, not once for every kernel.
+      if let key, !isUnwritable.load(ordering: .relaxed),
+        let reason = options.cache?.store(code, key),
+        !isUnwritable.exchange(true, ordering: .relaxed)
+      {
+        warnings.append(reason)
+      }
     }
     let number = nextLibrary.add(1, ordering: .relaxed).oldValue
     let function = try jit.add(

@@ -17,7 +17,7 @@ struct KernelSource {
   init(_ kernel: Graph, in folder: URL) throws {
     graph = try KernelLowering.expandComposites(kernel)
     text = Self.header + Printer.print(graph)
-    name = "\(graph.name).\(ObjectCache.key([text]).prefix(8)).mos"
+    name = "\(graph.name).\(ContentKey.of([text]).prefix(8)).mos"
     self.folder = folder
   }
 

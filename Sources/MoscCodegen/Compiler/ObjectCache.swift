@@ -4,32 +4,24 @@ import Synchronization
 
 /// Object files kept on disk between runs.
 ///
-/// An entry is a file named by its key: the 32-byte SHA-256 of the object, then the object. Entries
-/// appear by renaming, so readers never see half of one; an entry whose checksum does not match is
-/// ignored with a warning and replaced. When all entries exceed the size cap, the oldest go first.
+/// An entry is a file named by its key: the 32-byte SHA-256 of key and object, then the object.
+/// Entries appear by renaming, so readers never see half of one; an entry whose checksum does not
+/// match, because it is damaged or another one's, is ignored with a warning and replaced. When all
+/// entries exceed the size cap, the oldest go first.
 package struct ObjectCache: Sendable {
   package let directory: URL
   /// The cap on the bytes of all entries.
   package let maximumBytes: Int
 
-  private static let suffix = "mosc-obj"
+  private static let suffix = "mosc-object"
+  /// The suffix of versions whose checksums left out the key.
+  private static let oldSuffix = "mosc-obj"
   private static let checksumBytes = 32
 
   /// A cache in `directory`, which is made when the first entry is written.
   package init(directory: URL, maximumBytes: Int = 1 << 30) {
     self.directory = directory
     self.maximumBytes = maximumBytes
-  }
-
-  /// The key of an object: SHA-256 over everything that decides its bytes.
-  package static func key(_ parts: [String]) -> String {
-    var hash = SHA256()
-    for part in parts {
-      // Lengths keep different splits of the same text apart.
-      hash.update(data: Data("\(part.utf8.count):".utf8))
-      hash.update(data: Data(part.utf8))
-    }
-    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 
   private func file(_ key: String) -> URL {
@@ -51,7 +43,7 @@ package struct ObjectCache: Sendable {
       return .damaged("cache entry \(file(key).path) has \(data.count) bytes; compiled again")
     }
     let object = data.dropFirst(Self.checksumBytes)
-    guard Array(SHA256.hash(data: object)) == Array(data.prefix(Self.checksumBytes)) else {
+    guard Self.checksum(key, object) == Array(data.prefix(Self.checksumBytes)) else {
       return .damaged("cache entry \(file(key).path) has a wrong checksum; compiled again")
     }
     return .hit([UInt8](object))
@@ -59,15 +51,29 @@ package struct ObjectCache: Sendable {
 
   /// Stores an object; returns why it could not, or nil.
   package func store(_ object: [UInt8], _ key: String) -> String? {
-    var data = Data(SHA256.hash(data: object))
+    var data = Data(Self.checksum(key, object))
     data.append(contentsOf: object)
     do {
-      try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+      try PrivateFolder(directory).make()
       try data.write(to: file(key), options: .atomic)
       return nil
     } catch {
-      return "cannot write cache entry \(file(key).path): \(error.localizedDescription)"
+      return "the cache '\(directory.path)' cannot be written (\(Self.reason(error))); code is "
+        + "compiled anew in each run; choose another with --cache-dir, or do without with --no-cache"
     }
+  }
+
+  private static func checksum(_ key: String, _ object: some DataProtocol) -> [UInt8] {
+    var hash = SHA256()
+    hash.update(data: Data(key.utf8))
+    hash.update(data: object)
+    return Array(hash.finalize())
+  }
+
+  /// What the system says, without the names of error types.
+  private static func reason(_ error: any Error) -> String {
+    let posix = (error as? CocoaError)?.userInfo[NSUnderlyingErrorKey] as? POSIXError
+    return posix.map { String(cString: strerror($0.code.rawValue)) } ?? error.localizedDescription
   }
 
   /// The number and bytes of all entries.
@@ -93,6 +99,9 @@ package struct ObjectCache: Sendable {
     let keys: Set<URLResourceKey> = [.contentModificationDateKey, .fileSizeKey]
     let urls = try? FileManager.default.contentsOfDirectory(
       at: directory, includingPropertiesForKeys: Array(keys))
+    for url in urls ?? [] where url.pathExtension == Self.oldSuffix {
+      try? FileManager.default.removeItem(at: url)
+    }
     return (urls ?? []).filter { $0.pathExtension == Self.suffix }.compactMap { url in
       guard let values = try? url.resourceValues(forKeys: keys) else { return nil }
       return (url, values.contentModificationDate ?? .distantPast, values.fileSize ?? 0)

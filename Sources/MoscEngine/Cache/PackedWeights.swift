@@ -1,13 +1,13 @@
-import Crypto
 import Foundation
+import MoscCodegen
 import MoscRuntime
 
 /// Packed weights kept on disk between runs, one file per value, read instead of computed again.
 ///
 /// A file is named by the key of its value: the machine code that packs it and the weights it packs,
 /// with path, size and time of their file. It holds a header and, from byte 4096 on, the value. Files
-/// appear by renaming when their bytes are on the disk; a file whose checksum does not fit is
-/// ignored with a warning. When all exceed the cap, those that were not used for longest go.
+/// appear by renaming when their bytes are on the disk; a file whose checksum over key and value does
+/// not fit is ignored with a warning. When all exceed the cap, those that were not used for longest go.
 package struct PackedWeights: Sendable {
   package let folder: URL
   /// The cap on the bytes of all files.
@@ -15,7 +15,9 @@ package struct PackedWeights: Sendable {
   /// The bytes of the smallest value that is kept; others are computed sooner than a file is opened.
   package let minimumBytes: Int
 
-  private static let suffix = "mosc-packed"
+  private static let suffix = "mosc-pack"
+  /// The suffix of versions whose checksums left out the key.
+  private static let oldSuffix = "mosc-packed"
   private static let headerBytes = 4096
   private static let magic: UInt64 = 0x0131_6b63_6170_6d6f
 
@@ -56,7 +58,7 @@ package struct PackedWeights: Sendable {
     let isRead = header.withUnsafeMutableBytes { Self.read(descriptor, $0, at: 0) }
     guard isRead, let buffer = try? AlignedBuffer(byteCount: byteCount) else { return .miss }
     let value = UnsafeMutableRawBufferPointer(start: buffer.address, count: byteCount)
-    var checksum = Checksum()
+    var checksum = Checksum(key)
     for start in stride(from: 0, to: byteCount, by: Self.pieceBytes) {
       // A piece is summed while it is in the cache.
       let piece = UnsafeMutableRawBufferPointer(
@@ -92,6 +94,13 @@ package struct PackedWeights: Sendable {
   private struct Checksum {
     private var sum = SIMD8<UInt64>.zero
     private var sums = SIMD8<UInt64>.zero
+
+    /// The sums over a key, in whole groups of 64 bytes.
+    init(_ key: String) {
+      var bytes = [UInt8](key.utf8)
+      bytes += [UInt8](repeating: 0, count: (64 - bytes.count % 64) % 64)
+      bytes.withUnsafeBytes { add($0) }
+    }
 
     /// Adds bytes; all but the last are multiples of 64.
     mutating func add(_ bytes: UnsafeRawBufferPointer) {
@@ -137,16 +146,15 @@ package struct PackedWeights: Sendable {
   /// Writes one value; returns whether it is on the disk.
   package func write(_ key: String, _ value: AlignedBuffer) -> Bool {
     let bytes = UnsafeRawBufferPointer(start: value.address, count: value.byteCount)
-    let manager = FileManager.default
     guard
-      (try? manager.createDirectory(at: folder, withIntermediateDirectories: true)) != nil,
+      (try? PrivateFolder(folder).make()) != nil,
       hasRoom(for: value.byteCount)
     else { return false }
     let part = folder.appendingPathComponent("\(key).\(getpid()).part")
     let descriptor = open(part.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { return false }
     var header = [UInt64](repeating: 0, count: Self.headerBytes / 8)
-    var checksum = Checksum()
+    var checksum = Checksum(key)
     checksum.add(bytes)
     header.replaceSubrange(0..<3, with: checksum.header)
     let isWritten =
@@ -190,6 +198,7 @@ package struct PackedWeights: Sendable {
           bytes: facts?.fileSize ?? 0
         )
       }
+    for file in files where file.url.pathExtension == Self.oldSuffix { unlink(file.url.path) }
     for file in files where file.url.pathExtension == "part" {
       let process = file.url.deletingPathExtension().pathExtension
       if let number = Int32(process), kill(number, 0) != 0, errno == ESRCH { unlink(file.url.path) }

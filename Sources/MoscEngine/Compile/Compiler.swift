@@ -75,13 +75,19 @@ package struct Compiler: Sendable {
     target = try CompilationTarget(options, precision: precision)
     self.pool = pool ?? ThreadPool(threads: target.threads)
     let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
+    let (objects, weights) = (
+      folder.appendingPathComponent("objects"), folder.appendingPathComponent("weights")
+    )
+    // What others may write would be executed as it is.
+    let fault = [folder, objects, weights].lazy.compactMap { PrivateFolder($0).fault }.first
+    if let fault, options.usesCache { reporter.warn("the cache is not used: \(fault)") }
+    let usesCache = options.usesCache && fault == nil
     // Line tables change the code, by whose hash the values are named.
-    packedWeights = options.usesCache && !options.hasDebugInfo
-      ? PackedWeights(folder: folder.appendingPathComponent("weights")) : nil
-    let cache = ObjectCache(directory: folder.appendingPathComponent("objects"))
+    packedWeights = usesCache && !options.hasDebugInfo ? PackedWeights(folder: weights) : nil
     kernels = try KernelCompiler(
       CompilerOptions(
-        facts: target.facts, threads: target.threads, cache: options.usesCache ? cache : nil,
+        facts: target.facts, threads: target.threads,
+        cache: usesCache ? ObjectCache(directory: objects) : nil,
         level: options.level.code,
         sourceFolder: options.hasDebugInfo ? folder.appendingPathComponent("kernels") : nil))
     let choice = precision == nil ? " (chosen for this processor)" : ""

@@ -101,7 +101,7 @@ private struct LoadFlow {
         }
       }
       let known = parts.compactMap { $0 }
-      let key = known.count == parts.count ? ObjectCache.key(known) : nil
+      let key = known.count == parts.count ? ContentKey.of(known) : nil
       var outputs: Set<Int> = []
       for (number, result) in results.enumerated() {
         let key = key.map { results.count == 1 ? $0 : "\($0).\(number)" }

@@ -116,7 +116,8 @@ package final class Program {
       reporter.progress(.load, phase, done: index + 1, of: total)
     }
     reporter.end(.load, phase)
-    plan.store(load.outputs)
+    // What was packed while a file was written must not be believed under the file's name.
+    if weights.areUnchanged { plan.store(load.outputs) }
   }
 
   private static func arena(_ bytes: Int) throws -> AlignedBuffer? {

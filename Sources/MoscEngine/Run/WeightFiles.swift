@@ -48,6 +48,9 @@ package struct WeightFiles: Sendable {
     sources[weight.source]?.identity.map { "\($0) \(weight.name) \(weight.type)" }
   }
 
+  /// Whether all files are as they were when they were opened.
+  package var areUnchanged: Bool { sources.values.allSatisfy(\.isUnchanged) }
+
   /// Lets the system take back the pages of a weight that will not be read again soon.
   package func forget(_ weight: Param) { sources[weight.source]?.dropPages(of: weight.name) }
 }
