@@ -6,7 +6,7 @@ package struct Slice: MovementOp {
   package static let mnemonic = "slice"
   package static let signature = Signature([nil])
   package static let traits: Traits = [.dataMovement, .view]
-  package static let instructions = 0
+  package static let codeLength = 0
   package var axis: Int
   package var from: Int
   package var to: Int
