@@ -5,7 +5,7 @@ package protocol MovementOp: TensorOp {
 }
 
 extension MovementOp {
-  package static var traits: Traits { .dataMovement }
+  package static var traits: Traits { [] }
   package static var codeLength: Int { 1 }
   package static var kernelKind: KernelKind { .loopNest }
   package static var repetition: Repetition { .free }
