@@ -11,7 +11,7 @@ package struct PromptTokenizer {
   package init(_ model: DiffusersModel) throws {
     let words = try model.words()
     binder = PromptBinder(words: words, layers: try model.unet().config.crossAttentionLayers)
-    var tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+    var tokenizer = try model.tokenizer()
     for word in words {
       for (name, id) in zip(word.tokenNames, word.tokenIDs) { tokenizer.add(name, id: id) }
     }
