@@ -27,8 +27,8 @@ package struct LayerHooks: Sendable {
   var adapters: [AdapterSet.Adapter] = []
   /// What adapters call the network; nil for one that they leave alone.
   var network: AdapterFile.Network?
-  /// The number of token rows that follow the vocabulary's.
-  var addedTokens = 0
+  /// The tokens whose rows adapters bring; they follow those of tokenizer and table.
+  var addedTokens = 0..<0
   /// What is read from inputs, because training changes it in every step.
   var trained = TrainedTensors.none
   var measured: MeasuredLayers?
@@ -74,7 +74,7 @@ package struct LayerHooks: Sendable {
   /// The rows of the added tokens, `[n, width]`.
   mutating func tokenRows(width: Int, in graph: inout Graph) throws(Diagnostic) -> ValueID {
     try added(
-      .tokenRows, AdapterSet.rowsDeclaration.name, [addedTokens, width],
+      .tokenRows, AdapterSet.rowsDeclaration.name, [addedTokens.count, width],
       name: AdapterTensor.tokenRows.name, in: &graph)
   }
 

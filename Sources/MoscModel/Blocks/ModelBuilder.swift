@@ -30,10 +30,11 @@ package struct ModelBuilder {
   /// The type of a value.
   package func type(_ value: ValueID) -> TensorType { graph.type(value) }
 
-  /// The rows of the tokens that adapters add, `[n, width]`; nil when there are none.
-  mutating func tokenRows(width: Int) throws(Diagnostic) -> ValueID? {
-    guard weights.hooks.addedTokens > 0 else { return nil }
-    return try weights.hooks.tokenRows(width: width, in: &graph)
+  /// The rows of the tokens that adapters add, `[n, width]`, and the first of them; nil when there are
+  /// none.
+  mutating func tokenRows(width: Int) throws(Diagnostic) -> (rows: ValueID, first: Int)? {
+    guard let first = weights.hooks.addedTokens.first else { return nil }
+    return (try weights.hooks.tokenRows(width: width, in: &graph), first)
   }
 
   /// The weight at a path.

@@ -88,7 +88,7 @@ package struct TextEncoder: Sendable {
     return try b.graph.add(looked, positions, name: path)
   }
 
-  /// The rows of tokens; tokens past the vocabulary are the added ones.
+  /// The rows of tokens; the added ones have a table of their own.
   private func look(
     up ids: ValueID, in table: ValueID, _ path: String, _ b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
@@ -97,11 +97,11 @@ package struct TextEncoder: Sendable {
     }
     let shape = b.type(ids).shape
     let first = try b.graph.constant(
-      Double(config.vocabulary), TensorType(.i32, [1, 1]), name: "first_added_token")
+      Double(added.first), TensorType(.i32, [1, 1]), name: "first_added_token")
     // Ids outside of a table read its nearest row, so both tables can be read for every token.
     let known = try b.graph.gather(table, ids: ids)
     let place = try b.graph.sub(ids, first)
-    let new = try b.graph.gather(added, ids: place)
+    let new = try b.graph.gather(added.rows, ids: place)
     let isNew = try b.graph.compare(ids, first, is: .greaterOrEqual)
     let mask = try b.graph.reshape(isNew, to: shape + [1])
     return try b.graph.select(mask, new, known, name: path)

@@ -57,7 +57,7 @@ package struct AdapterSet: Sendable {
   /// The words of the adapters; their tokens follow those of the model.
   package private(set) var words: [ConceptWord] = []
   /// The embeddings of the words' tokens in order, `[tokens, c]`, as `AdapterTensor.tokenRows`.
-  package private(set) var rows: (store: TensorStore, count: Int)?
+  package private(set) var rows: (store: TensorStore, tokens: Range<Int>)?
 
   /// The declaration of the rows.
   package static let rowsDeclaration = WeightsDeclaration(name: "concepts", path: "concepts")
@@ -155,7 +155,8 @@ package struct AdapterSet: Sendable {
       let count = values.count / width
       let array = HostArray(values, shape: [count, width])
       rows = (
-        TensorStore(Self.rowsDeclaration.path, [(AdapterTensor.tokenRows.name, array)]), count
+        TensorStore(Self.rowsDeclaration.path, [(AdapterTensor.tokenRows.name, array)]),
+        next - count..<next
       )
     }
   }

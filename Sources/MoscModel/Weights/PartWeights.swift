@@ -57,7 +57,9 @@ extension DiffusersModel {
     weights.hooks.trained = trained
     weights.hooks.network = component.network
     weights.hooks.adapters = adapters.adapters
-    if component == .textEncoder { weights.hooks.addedTokens = adapters.rows?.count ?? 0 }
+    if component == .textEncoder, let rows = adapters.rows {
+      weights.hooks.addedTokens = rows.tokens
+    }
     return weights
   }
 }
