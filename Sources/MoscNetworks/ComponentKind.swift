@@ -1,14 +1,9 @@
 import MoscEngine
 import MoscIR
+import MoscModel
 import MoscReport
 
-/// The networks of a Stable Diffusion 1.x model.
-package enum ComponentKind: String, CaseIterable, Hashable, Sendable {
-  case textEncoder = "text_encoder"
-  case unet
-  case vaeEncoder = "vae_encoder"
-  case vaeDecoder = "vae_decoder"
-
+extension ComponentKind {
   /// The tensors the component takes, as files name them.
   package var inputs: [Port] {
     switch self {

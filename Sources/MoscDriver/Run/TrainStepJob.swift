@@ -43,8 +43,8 @@ package struct TrainStepJob {
     if let prediction = results["model_pred"] {
       tensors.append(("model_pred", prediction.channelsFirst))
     }
-    for (name, values) in concept.named(.gradients, of: groups) {
-      tensors.append((ConceptStep.gradientPrefix + name, TensorValue(values)))
+    for (tensor, values) in concept.tensors(.gradients, of: groups) {
+      tensors.append((ResultName.gradient(of: tensor.name), TensorValue(values)))
     }
     try TensorFile.write(
       tensors,

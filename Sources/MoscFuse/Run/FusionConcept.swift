@@ -72,11 +72,9 @@ struct FusionConcept: Sendable {
 
   /// The change of a layer: B with scale and strength `[out,r]`, A `[r,in]`; nil for none.
   func factors(_ layer: FusionLayer) -> (up: Matrix, down: Matrix)? {
-    let network: AdapterFile.Network = layer.component == .unet ? .unet : .textEncoder
-    guard
-      let own = file.layers.first(where: { $0.network == network && $0.key == layer.key })
-    else { return nil }
-    let factor = Double(own.scale) * Double(network == .unet ? strength.unet : strength.textEncoder)
+    let found = file.layers.first { $0.network == layer.network && $0.key == layer.key }
+    guard let own = found else { return nil }
+    let factor = Double(own.scale) * Double(strength[layer.network])
     let rank = own.rank
     return (
       Matrix(own.up.count / rank, rank, own.up.floats.map { Double($0) * factor }),

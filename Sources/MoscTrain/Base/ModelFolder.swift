@@ -109,17 +109,15 @@ extension DiffusersModel {
   ///
   /// - Throws: what is wrong with its files.
   func canonicalWeights(_ component: Component) throws -> [String: HostArray] {
-    let files = try files(component)
-    var checkpoint = try checkpoint(component, files)
-    try verify(component, &checkpoint)
-    var weights: [String: HostArray] = [:]
-    for (name, shape) in checkpoint.expected {
-      guard let stored = checkpoint.storedName(name),
-        let file = files.files.first(where: { $0[stored] != nil })
+    let part = try weights(component)
+    var result: [String: HostArray] = [:]
+    for (name, shape) in part.requests.shapes {
+      guard let stored = part.table.storedName(name),
+        let file = part.files.files.first(where: { $0[stored] != nil })
       else { continue }
-      weights[name] = HostArray(try file.array(stored).floats, shape: shape)
+      result[name] = HostArray(try file.array(stored).floats, shape: shape)
     }
-    return weights
+    return result
   }
 }
 
