@@ -1,3 +1,4 @@
+import MoscModel
 import MoscNetworks
 
 /// Where a program comes from.

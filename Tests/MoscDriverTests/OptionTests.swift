@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscDriver
 import MoscEngine
+import MoscModel
 import MoscNetworks
 import MoscReport
 import MoscTrain

@@ -4,6 +4,7 @@ import MoscDriver
 import MoscEngine
 import MoscFormats
 import MoscFuse
+import MoscModel
 import MoscNetworks
 import MoscRandom
 import MoscReport

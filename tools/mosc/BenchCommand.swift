@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscDriver
+import MoscModel
 import MoscNetworks
 
 struct BenchCommand: ParsableCommand {

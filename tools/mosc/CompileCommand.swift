@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MoscDriver
+import MoscModel
 import MoscNetworks
 
 struct CompileCommand: ParsableCommand {

@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscModel
 import MoscNetworks
 
 /// What `mosc bench` is asked for.
