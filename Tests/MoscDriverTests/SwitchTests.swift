@@ -17,7 +17,7 @@ import Testing
     "printAfter": ["--print-after"], "printsAfterAll": ["--print-after-all"],
     "printsChanges": ["--print-changed"], "printsPipeline": ["--print-pipeline"],
     "bisectLimit": ["--opt-bisect-limit"], "remarks": ["--remarks"],
-    "printsStatistics": ["--stats"], "dumpFolder": ["--dump-dir"],
+    "printsStatistics": ["--pass-statistics"], "dumpFolder": ["--dump-dir"],
     "timesPasses": ["--time-passes"], "disabledPasses": ["--disable-pass"],
     "verifiesEach": ["--verify-each"],
   ]

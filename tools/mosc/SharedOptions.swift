@@ -147,7 +147,7 @@ struct CompilerArguments: ParsableArguments {
   var remarks: String?
 
   @Flag(help: ArgumentHelp("Print the passes' counters.", visibility: .hidden))
-  var stats = false
+  var passStatistics = false
 
   @Option(help: ArgumentHelp(
     "Write the module after each pass into this folder.", valueName: "folder", visibility: .hidden))
@@ -185,7 +185,7 @@ struct CompilerArguments: ParsableArguments {
     (options.printAfter, options.printsAfterAll) = (printAfter, printAfterAll)
     (options.printsChanges, options.printsPipeline) = (printChanged, printPipeline)
     (options.bisectLimit, options.remarks) = (optBisectLimit, remarks)
-    (options.printsStatistics, options.timesPasses) = (stats, timePasses)
+    (options.printsStatistics, options.timesPasses) = (passStatistics, timePasses)
     options.verifiesEach = verifyEach
     options.disabledPasses = try PassPipeline.removable(disablePass)
     return options
