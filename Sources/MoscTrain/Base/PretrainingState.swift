@@ -26,11 +26,7 @@ struct PretrainingState {
       let group = try ParameterGroup(
         name, FlatLayout(tensors.map { ($0.name, $0.shape) }), learningRate: recipe.learningRate,
         weightDecay: name == "matrices" ? recipe.weightDecay : 0, keepsAverage: true)
-      for slice in group.layout.slices {
-        let values = start[slice.name]?.floats ?? []
-        group.set(.parameters, slice, to: values)
-        group.set(.average, slice, to: values)
-      }
+      try group.start { start[$0] }
       groups.append(group)
     }
   }
@@ -76,7 +72,7 @@ struct PretrainingState {
             file.path, "tensor \"\(name)\"",
             "has shape \(values.shape), expected [\(group.layout.count)]")
         }
-        group.replace(role, with: values.floats)
+        try group.replace(role, with: values.floats)
       }
     }
     self.step = step
@@ -91,15 +87,16 @@ struct PretrainingState {
   }
 
   /// Runs something with the running means in place of the weights.
-  func withAverage<Result>(_ body: () throws -> Result) rethrows -> Result {
+  func withAverage<Result>(_ body: () throws -> Result) throws -> Result {
     func values(_ role: ParameterGroup.Role) -> [[Float]] {
       groups.map { group in
         group.buffer(role).map { [Float]($0.floats[..<group.layout.count]) } ?? []
       }
     }
     let weights = values(.parameters)
-    for (group, mean) in zip(groups, values(.average)) { group.replace(.parameters, with: mean) }
-    defer { for (group, own) in zip(groups, weights) { group.replace(.parameters, with: own) } }
-    return try body()
+    for (group, mean) in zip(groups, values(.average)) { try group.replace(.parameters, with: mean) }
+    let result = Swift.Result { try body() }
+    for (group, own) in zip(groups, weights) { try group.replace(.parameters, with: own) }
+    return try result.get()
   }
 }

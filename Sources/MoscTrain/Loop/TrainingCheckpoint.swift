@@ -63,7 +63,7 @@ struct TrainingCheckpoint {
               url.path, "tensor \"\(array.rawValue).\(slice.name)\"",
               "has shape \(values.shape), expected \(slice.shape)")
           }
-          group.set(array, slice, to: values.floats)
+          try group.set(array, slice, to: values.floats)
         }
       }
     }

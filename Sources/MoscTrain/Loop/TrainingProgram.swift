@@ -97,7 +97,7 @@ package final class TrainingProgram {
     for (group, values) in next {
       for array in ParameterGroup.Role.lasting {
         guard let value = values[AdamW.nextPrefix + array.rawValue] else { continue }
-        group.replace(array, with: value.floats)
+        try group.replace(array, with: value.floats)
       }
     }
   }
