@@ -21,6 +21,8 @@ struct PretrainingLoop {
   private var log: PretrainingLog
   /// One program per group of the plan; they share the state.
   private let programs: [TrainingProgram]
+  /// The programs that measure, by group; only for groups with held-out pictures.
+  private let measuring: [Int: MeasuringProgram]
 
   init(
     _ stage: PretrainingStage, _ task: any TrainedStage, _ request: PretrainRequest,
@@ -55,6 +57,10 @@ struct PretrainingLoop {
     let optimiser = AdamW(beta1: 0.9, beta2: 0.99)
     let groups = state.groups
     programs = try modules.map { try TrainingProgram($0, groups, optimiser, compiler) }
+    measuring = try Dictionary(
+      uniqueKeysWithValues: Set(measured.map(\.group)).sorted().map {
+        ($0, try MeasuringProgram(modules[$0], groups, compiler))
+      })
   }
 
   /// Trains to the end, or for a number of steps.
@@ -130,7 +136,7 @@ struct PretrainingLoop {
   private mutating func note(_ line: PretrainingLog.Line, measuring: Bool) throws {
     var line = line
     if measuring, !measured.isEmpty {
-      let (loss, measure) = try state.withAverage { try validation() }
+      let (loss, measure) = try validation()
       (line.validationLoss, line.validationMeasure) = (loss, measure)
     }
     try log.append(line)
@@ -139,14 +145,17 @@ struct PretrainingLoop {
 
   /// The mean loss and measure over the measured batches.
   private func validation() throws -> (loss: Double, measure: Double) {
+    let begin = Clock.now()
     var (loss, measure) = (0.0, 0.0)
     for (number, batch) in measured.enumerated() {
       let inputs = try task.inputs(
         batch, plan.groups[batch.group], step: number, isMeasured: true)
-      let results = try programs[batch.group].gradients(inputs)
+      let results = try measuring[batch.group]?.results(inputs) ?? [:]
       loss += mean(results["loss"]?.floats ?? [])
       measure += mean(results[task.measure]?.floats ?? [])
     }
+    reporter.detail(
+      "measured \(measured.count) batches in \(String(format: "%.2f", Clock.now() - begin)) s")
     return (loss / Double(measured.count), measure / Double(measured.count))
   }
 

@@ -85,18 +85,4 @@ struct PretrainingState {
         group.tensors(.average).map { ($0.name, $0.values) }
       })
   }
-
-  /// Runs something with the running means in place of the weights.
-  func withAverage<Result>(_ body: () throws -> Result) throws -> Result {
-    func values(_ role: ParameterGroup.Role) -> [[Float]] {
-      groups.map { group in
-        group.buffer(role).map { [Float]($0.floats[..<group.layout.count]) } ?? []
-      }
-    }
-    let weights = values(.parameters)
-    for (group, mean) in zip(groups, values(.average)) { try group.replace(.parameters, with: mean) }
-    let result = Swift.Result { try body() }
-    for (group, own) in zip(groups, weights) { try group.replace(.parameters, with: own) }
-    return try result.get()
-  }
 }
