@@ -46,9 +46,6 @@ package final class ParameterGroup {
     case square
     /// The running mean of parameters.
     case average
-
-    /// The arrays that a run resumes from.
-    package static let lasting: [Self] = [.parameters, .mean, .square, .average]
   }
 
   package let name: String
@@ -73,6 +70,11 @@ package final class ParameterGroup {
       arrays[array] = try AlignedBuffer(byteCount: layout.count * 4)
     }
     self.arrays = arrays
+  }
+
+  /// The arrays that a run goes on from.
+  package var lasting: [Role] {
+    [.parameters, .mean, .square, .average].filter { arrays[$0] != nil }
   }
 
   /// Whether a running mean of the parameters is kept.
