@@ -29,12 +29,12 @@ package struct TrainStepJob {
     options.adapters.files[0].unet *= recording.alpha
     let model = try ModelComponents.open(options)
     let batch = try recording.batch("")
-    let step = try ConceptStep(batch, recording.setup.model, model)
+    let step = try ConceptStep(BatchForm(batch), recording.setup.model, model)
     let compiler = try Compiler(training: request.compiler, precision: options.precision, reporter)
     let training = try model.trainingModule(step)
     let concept = TrainedConcept(model)
     let groups = try concept.groups(training, recording.setup.model, OptimiserSettings())
-    let program = try TrainingProgram(training, groups, AdamW(), compiler)
+    let program = try TrainingProgram(training, groups, compiler)
     let inputs = try ConceptInputs(step, recording.setup.model, model).inputs(batch)
     let results = try program.gradients(inputs)
     var tensors: [(String, TensorValue)] = ["loss", "attn_reg"].compactMap { name in

@@ -103,12 +103,12 @@ struct ConceptExport {
     let folders = Dictionary(grouping: plan.setup.dataset.images) {
       $0.image.deletingLastPathComponent().lastPathComponent
     }
-    let parts = folders.sorted { $0.key < $1.key }.map { name, images in
+    let parts = folders.sorted { $0.key < $1.key }.map { name, images -> (String, JSONValue) in
       let distinct = Set(images.map(\.image)).count
-      return "\(JSONText.quote(name)): {\"n_repeats\": \(images.count / max(1, distinct)), "
-        + "\"img_count\": \(distinct)}"
+      let repeats = images.count / max(1, distinct)
+      return (name, .fields([("n_repeats", .int(repeats)), ("img_count", .int(distinct))]))
     }
-    return "{\(parts.joined(separator: ", "))}"
+    return JSONValue.fields(parts).description
   }
 }
 

@@ -64,11 +64,7 @@ package struct TrainedConcept {
         learningRate: tuning?.learningRate ?? 0,
         weightDecay: tuning?.weightDecay ?? optimiser.weightDecay, accumulates: accumulates,
         keepsAverage: keepsAverage)
-      for slice in group.layout.slices {
-        let start = model.adapterTensor(slice.name)?.floats ?? []
-        group.set(.parameters, slice, to: start)
-        group.set(.average, slice, to: start)
-      }
+      try group.start(model.adapterTensor)
       return group
     }
   }
