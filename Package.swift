@@ -29,9 +29,8 @@ let package = Package(
   targets: [
     // C libraries.
     .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
-    .systemLibrary(
-      name: "COpenBLAS", pkgConfig: "openblas",
-      providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+    .target(name: "COpenBLAS"),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
 
@@ -59,7 +58,7 @@ let package = Package(
     // Files, pictures and numbers.
     .target(
       name: "MoscFormats",
-      dependencies: ["CMapping", .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: ["CMapping", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: settings),
     .target(name: "CMapping"),
     .target(

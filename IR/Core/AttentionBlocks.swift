@@ -20,8 +20,9 @@ package struct AttentionBlocks: Hashable, Sendable {
   /// Reads `blocks: [queries, keys, group]`, if present.
   static func read(_ reader: inout AttributeReader) throws(OpError) -> AttentionBlocks? {
     guard let list = try reader.optionalInts("blocks") else { return nil }
-    guard list.count == 3, list.allSatisfy({ $0 > 0 }) else {
-      throw OpError("blocks.numbers", "expected three positive numbers, found \(list)")
+    guard list.count == 3, list.allSatisfy({ 1...Tile.mostNumber ~= $0 }) else {
+      throw OpError(
+        "blocks.numbers", "expected three numbers from 1 to \(Tile.mostNumber), found \(list)")
     }
     return AttentionBlocks(queries: list[0], keys: list[1], group: list[2])
   }

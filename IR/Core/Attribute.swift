@@ -57,7 +57,7 @@ package struct AttributeReader {
   package mutating func optionalInt(_ label: String) throws(OpError) -> Int? {
     guard let value = take(label) else { return nil }
     guard case .int(let number) = value else { throw wrong(label, "an integer", value) }
-    return number
+    return try bounded([number], label)[0]
   }
 
   package mutating func float(_ label: String) throws(OpError) -> Double {
@@ -78,13 +78,13 @@ package struct AttributeReader {
   package mutating func ints(_ label: String) throws(OpError) -> [Int] {
     guard let value = take(label) else { throw missing(label, "a list of integers") }
     guard case .ints(let list) = value else { throw wrong(label, "a list of integers", value) }
-    return list
+    return try bounded(list, label)
   }
 
   package mutating func optionalInts(_ label: String) throws(OpError) -> [Int]? {
     guard let value = take(label) else { return nil }
     guard case .ints(let list) = value else { throw wrong(label, "a list of integers", value) }
-    return list
+    return try bounded(list, label)
   }
 
   package mutating func floats(_ label: String?) throws(OpError) -> [Double] {
@@ -108,6 +108,18 @@ package struct AttributeReader {
     guard let value = take(label) else { throw missing(label, "a symbol") }
     guard case .symbol(let text) = value else { throw wrong(label, "a symbol", value) }
     return text
+  }
+
+  /// No integer is further from zero, so that sums and differences of a few of them fit.
+  package static let mostInteger = 1 << 48
+
+  private func bounded(_ numbers: [Int], _ label: String) throws(OpError) -> [Int] {
+    if let bad = numbers.first(where: { $0.magnitude > Self.mostInteger }) {
+      throw OpError(
+        "attribute.range",
+        "expected integers of at most \(Self.mostInteger) for '\(label)', found \(bad)")
+    }
+    return numbers
   }
 
   /// The single result type, which ops such as `reshape` and `cast` read from the text.

@@ -191,7 +191,7 @@ package struct Graph: Hashable, Sendable {
     var result = Graph(name, kind: kind)
     result.resultNames = resultNames
     // New numbers start after the old ones, so that kept values keep their numbers.
-    result.nextNumber = (values.compactMap { Int($0.name) }.max() ?? -1) + 1
+    result.nextNumber = (values.compactMap { Int($0.name) }.filter { $0 < 1 << 48 }.max() ?? -1) + 1
     var map = SideTable<ValueTag, ValueID?>(default: nil)
     for id in kept ?? parameters {
       map[id] = result.parameter(self[id].name, self[id].type, rate: self[id].rate)

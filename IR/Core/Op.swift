@@ -229,6 +229,10 @@ package enum Op: Hashable, Sendable {
   /// The result types for operand types, or what is wrong with them.
   package func resultTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     let results = try definition.inferTypes(operands)
+    if let large = results.first(where: { !TensorType.isBounded($0.shape) }) {
+      throw definition.error(
+        "size", "\(large) is too large: expected at most \(TensorType.mostElements) elements")
+    }
     guard let type = (operands + results).first(where: { $0.dtype == .q8 }) else { return results }
     if definition.acceptsQ8(operands, results) { return results }
     throw definition.error("dtype", "\(type) is a factor of contractions and nothing else")

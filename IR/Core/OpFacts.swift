@@ -47,6 +47,14 @@ package struct OpCost: Hashable, Sendable {
     self.codeLength = codeLength
     self.time = time
   }
+
+  /// A product of counts, at most 2⁵² (as much as a year of computing): sums of a module's costs fit.
+  package static func product(_ factors: Int...) -> Int {
+    factors.reduce(1) { total, factor in
+      let (product, overflows) = total.multipliedReportingOverflow(by: factor)
+      return overflows ? 1 << 52 : min(product, 1 << 52)
+    }
+  }
 }
 
 extension Op {

@@ -24,6 +24,20 @@ package struct TensorType: Hashable, Sendable {
   /// A dense `i32` type.
   package static func i32(_ shape: Int...) -> TensorType { TensorType(.i32, shape) }
 
+  /// No tensor has more elements, so that counts, bytes and products with one extent fit in an `Int`.
+  package static let mostElements = 1 << 40
+
+  /// Whether a shape has no negative extent and not too many elements.
+  package static func isBounded(_ shape: [Int]) -> Bool {
+    var count = 1
+    for extent in shape {
+      let (product, overflows) = count.multipliedReportingOverflow(by: max(extent, 1))
+      guard extent >= 0, !overflows, product <= mostElements else { return false }
+      count = product
+    }
+    return true
+  }
+
   /// The number of dimensions.
   package var rank: Int { shape.count }
 

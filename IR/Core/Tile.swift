@@ -20,14 +20,17 @@ package struct Tile: Hashable, Sendable {
     self.blockDepth = blockDepth
   }
 
+  /// No number is larger, so that the product of any two fits.
+  static let mostNumber = 1 << 24
+
   /// The five numbers in the text format's order.
   package var numbers: [Int] { [rows, columns, blockRows, blockColumns, blockDepth] }
 
   /// Reads `tile: [rows, columns, block rows, block columns, block depth]`, if present.
   static func read(_ reader: inout AttributeReader) throws(OpError) -> Tile? {
     guard let list = try reader.optionalInts("tile") else { return nil }
-    guard list.count == 5, list.allSatisfy({ $0 > 0 }) else {
-      throw OpError("tile.numbers", "expected five positive numbers, found \(list)")
+    guard list.count == 5, list.allSatisfy({ 1...mostNumber ~= $0 }) else {
+      throw OpError("tile.numbers", "expected five numbers from 1 to \(mostNumber), found \(list)")
     }
     return Tile(
       rows: list[0], columns: list[1], blockRows: list[2], blockColumns: list[3],

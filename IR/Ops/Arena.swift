@@ -1,4 +1,6 @@
 /// The memory of a function's intermediate buffers, in stage buffer.
+///
+/// - Errors: `arena.size` for a negative number of bytes.
 /// - Gradient: none: only ops of stage tensor are differentiated.
 package struct Arena: StructuralOp {
   package static let mnemonic = "arena"
@@ -15,7 +17,8 @@ package struct Arena: StructuralOp {
   package var attributes: [LabeledAttribute] { [LabeledAttribute("bytes", .int(byteCount))] }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
-    [TensorType(.u8, [byteCount])]
+    guard byteCount >= 0 else { throw error("size", "expected a number of bytes, found \(byteCount)") }
+    return [TensorType(.u8, [byteCount])]
   }
 
   package func evaluate(

@@ -37,7 +37,7 @@ package struct AttentionGradient: AttentionOp {
   }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
-    OpCost(flops: 10 * operands[0].count * operands[1].shape[1])
+    OpCost(flops: OpCost.product(10, operands[0].count, operands[1].shape[1]))
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -34,7 +34,7 @@ package struct AttentionStatistics: AttentionOp {
   }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
-    OpCost(flops: 2 * operands[0].count * operands[1].shape[1])
+    OpCost(flops: OpCost.product(2, operands[0].count, operands[1].shape[1]))
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

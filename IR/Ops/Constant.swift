@@ -30,6 +30,11 @@ package struct Constant: StructuralOp {
     if values.count != 1 && values.count != type.count {
       throw error("count", "found \(values.count) numbers for \(type)")
     }
+    if !type.dtype.isFloat,
+      let bad = values.first(where: { !($0.rounded(.towardZero) == type.dtype.round($0)) })
+    {
+      throw error("range", "\(bad) is not a number of \(type)")
+    }
     return [type]
   }
 

@@ -35,7 +35,7 @@ package struct Conv2d: TiledOp {
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
     let products = operands[1].shape.dropFirst().reduce(1, *)
-    return OpCost(flops: 2 * results[0].count * products, time: products)
+    return OpCost(flops: OpCost.product(2, results[0].count, products), time: products)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

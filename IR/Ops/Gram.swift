@@ -33,7 +33,7 @@ package struct Gram: KernelOp {
   }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
-    OpCost(flops: results[0].count * operands[0].rows)
+    OpCost(flops: OpCost.product(results[0].count, operands[0].rows))
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -20,7 +20,7 @@ package struct Linear: TiledOp {
   package var attributes: [LabeledAttribute] { Tile.attributes(tile) }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
-    OpCost(flops: 2 * results[0].count * operands[1].shape[1], time: operands[0].lastExtent)
+    OpCost(flops: OpCost.product(2, results[0].count, operands[1].shape[1]), time: operands[0].lastExtent)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -16,7 +16,7 @@ package struct LoraMerge: KernelOp {
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
     let rank = operands[1].shape[0]
-    return OpCost(flops: 2 * results[0].count * rank, time: rank)
+    return OpCost(flops: OpCost.product(2, results[0].count, rank), time: rank)
   }
 
   package func alignedOperands(from axis: Int, of count: Int) -> Range<Int>? {

@@ -15,7 +15,7 @@ package struct Matmul: KernelOp {
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
     // A product takes as long as a copy.
     let depth = operands[0].lastExtent
-    return OpCost(flops: 2 * results[0].count * depth, time: depth)
+    return OpCost(flops: OpCost.product(2, results[0].count, depth), time: depth)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

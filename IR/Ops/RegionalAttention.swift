@@ -34,7 +34,7 @@ package struct RegionalAttention: CompositeOp, AttentionOp {
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
     // The keys of regions are an axis of their own.
-    OpCost(flops: 4 * results[0].count * operands[1].shape[1] * operands[1].shape[2])
+    OpCost(flops: OpCost.product(4, results[0].count, operands[1].shape[1], operands[1].shape[2]))
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

@@ -1,6 +1,6 @@
 /// A buffer at a byte offset of an arena, in stage buffer.
 ///
-/// - Errors: `subview.range` when it ends outside the arena; `subview.align`.
+/// - Errors: `subview.range` when it starts or ends outside the arena; `subview.align`.
 /// - Gradient: none: only ops of stage tensor are differentiated.
 package struct Subview: StructuralOp {
   package static let mnemonic = "subview"
@@ -25,7 +25,7 @@ package struct Subview: StructuralOp {
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
     if offset % 64 != 0 { throw error("align", "offset \(offset) is not a multiple of 64") }
-    guard operands[0].dtype == .u8, offset + type.byteCount() <= operands[0].count else {
+    guard operands[0].dtype == .u8, offset >= 0, offset + type.byteCount() <= operands[0].count else {
       throw error(
         "range", "\(type) at \(offset) ends at \(offset + type.byteCount()) of \(operands[0])")
     }

@@ -39,7 +39,7 @@ package struct WinogradConv2d: CompositeOp, TiledOp {
   }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
-    OpCost(flops: 2 * results[0].count * 9 * operands[1].shape[1])
+    OpCost(flops: OpCost.product(2 * 9, results[0].count, operands[1].shape[1]))
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {
@@ -48,7 +48,8 @@ package struct WinogradConv2d: CompositeOp, TiledOp {
     try expectRank(v, 3, "transformed squares")
     try expectRank(u, 4, "transformed filters")
     let m = transform.outputs
-    guard image.count == 3, image.allSatisfy({ $0 > 0 }), image[1] % m == 0, image[2] % m == 0
+    guard image.count == 3, image.allSatisfy({ $0 > 0 }), TensorType.isBounded(image),
+      image[1] % m == 0, image[2] % m == 0
     else {
       throw error("image", "expected images, rows and columns in tiles of \(m), found \(image)")
     }

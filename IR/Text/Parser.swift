@@ -172,20 +172,22 @@ package struct Parser {
     }
     try expect("[")
     var shape: [Int] = []
-    var count = 1
     while !accept("]") {
       if !shape.isEmpty { try expect(",") }
       let token = current
       let extent = try int("an extent")
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard extent >= 1, !overflow, product < 1 << 48 else {
-        throw fail("parse.extent", "extent \(extent) is out of range", at: token)
-      }
-      count = product
       shape.append(extent)
+      guard extent >= 1, TensorType.isBounded(shape) else {
+        throw fail(
+          "parse.extent",
+          "extent \(extent) is out of range: expected at least 1, and at most "
+            + "\(TensorType.mostElements) elements in all", at: token)
+      }
     }
     guard case .symbol(let layout) = current.kind else { return TensorType(dtype, shape) }
-    guard layout.hasPrefix("panel"), let width = Int(layout.dropFirst(5)), width > 0 else {
+    guard layout.hasPrefix("panel"), let width = Int(layout.dropFirst(5)),
+      1...TensorType.mostElements ~= width
+    else {
       throw fail("parse.layout", "expected '@panel' and a width, found '@\(layout)'", at: current)
     }
     position += 1

@@ -9,8 +9,6 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
-// Pictures beyond this many pixels a side or in all are refused before memory is taken.
-enum { maximum_side = 1 << 15, maximum_pixels = 1 << 28 };
 // A damaged progressive file can hold thousands of scans that each cost a pass over the picture.
 enum { maximum_scans = 500 };
 
@@ -63,7 +61,8 @@ static unsigned scaled(unsigned c, unsigned k) {
   return (t + (t >> 8)) >> 8;
 }
 
-int jpeg_shim_decode(const uint8_t *data, size_t size, jpeg_picture *out, char message[256]) {
+int jpeg_shim_decode(const uint8_t *data, size_t size, uint32_t most_pixels, jpeg_picture *out,
+                     char message[256]) {
   memset(out, 0, sizeof *out);
   struct jpeg_decompress_struct info;
   struct jpeg_progress_mgr progress;
@@ -82,9 +81,12 @@ int jpeg_shim_decode(const uint8_t *data, size_t size, jpeg_picture *out, char m
   info.progress = &progress;
   jpeg_mem_src(&info, data, size);
   jpeg_read_header(&info, TRUE);
-  if (info.image_width > maximum_side || info.image_height > maximum_side ||
-      (uint64_t)info.image_width * info.image_height > maximum_pixels)
-    fail((j_common_ptr)&info, "the picture has too many pixels");
+  if ((uint64_t)info.image_width * info.image_height > most_pixels) {
+    char text[100];
+    snprintf(text, sizeof text, "it has %ux%u pixels, expected at most %u in all", info.image_width,
+             info.image_height, most_pixels);
+    fail((j_common_ptr)&info, text);
+  }
   int is_cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
   jpeg_start_decompress(&info);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Pictures beyond this many pixels a side or in all are refused before memory is taken.
-enum { maximum_side = 1 << 15, maximum_pixels = 1 << 28 };
+// What a file may ask for besides its pixels: bytes of a chunk that is kept or unpacked, and how many are.
+enum { maximum_chunk = 4 << 20, maximum_chunks = 64 };
 
 static void on_error(png_structp png, png_const_charp text) {
   char *message = png_get_error_ptr(png);
@@ -130,7 +130,17 @@ static int chunks_fit(const uint8_t *data, size_t size) {
   return 0;
 }
 
-int png_shim_decode(const uint8_t *data, size_t size, png_picture *out, char message[160]) {
+// Unpacks no more than is asked for: a few kilobytes of text or profile can become gigabytes.
+static void limit(png_structp png, int with_texts) {
+  static const png_byte skipped[] = "iCCP\0sPLT\0eXIf\0hIST\0tEXt\0zTXt\0iTXt";
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, skipped, with_texts ? 4 : 7);
+  if (!with_texts) return;
+  png_set_chunk_malloc_max(png, maximum_chunk);
+  png_set_chunk_cache_max(png, maximum_chunks);
+}
+
+int png_shim_decode(const uint8_t *data, size_t size, uint32_t most_pixels, int with_texts,
+                    png_picture *out, char message[160]) {
   memset(out, 0, sizeof *out);
   if (size < 8 || png_sig_cmp(data, 0, 8)) {
     snprintf(message, 160, "not a PNG file");
@@ -157,20 +167,24 @@ int png_shim_decode(const uint8_t *data, size_t size, png_picture *out, char mes
     memset(out, 0, sizeof *out);
     return 1;
   }
-  png_set_user_limits(png, maximum_side, maximum_side);
-  // Room for compressed text.
-  png_set_chunk_malloc_max(png, 64 << 20);
+  png_set_user_limits(png, most_pixels, most_pixels);
+  limit(png, with_texts);
   png_set_read_fn(png, &from, on_read);
   png_read_info(png, info);
-  if ((uint64_t)png_get_image_width(png, info) * png_get_image_height(png, info) > maximum_pixels)
-    png_error(png, "the picture has too many pixels");
+  uint32_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
+  if ((uint64_t)width * height > most_pixels) {
+    char text[100];
+    snprintf(text, sizeof text, "it has %ux%u pixels, expected at most %u in all", width, height,
+             most_pixels);
+    png_error(png, text);
+  }
   png_set_expand(png);
   png_set_scale_16(png);
   png_set_gray_to_rgb(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
-  out->width = png_get_image_width(png, info);
-  out->height = png_get_image_height(png, info);
+  out->width = width;
+  out->height = height;
   out->channels = png_get_channels(png, info);
   size_t stride = png_get_rowbytes(png, info);
   out->pixels.size = stride * out->height;

@@ -87,10 +87,14 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
 
   /// A scheduler of this kind.
   ///
-  /// - Parameter eta: how much of its noise DDIM puts back, 0 for none and 1 for all.
+  /// - Parameters:
+  ///   - steps: beyond the configuration's range, the nearest number in it.
+  ///   - eta: how much of its noise DDIM puts back, 0 for none and 1 for all.
   package func scheduler(
     _ config: SchedulerConfig, steps: Int, eta: Double = 0
   ) -> any Scheduler {
+    let range = config.stepRange
+    let steps = min(max(steps, range.lowerBound), range.upperBound)
     switch self {
     case .ddim: return DDIM(config, steps: steps, eta: eta)
     case .pndm: return PNDM(config, steps: steps)

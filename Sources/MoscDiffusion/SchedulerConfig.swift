@@ -86,6 +86,9 @@ package struct SchedulerConfig: Hashable, Sendable {
 
   package init() {}
 
+  /// How many steps there may be: no two at one noise level.
+  package var stepRange: ClosedRange<Int> { 1...max(1, trainSteps) }
+
   /// The timesteps of `count` steps under a spacing, largest first, before rounding to integers
   /// where a class does not round (linspace).
   func timesteps(_ count: Int, _ spacing: Spacing) -> [Double] {
@@ -99,7 +102,7 @@ package struct SchedulerConfig: Hashable, Sendable {
       }
     case .leading:
       let ratio = trainSteps / count
-      return (0..<count).map { Double((count - 1 - $0) * ratio + stepsOffset) }
+      return (0..<count).map { Double(min((count - 1 - $0) * ratio + stepsOffset, trainSteps - 1)) }
     case .trailing:
       let ratio = n / Double(count)
       return (0..<count).map { (n - Double($0) * ratio).rounded(.toNearestOrEven) - 1 }
@@ -114,7 +117,7 @@ package struct SchedulerConfig: Hashable, Sendable {
       return (0..<count).map { (Double(count - $0) * step).rounded(.toNearestOrEven) }
     case .leading:
       let ratio = trainSteps / (count + 1)
-      return (0..<count).map { Double((count - $0) * ratio + stepsOffset) }
+      return (0..<count).map { Double(min((count - $0) * ratio + stepsOffset, trainSteps - 1)) }
     case .trailing: return timesteps(count, .trailing)
     }
   }

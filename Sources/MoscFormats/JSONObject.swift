@@ -99,6 +99,6 @@ package func readFile(_ url: URL) throws(FormatError) -> Data {
   do {
     return try Data(contentsOf: url)
   } catch {
-    throw FormatError(url.path, nil, "cannot be read: \(error.localizedDescription)")
+    throw FormatError(url.path, nil, "cannot be read: \(error.plainDescription)")
   }
 }

@@ -1,3 +1,4 @@
+import CZlib
 import Foundation
 
 /// A memory-mapped zip archive whose entries are all stored uncompressed, read by its directory.
@@ -222,18 +223,14 @@ private struct ZipDirectory {
   }
 }
 
-/// The cyclic redundancy check of zip and PNG files (ISO 3309, polynomial 0xedb88320).
+/// The cyclic redundancy check of zip and PNG files.
 package enum CRC32 {
-  private static let table: [UInt32] = (0..<256).map { index in
-    (0..<8).reduce(UInt32(index)) { value, _ in
-      value & 1 == 0 ? value >> 1 : value >> 1 ^ 0xedb8_8320
-    }
+  /// The check sum of the bytes.
+  package static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    return UInt32(truncatingIfNeeded: crc32_z(crc32_z(0, nil, 0), start, start == nil ? 0 : bytes.count))
   }
 
   /// The check sum of the bytes.
-  package static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
-    table.withUnsafeBufferPointer { table in
-      ~bytes.reduce(~0) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
-    }
-  }
+  package static func checksum(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { checksum($0) } }
 }

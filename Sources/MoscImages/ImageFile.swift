@@ -13,7 +13,7 @@ package enum ImageFile {
   /// Decodes the bytes of a picture file; the path is for errors.
   package static func decode(_ data: Data, path: String) throws(FormatError) -> PixelImage {
     if data.starts(with: [0x89, 0x50, 0x4e, 0x47]) {
-      return try PNG.decode(data, path: path).image
+      return try PNG.decode(data, path: path, withTexts: false).image
     }
     if data.starts(with: [0xff, 0xd8, 0xff]) { return try JPEG.decode(data, path: path) }
     if data.isEmpty { throw FormatError(path, nil, "the file is empty, expected a picture") }

@@ -25,7 +25,7 @@ package struct ImageGrid: Sendable {
   ///   - title: what stands above everything.
   ///   - gap: pixels between pictures.
   ///   - textScale: pixels for a pixel of the font.
-  /// - Throws: `FormatError` without any picture.
+  /// - Throws: `FormatError` without any picture, and for a sheet of too many pixels.
   package init(
     _ rows: [Row], columns: [String] = [], title: String = "", gap: Int = 4, textScale: Int = 1
   ) throws(FormatError) {
@@ -37,10 +37,24 @@ package struct ImageGrid: Sendable {
     self.title = title
     self.gap = gap
     self.textScale = textScale
+    let layout = layout
+    guard PixelImage.isBounded(layout.width, layout.height) else {
+      throw FormatError(
+        "a grid", nil,
+        "would have \(layout.width)x\(layout.height) pixels, expected at most \(PixelImage.mostPixels) in all")
+    }
   }
 
-  /// The whole.
-  package var image: PixelImage {
+  /// Where everything goes, in pixels.
+  private struct Layout {
+    /// Of each column and row.
+    var widths, heights: [Int]
+    /// Where the first column and row of pictures start.
+    var left, top: Int
+    var width, height: Int
+  }
+
+  private var layout: Layout {
     let columns = max(rows.map(\.pictures.count).max() ?? 0, columnTitles.count)
     let widths = (0..<columns).map { column in
       rows.compactMap {
@@ -53,21 +67,29 @@ package struct ImageGrid: Sendable {
     let margin = rows.map { width($0.title) }.max() ?? 0
     let left = gap + (margin > 0 ? margin + 2 * gap : 0)
     let head = (title.isEmpty ? 0 : line + 2 * gap) + (columnTitles.isEmpty ? 0 : line + gap)
-    let whole = max(widths.reduce(left) { $0 + $1 + gap }, 2 * gap + width(title))
-    let height = heights.reduce(gap + head) { $0 + $1 + gap }
+    return Layout(
+      widths: widths, heights: heights, left: left, top: gap + head,
+      width: max(widths.reduce(left) { $0 + $1 + gap }, 2 * gap + width(title)),
+      height: heights.reduce(gap + head) { $0 + $1 + gap })
+  }
+
+  /// The whole.
+  package var image: PixelImage {
+    let layout = layout
     var result = PixelImage(
-      width: whole, height: height, pixels: [UInt8](repeating: 255, count: whole * height * 3))
+      width: layout.width, height: layout.height,
+      pixels: [UInt8](repeating: 255, count: layout.width * layout.height * 3))
     result.draw(title, left: gap, top: gap, scale: textScale)
-    var x = left
-    for (text, width) in zip(columnTitles, widths) {
-      result.draw(text, left: x, top: head - line, scale: textScale)
+    var x = layout.left
+    for (text, width) in zip(columnTitles, layout.widths) {
+      result.draw(text, left: x, top: layout.top - gap - line, scale: textScale)
       x += width + gap
     }
-    var top = gap + head
-    for (row, height) in zip(rows, heights) {
+    var top = layout.top
+    for (row, height) in zip(rows, layout.heights) {
       result.draw(row.title, left: gap, top: top + (height - line) / 2, scale: textScale)
-      x = left
-      for (picture, width) in zip(row.pictures, widths) {
+      x = layout.left
+      for (picture, width) in zip(row.pictures, layout.widths) {
         result.place(picture.rgb, left: x, top: top)
         x += width + gap
       }

@@ -65,6 +65,13 @@ extension PixelImage {
         "picture", nil,
         "cannot resize \(width)x\(height) with \(pixels.count) bytes to \(newWidth)x\(newHeight)")
     }
+    // The rows come first, so there is a picture of the new width and the old height.
+    guard Self.isBounded(newWidth, max(height, newHeight)) else {
+      throw FormatError(
+        "picture", nil,
+        "cannot resize \(width)x\(height) to \(newWidth)x\(newHeight): expected at most "
+          + "\(Self.mostPixels) pixels")
+    }
     if newWidth == width, newHeight == height { return self }
     if filter == .nearest { return nearest(newWidth, newHeight) }
     var result = self

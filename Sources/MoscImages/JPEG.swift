@@ -14,7 +14,8 @@ package enum JPEG {
     var message = [CChar](repeating: 0, count: 256)
     let status = data.withUnsafeBytes { buffer in
       jpeg_shim_decode(
-        buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count, &picture, &message)
+        buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count,
+        UInt32(PixelImage.mostPixels), &picture, &message)
     }
     guard status == 0, let pixels = picture.pixels else {
       let reason = String(

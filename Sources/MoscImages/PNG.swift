@@ -10,6 +10,15 @@ package struct PixelImage: Hashable, Sendable {
   package var channels: Int
   package var pixels: [UInt8]
 
+  /// No picture that is read or made has more pixels: a file of a few kilobytes may ask for gigabytes.
+  package static let mostPixels = 1 << 26
+
+  /// Whether a picture of a size has no more pixels than that.
+  static func isBounded(_ width: Int, _ height: Int) -> Bool {
+    let (count, overflows) = width.multipliedReportingOverflow(by: height)
+    return !overflows && count <= mostPixels
+  }
+
   package init(width: Int, height: Int, channels: Int = 3, pixels: [UInt8]) {
     self.width = width
     self.height = height
@@ -83,11 +92,19 @@ package enum PNG {
   package static func decode(
     _ data: Data, path: String
   ) throws(FormatError) -> (image: PixelImage, texts: [Text]) {
+    try decode(data, path: path, withTexts: true)
+  }
+
+  /// Decodes the bytes of a PNG file; its texts are unpacked only when they are wanted.
+  static func decode(
+    _ data: Data, path: String, withTexts: Bool
+  ) throws(FormatError) -> (image: PixelImage, texts: [Text]) {
     var picture = png_picture()
     var message = [CChar](repeating: 0, count: 160)
     let status = data.withUnsafeBytes { buffer in
       png_shim_decode(
-        buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count, &picture, &message)
+        buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count,
+        UInt32(PixelImage.mostPixels), withTexts ? 1 : 0, &picture, &message)
     }
     guard status == 0, let pixels = picture.pixels.data else {
       throw FormatError(path, nil, "cannot be read as PNG: \(text(message))")

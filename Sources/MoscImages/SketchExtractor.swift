@@ -25,6 +25,9 @@ package struct SketchExtractor: Hashable, Sendable {
     self.lineWidth = lineWidth
   }
 
+  /// Larger pictures would take gigabytes and minutes, and no adapter is made for them.
+  private static let mostPixels = 1 << 24
+
   /// What is wrong with the settings; nil when nothing is.
   package var fault: String? {
     if !(0.3...50 ~= blur) { return "the blur is \(blur) pixels, expected 0.3…50" }
@@ -37,9 +40,14 @@ package struct SketchExtractor: Hashable, Sendable {
 
   /// The sketch of a picture, in its size with one channel.
   ///
-  /// - Throws: `FormatError` for settings that are out of range.
+  /// - Throws: `FormatError` for settings that are out of range and pictures that are too large.
   package func callAsFunction(_ image: PixelImage) throws(FormatError) -> PixelImage {
     if let fault { throw FormatError("sketch", nil, fault) }
+    guard image.width * image.height <= Self.mostPixels else {
+      throw FormatError(
+        "sketch", nil,
+        "the picture has \(image.width)x\(image.height) pixels, expected at most \(Self.mostPixels) in all")
+    }
     let gradient = gradient(of: image)
     let contrast = gradient.map { hypot($0.x, $0.y) }
     let ridges = thinned(contrast, gradient, image.width, image.height)

@@ -51,14 +51,3 @@ package struct OutputFile: Hashable, Sendable {
   /// The path as a file URL.
   package var url: URL { URL(fileURLWithPath: path) }
 }
-
-extension Error {
-  /// The message without Foundation's type noise.
-  package var plainDescription: String {
-    guard let error = self as? CocoaError else { return String(describing: self) }
-    if let posix = error.userInfo[NSUnderlyingErrorKey] as? POSIXError {
-      return String(cString: strerror(posix.code.rawValue))
-    }
-    return error.localizedDescription
-  }
-}

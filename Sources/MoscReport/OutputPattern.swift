@@ -5,6 +5,7 @@ import Foundation
 /// Without a `%d` a series gets `_1`, `_2`, … before the extension.
 package struct OutputPattern: Hashable, Sendable {
   package let text: String
+  private static let mostDigits = 20
 
   package init(_ text: String) { self.text = text }
 
@@ -25,7 +26,10 @@ package struct OutputPattern: Hashable, Sendable {
     }
     let width = text[range].dropFirst().dropLast()
     var number = String(index)
-    let wanted = Int(width) ?? 0
+    guard let wanted = Int("0\(width)"), wanted <= Self.mostDigits else {
+      throw CommandError.usage(
+        "output '\(text)': expected at most \(Self.mostDigits) digits, found \(width)")
+    }
     if number.count < wanted {
       let fill = width.hasPrefix("0") ? "0" : " "
       number = String(repeating: fill, count: wanted - number.count) + number
@@ -36,9 +40,10 @@ package struct OutputPattern: Hashable, Sendable {
   /// All names of a series, checked to be writable.
   package func files(_ count: Int) throws -> [OutputFile] {
     var files: [OutputFile] = []
+    var names: Set<String> = []
     for index in 1...max(1, count) {
       let file = try OutputFile(name(index, of: count))
-      if files.contains(file) {
+      if !names.insert(file.path).inserted {
         throw CommandError.usage("output '\(text)' names the same file for several pictures")
       }
       files.append(file)

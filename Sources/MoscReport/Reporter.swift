@@ -190,7 +190,7 @@ package final class Reporter: Sendable {
   package static func duration(_ seconds: Double) -> String {
     if seconds < 1 { return String(format: "%.2f s", seconds) }
     if seconds < 60 { return String(format: "%.1f s", seconds) }
-    let whole = Int(seconds.rounded())
+    let whole = Int(exactly: seconds.rounded()) ?? .max
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
     return "\(whole / 3600) h \(whole % 3600 / 60) min"
   }

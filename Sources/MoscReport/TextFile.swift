@@ -1,4 +1,5 @@
 import Foundation
+import MoscFormats
 
 /// Reads texts from files and standard input.
 package enum TextFile {

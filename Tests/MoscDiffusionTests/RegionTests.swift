@@ -55,6 +55,25 @@ import Testing
     } throws: { "\($0)".contains("2x2") && "\($0)".contains("512x256") }
   }
 
+  /// Numbers that no integer can hold, in all spellings of boxes.
+  @Test(arguments: ["1e19", "9223372036854775808", "-1e300", "1.7e308"])
+  func boxesFarOutside(_ number: String) throws {
+    for box in ["[0,0,16,\(number)]", "[\(number),0,16,16]", "[0,\(number),\(number),16]"] {
+      for text in ["[a]-*-[b]-*-\(box)"] {
+        #expect { try RewriteText.regions(text, width: 512, height: 256) } throws: {
+          "\($0)".contains("outside") && $0 is PromptError
+        }
+      }
+      #expect(throws: PromptError.self) {
+        try RewriteText.strengths("\(box)-1.0", width: 512, height: 256)
+      }
+    }
+    expectFailure("box=0,0,1,\(number); prompt=x", "box")
+    #expect(throws: PromptError.self) {
+      try RegionBox([0, 0, 1, Double(number) ?? 0], width: 512, height: 256)
+    }
+  }
+
   @Test func sceneObjects() throws {
     let object = try JSONValue.parse(
       #"{"box": [0, 0, 0.5, 1], "prompt": "a fox", "weight": 2}"#.utf8, path: "scene")

@@ -46,6 +46,30 @@ import Testing
     }
   }
 
+  /// Numbers of steps and settings of files at the ends of their ranges end in numbers, not in a trap.
+  @Test(arguments: SamplerName.allCases)
+  func extremeSettings(_ sampler: SamplerName) {
+    for trainSteps in [2, 3, 11] {
+      for spacing in SchedulerConfig.Spacing.allCases {
+        for levels in SchedulerConfig.Levels.allCases {
+          for steps in [Int.min, 0, 1, 2, trainSteps - 1, trainSteps, trainSteps + 1, Int.max] {
+            var config = SchedulerConfig()
+            (config.trainSteps, config.stepsOffset) = (trainSteps, trainSteps - 1)
+            (config.spacing, config.levels, config.solverOrder) = (spacing, levels, 3)
+            var scheduler = sampler.scheduler(config, steps: steps, eta: 1)
+            #expect(scheduler.timesteps.count >= 1 && scheduler.timesteps.count <= 4 * trainSteps)
+            var x: [Float] = [0.5, -1]
+            for step in scheduler.timesteps.indices {
+              let input = scheduler.modelInput(x, step: step)
+              x = scheduler.advance(x, modelOutput: input, step: step) { [0.1, -0.2] }
+            }
+            #expect(x.count == 2)
+          }
+        }
+      }
+    }
+  }
+
   /// Levels that start at no signal at all stay finite.
   @Test func zeroTerminalSignal() {
     var config = SchedulerConfig()

@@ -34,7 +34,7 @@ import Testing
     Rule("Sources/MoscCodegen", ["MoscIR", "MoscLLVM", "Crypto"]),
     Rule("Sources/MoscFuzz", ["MoscIR"]),
     Rule("Sources/MoscRuntime", ["CRelax"]),
-    Rule("Sources/MoscFormats", ["CMapping", "Crypto"]),
+    Rule("Sources/MoscFormats", ["CMapping", "CZlib", "Crypto"]),
     Rule("Sources/MoscImages", ["MoscFormats", "CPNG", "CJPEG"]),
     Rule("Sources/MoscRandom", []),
     Rule("Sources/MoscReport", ["MoscFormats"]),

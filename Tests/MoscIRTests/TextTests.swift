@@ -69,6 +69,28 @@ import Testing
     ("%y = silu(%x : f32[2,12]", "parse.syntax"),
     ("%y = param(\"a, in: @b) : f32[2]", "parse.character"),
     ("%y = call() : f32[2]", "call.callee"),
+    // Numbers whose sums and products do not fit.
+    ("%y = pad(%x, low: [0, 0], high: [9223372036854775807, 0]) : f32[2,12]", "attribute.range"),
+    ("%y = pad(%x, low: [4611686018427387904, 0], high: [4611686018427387904, 0]) : f32[2,12]",
+      "attribute.range"),
+    ("%y = pad(%x, low: [0, 1000000000000], high: [0, 0]) : f32[2,12]", "pad.size"),
+    ("%y = slice(%x, axis: -9223372036854775808, from: 0, to: 1) : f32[2,12]", "attribute.range"),
+    ("%y = conv2d(%i, weight: %k, stride: 1, pad: 4611686018427387904) : f32[1,4,4,1]",
+      "attribute.range"),
+    ("%y = conv2d(%i, weight: %k, stride: 1, pad: 281474976710656) : f32[1,4,4,1]", "conv2d.size"),
+    ("%y = conv2d(%i, weight: %k, stride: 9223372036854775807, pad: 0) : f32[1,1,1,1]",
+      "attribute.range"),
+    ("%y = winograd_conv2d(%v, weight: %k, outputs: 2, image: [70368744177664, 4194304, 2]) : f32[1]",
+      "winograd-conv2d.image"),
+    ("%y = linear(%x, weight: %w, tile: [4611686018427387904, 8, 8, 8, 8]) : f32[2,2]",
+      "tile.numbers"),
+    ("%y = timestep_embedding(%b, dim: 281474976710656, flip: true, shift: 0.0) : f32[12,8]",
+      "timestep-embedding.size"),
+    ("%y = gram(%g) : f32[2,2]", "gram.size"),
+    ("%y = constant([1e300]) : i32[2]", "constant.range"),
+    ("%y = constant([-129.0, 0.0]) : i8[2]", "constant.range"),
+    ("%y = silu(%x) : f32[1048576,1048577]", "parse.extent"),
+    ("%y = silu(%x) : f32[9223372036854775807,9223372036854775807]", "parse.extent"),
   ]
 
   @Test(arguments: mistakes)
@@ -76,7 +98,7 @@ import Testing
     let text = """
       mosc 1
       stage tensor
-      func @f(%x: f32[2,12], %w: f32[2,11], %b: f32[12]) -> (f32[2,12]) {
+      func @f(%x: f32[2,12], %w: f32[2,11], %b: f32[12], %i: f32[1,4,4,1], %k: f32[1,1,3,3], %v: f32[16,1,1], %g: f32[1,1073741824]) -> (f32[2,12]) {
         \(mistake.line)
         return %x
       }
@@ -87,6 +109,22 @@ import Testing
     #expect(first.location?.line == 4)
     #expect(error.description.contains("a.mos:4:"))
     #expect(error.description.contains(mistake.line))
+  }
+
+  /// Names that look like the greatest number leave room for the next one.
+  @Test func numberedNames() throws {
+    let text = """
+      mosc 1
+      stage tensor
+      func @f(%9223372036854775807: f32[2]) -> (f32[2]) {
+        %9223372036854775806 = silu(%9223372036854775807) : f32[2]
+        return %9223372036854775806
+      }
+      """
+    let module = try Parser.parse(text)
+    var graph = try #require(module["f"]).rebuilt { _, _, _ in nil }
+    _ = try graph.emit(.silu(Silu()), [graph.results[0]])
+    #expect(graph.order.count == 2 && Set(graph.order.flatMap { graph[$0].results }).count == 2)
   }
 
   @Test func reportsSeveralMistakesAtOnce() throws {

@@ -92,6 +92,30 @@ import Testing
     #expect(try ids(buffer("  launch @nothing(%in, into: %out)")) == ["verify.buffer.callee"])
   }
 
+  /// Buffers before or far behind their arena, written in a text or made by a pass.
+  @Test(arguments: [
+    ("-64", "subview.range"), ("-4611686018427387904", "attribute.range"), ("281474976710656", "subview.range"),
+    ("9223372036854775744", "attribute.range"),
+  ])
+  func buffersLieInTheirArena(_ offset: String, _ id: String) throws {
+    let text = buffer("  %a = subview(%arena, at: \(offset)) : f32[4]\n  launch @k(%in, into: %a)")
+    let errors = try #require(throws: Diagnostics.self) { try Parser.parse(text) }
+    #expect(errors.list.first?.id == id)
+    #expect(errors.list.first?.location?.line == 9)
+    let sound = buffer("  %a = subview(%arena, at: 0) : f32[4]\n  launch @k(%in, into: %a)")
+    #expect(
+      try ids(sound) {
+        let place = $0.graphs[1].order[1]
+        $0.graphs[1][place].op = .subview(Subview(offset: -64, type: .f32(4)))
+      } == ["verify.types"])
+  }
+
+  @Test func arenasHaveASize() {
+    #expect {
+      try Parser.parse(buffer("").replacing("arena(bytes: 128) : u8[128]", with: "arena(bytes: -128) : u8[128]"))
+    } throws: { ($0 as? Diagnostics)?.list.first?.id == "arena.size" }
+  }
+
   @Test func aGradientIsOfOneNumberByFloats() throws {
     func text(_ loss: String, _ type: String) -> String {
       """

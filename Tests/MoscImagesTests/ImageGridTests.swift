@@ -34,6 +34,18 @@ import Testing
     #expect(pixel(grid, 11, 22) == 200)
   }
 
+  /// Two pictures of a few kilobytes can span a sheet of gigabytes.
+  @Test func refusesSheetsThatAreTooLarge() {
+    let (wide, high) = (flat(40_000, 1, 0), flat(1, 40_000, 0))
+    for rows in [[.init("", [wide]), .init("", [high])], [.init("", [high, wide])]] as [[ImageGrid.Row]] {
+      #expect { try ImageGrid(rows) } throws: { "\($0)".contains("expected at most 67108864") }
+    }
+    #expect(throws: FormatError.self) { try ImageGrid([.init("", [high])], gap: 1 << 40) }
+    #expect(throws: FormatError.self) {
+      try ImageGrid([.init("", [high])], title: "T", textScale: 1 << 30)
+    }
+  }
+
   @Test func refusesNothing() {
     #expect(throws: FormatError.self) { try ImageGrid([]) }
     #expect(throws: FormatError.self) { try ImageGrid([.init("only words", [])]) }

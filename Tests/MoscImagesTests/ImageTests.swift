@@ -145,4 +145,21 @@ import Testing
       #expect(throws: FormatError.self) { try wrong(faint) }
     }
   }
+
+  /// Enlarging is bounded on the way, too: the rows come first.
+  @Test(arguments: [(1 << 14, 1 << 13), (1 << 27, 1), (1, 1 << 27), (Int.max, Int.max), (1 << 20, 2)])
+  func refusesLargeResults(_ width: Int, _ height: Int) throws {
+    let image = PixelImage(width: 1, height: 100, channels: 1, pixels: [UInt8](repeating: 7, count: 100))
+    for filter in [ResamplingFilter.bicubic, .nearest] {
+      #expect { try image.resized(width: width, height: height, filter) } throws: {
+        "\($0)".contains("expected at most 67108864 pixels")
+      }
+    }
+  }
+
+  @Test func refusesLargeSketches() {
+    let image = PixelImage(
+      width: 4097, height: 4096, channels: 1, pixels: [UInt8](repeating: 0, count: 4097 * 4096))
+    #expect { try SketchExtractor()(image) } throws: { "\($0)".contains("4097x4096") }
+  }
 }

@@ -73,6 +73,28 @@ import Testing
     #expect(decoded.texts.map(\.text) == many.map(\.1))
   }
 
+  /// Sizes are looked at before memory is taken, on each side and in all.
+  @Test(arguments: [(8193, 8192), (67_108_865, 1), (1, 67_108_865), (2_147_483_647, 2_147_483_647)])
+  func refusesMorePixels(_ width: Int, _ height: Int) throws {
+    var bytes = [UInt8](try PNG.encode(image))
+    for (place, value) in [(16, width), (20, height)] {
+      for i in 0..<4 { bytes[place + i] = UInt8(truncatingIfNeeded: value >> (24 - 8 * i)) }
+    }
+    Chunks.repair(&bytes)
+    #expect { try PNG.decode(Data(bytes), path: "b.png") } throws: { "\($0)".contains("b.png: ") }
+    #expect(throws: FormatError.self) { try ImageFile.decode(Data(bytes), path: "b.png") }
+  }
+
+  /// Texts are kept only where they are asked for, and then not without end.
+  @Test func textsAreBounded() throws {
+    let long = try PNG.encode(image, texts: [("long", String(repeating: "x", count: 5 << 20))])
+    #expect(try ImageFile.decode(long, path: "l.png").pixels.count == image.pixels.count)
+    #expect(throws: FormatError.self) { try PNG.decode(long, path: "l.png") }
+    let many = try PNG.encode(image, texts: (0..<500).map { ("key \($0)", "text") })
+    #expect(try ImageFile.decode(many, path: "m.png").pixels.count == image.pixels.count)
+    #expect((50...64).contains(try PNG.decode(many, path: "m.png").texts.count))
+  }
+
   /// Mutations whose checksums are right again, so that they reach the decoder proper.
   @Test func repairedMutationsNeverCrash() throws {
     let sound = [UInt8](try PNG.encode(image, texts: [("parameters", "x"), ("mosc", "ü")]))

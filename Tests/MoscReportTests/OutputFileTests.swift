@@ -50,4 +50,20 @@ import Testing
     #expect(throws: CommandError.self) { try OutputFile(folder.path) }
     #expect(throws: CommandError.self) { try OutputFile("") }
   }
+
+  /// Widths, names and numbers that would take memory or time without end.
+  @Test func seriesAreBounded() throws {
+    for text in ["%0999999999d.png", "%21d", "%99999999999999999999d.png"] {
+      #expect { try OutputPattern(text).name(1, of: 1) } throws: { "\($0)".contains("digits") }
+    }
+    #expect(try OutputPattern("%020d").name(7, of: 9).count == 20)
+    #expect(try OutputPattern("%d").name(7, of: 9) == "7")
+    let count = 100_000
+    #expect(try OutputPattern(folder.appending(path: "p%d.png").path).files(count).count == count)
+  }
+
+  @Test func longTimes() {
+    #expect(Reporter.duration(1e300).hasSuffix(" min") && Reporter.duration(.infinity).hasSuffix(" min"))
+    #expect(Reporter.duration(3700) == "1 h 1 min")
+  }
 }

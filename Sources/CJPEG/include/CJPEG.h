@@ -10,8 +10,9 @@ typedef struct {
   uint8_t *pixels;
 } jpeg_picture;
 
-// Decodes a JPEG file to 8-bit RGB: grey is repeated, CMYK converted without a profile. Orientation
+// Decodes a JPEG file of at most so many pixels to 8-bit RGB: grey is repeated, CMYK converted without a profile. Orientation
 // tags are not applied. Returns 0, or 1 with a message.
-int jpeg_shim_decode(const uint8_t *data, size_t size, jpeg_picture *out, char message[256]);
+int jpeg_shim_decode(const uint8_t *data, size_t size, uint32_t most_pixels, jpeg_picture *out,
+                     char message[256]);
 
 void jpeg_shim_free(uint8_t *bytes);

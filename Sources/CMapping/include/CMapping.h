@@ -1,4 +1,5 @@
-// What reading mapped files needs from C: a handler for files that are cut short while they are read.
+// What reading and replacing files needs from C: a handler for mapped files that are cut short while they
+// are read, and a call of Linux that Swift does not see.
 #pragma once
 
 #include <stddef.h>
@@ -9,3 +10,7 @@ void mapping_register(const void *start, size_t size, const char *path);
 
 // Forgets a mapping that goes away.
 void mapping_forget(const void *start);
+
+// Lets two paths of a disk change places at once; 0, or -1 with errno, also where the file system
+// cannot do it.
+int exchange_paths(const char *one, const char *other);

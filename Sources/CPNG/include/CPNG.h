@@ -29,8 +29,9 @@ int png_shim_encode(const uint8_t *pixels, uint32_t width, uint32_t height, uint
                     const png_text_pair *texts, size_t text_count, png_bytes *out,
                     char message[160]);
 
-// Decodes any PNG to 8 bits a channel: grey to RGB, palette expanded, alpha kept when there is
-// one. Returns 0, or 1 with a message.
-int png_shim_decode(const uint8_t *data, size_t size, png_picture *out, char message[160]);
+// Decodes a PNG of at most so many pixels to 8 bits a channel: grey to RGB, palette expanded, alpha kept
+// when there is one; text chunks only when asked for. Returns 0, or 1 with a message.
+int png_shim_decode(const uint8_t *data, size_t size, uint32_t most_pixels, int with_texts,
+                    png_picture *out, char message[160]);
 
 void png_shim_free(png_bytes bytes);

@@ -18,11 +18,25 @@ package struct LoraTag: Hashable, Sendable {
     from prompt: String
   ) throws(PromptError) -> (prompt: String, tags: [LoraTag]) {
     var tags: [LoraTag] = []
-    for match in prompt.matches(of: /<lora:([^<>]*)>/) {
-      tags.append(try LoraTag(String(match.output.1), String(match.output.0)))
+    var rest = ""
+    var tail = prompt[...]
+    while let open = tail.firstIndex(of: "<") {
+      let inside = tail[open...].dropFirst()
+      let close = inside.firstIndex { $0 == "<" || $0 == ">" }
+      if inside.hasPrefix("lora:"), let close, inside[close] == ">" {
+        rest += tail[..<open]
+        while rest.last?.isWhitespace == true { rest.removeLast() }
+        let body = inside[..<close].dropFirst("lora:".count)
+        tags.append(try LoraTag(String(body), String(tail[open...close])))
+        tail = inside[close...].dropFirst()
+      } else {
+        // What was looked at holds no other tag, so nothing is looked at twice.
+        rest += tail[..<(close ?? tail.endIndex)]
+        tail = tail[(close ?? tail.endIndex)...]
+      }
     }
     if tags.isEmpty { return (prompt, []) }
-    let rest = prompt.replacing(/\s*<lora:[^<>]*>/, with: "")
+    rest += tail
     return (String(rest.drop { $0 == " " || $0 == "," }), tags)
   }
 

@@ -1,3 +1,5 @@
+import MoscFormats
+
 /// A rectangle in fractions of the picture; x to the right, y down.
 package struct RegionBox: Hashable, Sendable {
   package var left: Double
@@ -26,7 +28,7 @@ package struct RegionBox: Hashable, Sendable {
     }
     let pixels = isPixels || numbers.contains { $0 > 1 }
     let (w, h) = pixels ? (Double(width), Double(height)) : (1, 1)
-    let text = "the box \(numbers.map { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" }.joined(separator: ","))"
+    let text = "the box \(numbers.map { GenerationParameters.number($0) }.joined(separator: ","))"
     guard numbers.allSatisfy({ $0 >= 0 }), numbers[2] <= w, numbers[3] <= h else {
       throw PromptError(
         "\(text) reaches outside of the picture of \(width)x\(height) pixels")

@@ -100,7 +100,7 @@ package struct PNDM: Scheduler {
     _ sample: [Float], _ output: [Float], from t: Int, to previous: Int
   ) -> [Float] {
     let a = Double(alphas[min(max(t, 0), alphas.count - 1)])
-    let aPrevious = Double(previous >= 0 ? alphas[previous] : finalAlpha)
+    let aPrevious = Double(previous >= 0 ? alphas[min(previous, alphas.count - 1)] : finalAlpha)
     let (root, noiseRoot) = (a.squareRoot(), (1 - a).squareRoot())
     let epsilon: [Float]
     switch prediction {

@@ -1,4 +1,5 @@
 import Foundation
+import MoscFormats
 import MoscIR
 import MoscReport
 
@@ -13,8 +14,7 @@ package struct DumpFolder {
 
   package init(_ path: String) throws {
     self.path = path
-    try FileManager.default.createDirectory(
-      at: URL(fileURLWithPath: path), withIntermediateDirectories: true)
+    try makeFolder(URL(fileURLWithPath: path))
   }
 
   /// Writes a module of a program after a pass.
@@ -42,7 +42,7 @@ package struct DumpFolder {
   }
 
   private func entries() throws -> [Entry] {
-    let names = try FileManager.default.contentsOfDirectory(atPath: path)
+    let names = try namesInFolder(URL(fileURLWithPath: path))
     let entries: [Entry] = try names.compactMap { name in
       guard let match = name.wholeMatch(of: /(\d{3})_(.+)_([^_]+)\.mos/) else { return nil }
       return Entry(

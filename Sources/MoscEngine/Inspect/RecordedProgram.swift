@@ -48,15 +48,14 @@ package struct RecordedProgram {
 
   /// The stems of the recordings in a folder, in order.
   package static func stems(in folder: String) throws -> [String] {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    let names = try namesInFolder(URL(fileURLWithPath: folder))
     return names.filter { $0.wholeMatch(of: /\d{3}_.+\.json/) != nil }
       .map { String($0.dropLast(".json".count)) }.sorted()
   }
 
   /// Writes the files into a folder, after what is there.
   package func write(into folder: String) throws {
-    try FileManager.default.createDirectory(
-      at: URL(fileURLWithPath: folder), withIntermediateDirectories: true)
+    try makeFolder(URL(fileURLWithPath: folder))
     let last = try Self.stems(in: folder).last.flatMap { Int($0.prefix(3)) } ?? 0
     let stem = "\(folder)/\(String(last + 1001).dropFirst())_\(name)"
     let head = "mosc 1\nstage kernel\n"

@@ -11,36 +11,12 @@ struct FullModelWriter {
   let layers: [AdapterFile.Layer]
   let words: [AdapterFile.Word]
 
-  /// Writes the folder, all or nothing; a fused model that is there already is replaced.
-  func write(to folder: URL) throws {
-    let manager = FileManager.default
-    if let content = try? manager.contentsOfDirectory(atPath: folder.path), !content.isEmpty,
-      !content.contains("new_concept_cfg.json")
-    {
-      throw CommandError.failure(
-        "'\(folder.path)' is not empty and no fused model; it is left as it is")
-    }
-    let partial = folder.deletingLastPathComponent()
-      .appending(path: ".\(folder.lastPathComponent)-\(getpid()).partial")
-    do {
-      try? manager.removeItem(at: partial)
-      try manager.createDirectory(at: partial, withIntermediateDirectories: true)
-      try writeParts(to: partial)
-      if manager.fileExists(atPath: folder.path) { try manager.removeItem(at: folder) }
-      try manager.moveItem(at: partial, to: folder)
-    } catch {
-      try? manager.removeItem(at: partial)
-      if error is FormatError || error is CommandError { throw error }
-      throw CommandError.failure("cannot write '\(folder.path)': \(error.plainDescription)")
-    }
-  }
+  /// Writes the folder, all or nothing.
+  func write(to folder: FullModelFolder) throws { try folder.write(writeParts) }
 
   private func writeParts(to folder: URL) throws {
-    let manager = FileManager.default
     for part in ["vae", "tokenizer"] {
-      try manager.copyItem(
-        at: base.folder.appending(path: part).resolvingSymlinksInPath(),
-        to: folder.appending(path: part))
+      try copy(base.folder.appending(path: part), to: folder.appending(path: part))
     }
     let set = try AdapterSet(
       [(AdapterFile(path: "the fused concepts", layers: [], words: words), AdapterStrength())], base)
@@ -48,10 +24,24 @@ struct FullModelWriter {
     for component in [DiffusersModel.Component.unet, .textEncoder] {
       try Interruption.check()
       let target = folder.appending(path: component.rawValue)
-      try manager.createDirectory(at: target, withIntermediateDirectories: true)
+      try makeFolder(target)
       try writeWeights(component, to: target, words: set)
     }
     try writeConfigs(to: folder, words: all, added: set.words)
+  }
+
+  /// Copies the files of a part; they belong to whoever runs the program, whosever the model is.
+  private func copy(_ source: URL, to target: URL) throws {
+    try makeFolder(target)
+    for name in try namesInFolder(source) where !name.hasPrefix(".") {
+      var isFolder: ObjCBool = false
+      let file = source.appending(path: name)
+      guard FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder),
+        !isFolder.boolValue
+      else { continue }
+      try Interruption.check()
+      try AtomicFile.copy(file, to: target.appending(path: name))
+    }
   }
 
   /// The tensors of a part, changed where the fusion changes them, in the types they had.
@@ -80,7 +70,7 @@ struct FullModelWriter {
         let values = table.map { ElementType.floats($0.bytes, $0.dtype) } ?? []
         let gap = [Float](repeating: 0, count: max(0, first - entry.shape[0]) * entry.shape[1])
         let kept = bytes.prefix(first * entry.shape[1] * entry.dtype.byteSize)
-        return Array(kept) + Self.encoded(gap + values, entry.dtype)
+        return try Array(kept) + stored(gap + values, file, entry)
       }
       guard let change = Self.change(of: entry.name, in: changes) else { return Array(bytes) }
       var weight = ElementType.floats(bytes, entry.dtype).map(Double.init)
@@ -95,12 +85,29 @@ struct FullModelWriter {
       }
       let difference = Matrix.product(up, down)
       for i in weight.indices { weight[i] += difference.values[i] }
-      return Self.encoded(weight.map { Float($0) }, entry.dtype)
+      return try stored(weight.map { Float($0) }, file, entry)
     }
     var config = try JSONObject(
       contentsOf: base.folder.appending(path: "\(component.rawValue)/config.json")).members
     if let rows, component == .textEncoder { config.set("vocab_size", .int(rows.tokens.upperBound)) }
     try write(.object(config), to: folder.appending(path: "config.json"))
+  }
+
+  /// Changed numbers in the type that the tensor had; none may have left its range.
+  private func stored(
+    _ values: [Float], _ file: SafetensorsFile, _ entry: SafetensorsFile.Entry
+  ) throws -> [UInt8] {
+    func failure(_ message: String) -> FormatError {
+      FormatError(file.url.path, "tensor \"\(entry.name)\"", message)
+    }
+    guard let bytes = ElementType.bytes(values, entry.dtype) else {
+      throw failure("is \(entry.dtype.rawValue), expected floats")
+    }
+    let kept = bytes.withUnsafeBytes { ElementType.floats($0, entry.dtype) }
+    if let bad = kept.first(where: { !$0.isFinite }) {
+      throw failure("would hold \(bad) with the change, expected numbers that \(entry.dtype.rawValue) has")
+    }
+    return bytes
   }
 
   private static func isTokenTable(_ name: String) -> Bool {
@@ -114,19 +121,6 @@ struct FullModelWriter {
     guard name.hasSuffix(".weight") else { return nil }
     let key = String(name.dropLast(".weight".count)).replacing(".", with: "_")
     return changes[key] ?? changes["text_model_\(key)"]
-  }
-
-  /// Numbers in an element type, rounded to nearest even.
-  private static func encoded(_ values: [Float], _ dtype: ElementType) -> [UInt8] {
-    switch dtype {
-    case .f16: values.map { Float16($0) }.withUnsafeBytes { Array($0) }
-    case .bf16:
-      values.map { value in
-        let bits = value.bitPattern
-        return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
-      }.withUnsafeBytes { Array($0) }
-    default: values.withUnsafeBytes { Array($0) }
-    }
   }
 
   // MARK: Configurations
@@ -164,7 +158,7 @@ struct FullModelWriter {
       schedule.set(key, value)
     }
     let scheduler = folder.appending(path: "scheduler")
-    try FileManager.default.createDirectory(at: scheduler, withIntermediateDirectories: true)
+    try makeFolder(scheduler)
     try write(.object(schedule), to: scheduler.appending(path: "scheduler_config.json"))
 
     func pair(_ library: String, _ name: String) -> JSONValue {

@@ -16,9 +16,11 @@ package struct FuseJob {
 
   package func run() throws {
     try request.check()
+    try LinearAlgebra.load()
     let output = try OutputFile(request.output)
     let reportFile = try request.report.map { try OutputFile($0) }
     let sheet = try request.sheet.map { try OutputFile($0) }
+    let fullModel = try request.fullModel.map { try FullModelFolder($0) }
     let base = try ModelComponents.open(request.model.path)
     try ModelComponents.verify(base)
     let plan = try FusionPlan(request, base, output)
@@ -40,10 +42,9 @@ package struct FuseJob {
     reporter.info(
       "\(output.path): \(fused.count) layers, rank up to \(fused.map(\.rank).max() ?? 0), "
         + "\(words.count) words")
-    if let folder = request.fullModel {
-      try FullModelWriter(base: base, layers: fused, words: words)
-        .write(to: URL(fileURLWithPath: folder))
-      reporter.info("\(folder): the whole model")
+    if let fullModel {
+      try FullModelWriter(base: base, layers: fused, words: words).write(to: fullModel)
+      reporter.info("\(fullModel.url.path): the whole model")
     }
     for line in report.summary { reporter.info(line) }
     if let reportFile {
@@ -82,7 +83,6 @@ package struct FuseJob {
   // MARK: Plain merges
 
   private func merged(_ plan: FusionPlan) throws -> [AdapterFile.Layer] {
-    LinearAlgebra.useOneThread()
     let all = plan.layers.solved + plan.layers.summed
     let largest = plan.list.flatMap { $0.file.layers.map(\.rank) }.max() ?? 1
     return try all.compactMap { layer in

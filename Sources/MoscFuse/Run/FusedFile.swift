@@ -1,16 +1,23 @@
 import Foundation
 import MoscEngine
 import MoscFormats
+import MoscReport
 
 /// Writes concept files of fusion with the metadata that kohya's tools and ModelSpec readers look for.
 enum FusedFile {
   /// Writes layers in the order of their keys, then the words in theirs.
   ///
   /// - Parameter metadata: further entries.
+  /// - Throws: for a number that is not finite.
   static func write(
     _ layers: [AdapterFile.Layer], _ words: [AdapterFile.Word], title: String,
     metadata: [String: String] = [:], to url: URL
   ) throws {
+    for layer in layers {
+      try check(layer.up, "layer '\(layer.key)'")
+      try check(layer.down, "layer '\(layer.key)'")
+    }
+    for word in words { try check(word.rows, "word '\(word.text)'") }
     let ordered = layers.sorted { ($0.network.rawValue, $0.key) < ($1.network.rawValue, $1.key) }
     var entries = [
       "mosc.version": Version.text,
@@ -29,5 +36,12 @@ enum FusedFile {
     }
     entries.merge(metadata) { $1 }
     try ConceptFile.write(ordered, words, metadata: entries, to: url)
+  }
+
+  /// A file with such numbers would draw noise or nothing.
+  private static func check(_ array: HostArray, _ place: String) throws {
+    guard let bad = array.floats.first(where: { !$0.isFinite }) else { return }
+    throw CommandError.failure(
+      "the fused \(place) holds \(bad), expected numbers; nothing is written")
   }
 }

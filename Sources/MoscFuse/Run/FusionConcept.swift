@@ -121,8 +121,7 @@ struct FusionConcepts {
   /// Adds the concepts of a configuration of the reference; paths are relative to the file, or to
   /// where the command runs.
   private mutating func add(configuration path: String) throws {
-    let value = try JSONValue.parse(
-      Array(try Data(contentsOf: URL(fileURLWithPath: path))), path: path)
+    let value = try JSONValue.parse(try readFile(URL(fileURLWithPath: path)), path: path)
     guard let entries = value.array else {
       throw FormatError(path, nil, "expected a list of concepts, found \(value.kindName)")
     }
@@ -135,7 +134,7 @@ struct FusionConcepts {
       }
       func strength(_ key: String) throws -> Float {
         guard let found = entry[key] else { return 1 }
-        guard let number = found.double, number.isFinite else {
+        guard let number = found.double, Float(number).isFinite else {
           throw FormatError(path, place, "'\(key)' is \(found), expected a number")
         }
         return Float(number)

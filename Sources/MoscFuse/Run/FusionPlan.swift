@@ -58,7 +58,7 @@ struct FusionPlan {
     latents = try Self.latents(
       request.latentsIn, concepts.list.count,
       [1, vae.latentChannels, settings.latentSize, settings.latentSize])
-    try folder?.prepare()
+    try folder?.prepare(for: fingerprint)
   }
 
   private static func latents(
@@ -100,7 +100,7 @@ struct FusionPlan {
 
   /// Lets go of statistics that nobody asked to keep.
   func finish() {
-    if isTemporary, let folder { try? FileManager.default.removeItem(at: folder.url) }
+    if isTemporary { folder?.remove() }
   }
 
   /// The settings and concepts as the report has them.

@@ -59,7 +59,6 @@ struct StageSolver: Sendable {
   func solve(
     _ layers: [FusionLayer], _ sources: [Source], _ reporter: Reporter
   ) throws -> [FusedLayer] {
-    LinearAlgebra.useOneThread()
     let groups = Self.groups(layers, sources)
     let results = Mutex<[Int: Result<FusedLayer, any Error>]>([:])
     let next = Atomic<Int>(0)

@@ -9,8 +9,17 @@ package struct LinearAlgebraError: Error, Hashable, CustomStringConvertible {
 
 /// Decompositions through LAPACK, in double precision.
 package enum LinearAlgebra {
-  /// Lets the library use one thread: callers work on several matrices at once.
-  package static func useOneThread() { openblas_set_num_threads(1) }
+  /// Loads the library, which has one thread: callers work on several matrices at once.
+  ///
+  /// - Throws: when it is not installed; what is called without it ends the process.
+  package static func load() throws(LinearAlgebraError) {
+    guard let problem = openblas_load() else { return }
+    throw LinearAlgebraError(
+      "fusing needs OpenBLAS and LAPACKE, which cannot be loaded: \(String(cString: problem))")
+  }
+
+  /// Has no effect any more: the library never has more than one.
+  package static func useOneThread() {}
 
   /// Solves `M · S = T` for a symmetric positive definite S by Cholesky's decomposition.
   ///

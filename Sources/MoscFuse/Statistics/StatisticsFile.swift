@@ -28,7 +28,7 @@ struct StatisticsFile: Sendable {
     for member in try JSONValue.parse(Array(text.utf8), path: url.path).members ?? [] {
       guard let layers = member.value["layers"]?.array?.compactMap(\.string),
         let count = member.value["rows"]?.int, let width = member.value["width"]?.int,
-        width > 0, file[member.key]?.shape == [MomentSum.count(width)]
+        1..<1 << 31 ~= width, file[member.key]?.shape == [MomentSum.count(width)]
       else {
         throw FormatError(
           url.path, "tensor \"\(member.key)\"", "is not the triangle that the metadata describes")

@@ -12,29 +12,42 @@ import MoscReport
 struct StatisticsFolder {
   let url: URL
   private static let manifest = "fusion.json"
+  private static let momentsSuffix = ".moments"
   private static let version = 1
 
   init(_ url: URL) { self.url = url }
 
-  /// Makes the folder when it is not there.
-  func prepare() throws {
+  /// Makes the folder when it is not there, and marks it as one of these.
+  ///
+  /// - Throws: when it holds files of others, which concepts of the same name would replace.
+  func prepare(for model: String) throws {
     var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) {
-      guard isFolder.boolValue else {
-        throw CommandError.failure("'\(url.path)' is a file, expected a folder for statistics")
-      }
-      return
+    if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
+      throw CommandError.failure("'\(url.path)' is a file, expected a folder for statistics")
     }
-    do {
-      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    } catch {
-      throw CommandError.failure("cannot make the folder '\(url.path)': \(error.plainDescription)")
+    try makeFolder(url)
+    let names = try namesInFolder(url).filter { !Unfinished.isName($0) }
+    if names.contains(Self.manifest) {
+      _ = try manifest()
+    } else if let foreign = names.first {
+      throw CommandError.failure(
+        "'\(url.path)' holds '\(foreign)', expected an empty folder or one with statistics of mosc fuse")
+    } else {
+      try writeManifest([], of: model)
     }
+  }
+
+  /// Removes the statistics, and the folder if nothing of others is in it; the mark goes last.
+  func remove() {
+    let names = (try? namesInFolder(url)) ?? []
+    for name in names where name.hasSuffix(Self.momentsSuffix) { unlink(url.appending(path: name).path) }
+    unlink(url.appending(path: Self.manifest).path)
+    rmdir(url.path)
   }
 
   /// Where the statistics of a concept and stage are.
   func moments(_ concept: FusionConcept, _ stage: FusionLayer.Stage) -> URL {
-    url.appending(path: "\(Self.fileName(concept.name)).\(stage.rawValue).moments")
+    url.appending(path: "\(Self.fileName(concept.name)).\(stage.rawValue)\(Self.momentsSuffix)")
   }
 
   private func file(_ name: String) -> URL {
@@ -51,19 +64,14 @@ struct StatisticsFolder {
   /// - Throws: when the folder keeps none, or those of another model.
   func concepts(of model: String) throws -> [FusionConcept] {
     let path = url.appending(path: Self.manifest)
-    guard FileManager.default.fileExists(atPath: path.path) else {
+    let (object, entries) = FileManager.default.fileExists(atPath: path.path)
+      ? try manifest() : (JSONObject(path: path.path, members: []), [])
+    if entries.isEmpty {
       throw CommandError.failure(
         "'\(url.path)' keeps no concepts; fuse some with --stats '\(url.path)' first")
     }
-    let object = try JSONObject(contentsOf: path)
-    guard try object.int("version") == Self.version else {
-      throw object.error("version", "expected \(Self.version)")
-    }
     guard try object.string("model") == model else {
       throw object.error("model", "the statistics were made with another base model")
-    }
-    guard let entries = object["concepts"]?.array else {
-      throw object.error("concepts", "expected a list")
     }
     return try entries.map { entry in
       guard let name = entry["name"]?.string, let prompt = entry["prompt"]?.string,
@@ -74,6 +82,19 @@ struct StatisticsFolder {
         path: file(name).path, strength: strength, calling: prompt, digest: digest,
         measured: measured, name: name)
     }
+  }
+
+  /// The mark of the folder and its concepts.
+  private func manifest() throws -> (object: JSONObject, concepts: [JSONValue]) {
+    let object = try JSONObject(contentsOf: url.appending(path: Self.manifest))
+    guard try object.int("version") == Self.version else {
+      throw object.error("version", "expected \(Self.version)")
+    }
+    _ = try object.string("model")
+    guard let entries = object["concepts"]?.array else {
+      throw object.error("concepts", "expected a list")
+    }
+    return (object, entries)
   }
 
   /// Keeps the concepts, and lets go of files of concepts that are no longer among them.
@@ -90,18 +111,22 @@ struct StatisticsFolder {
         .init("measured", Self.value(concept.measured)),
       ])
     }
+    try writeManifest(entries, of: model)
+  }
+
+  private func writeManifest(_ concepts: [JSONValue], of model: String) throws {
     let value = JSONValue.object([
       .init("version", .int(Self.version)), .init("model", .string(model)),
-      .init("concepts", .array(entries)),
+      .init("concepts", .array(concepts)),
     ])
     try AtomicFile.write(
       Data("\(value)\n".utf8), to: url.appending(path: Self.manifest))
   }
 
   private static func strength(_ value: JSONValue?) -> AdapterStrength? {
-    guard let text = value?["text_encoder"]?.double, let unet = value?["unet"]?.double else {
-      return nil
-    }
+    guard let text = value?["text_encoder"]?.double, let unet = value?["unet"]?.double,
+      Float(text).isFinite, Float(unet).isFinite
+    else { return nil }
     return AdapterStrength(textEncoder: Float(text), unet: Float(unet))
   }
 

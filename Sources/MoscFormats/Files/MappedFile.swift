@@ -19,7 +19,7 @@ package final class MappedFile: @unchecked Sendable {
     let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       let reason = errno == ENOENT
-        ? "there is no such file" : "cannot be opened: \(String(cString: strerror(errno)))"
+        ? "there is no such file" : "cannot be opened: \(SystemMessage.text())"
       throw FormatError(url.path, nil, reason)
     }
     defer { close(descriptor) }
@@ -32,7 +32,7 @@ package final class MappedFile: @unchecked Sendable {
     guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
       address != MAP_FAILED
     else {
-      throw FormatError(url.path, nil, "cannot be mapped: \(String(cString: strerror(errno)))")
+      throw FormatError(url.path, nil, "cannot be mapped: \(SystemMessage.text())")
     }
     let time = status.st_mtim
     changeTime = Self.changeTime(status)
