@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MoscDriver
+import MoscNetworks
 
 struct CompileCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
