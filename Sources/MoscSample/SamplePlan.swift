@@ -35,6 +35,7 @@ package struct SamplePlan: Sendable {
   package let initialLatents: TensorValue?
   package let trajectory: OutputFile?
 
+  /// The sampler, however it was spelled.
   package var sampler: SamplerName { request.sampler.sampler }
 
   /// The number of pictures.

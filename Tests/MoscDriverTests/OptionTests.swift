@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscDriver
 import MoscEngine
+import MoscFuse
 import MoscNetworks
 import MoscReport
 import MoscTrain
@@ -45,6 +46,14 @@ import Testing
     #expect(both == AdapterRequest(path: "a:b.pth", textEncoder: 0.5, unet: 0.75))
     #expect(AdapterRequest(spelling: "a.pth:2") == AdapterRequest(path: "a.pth", textEncoder: 2, unet: 2))
     #expect(AdapterRequest(spelling: ":1") == nil)
+  }
+
+  @Test func readsConceptsToFuse() {
+    #expect(FusionInput(spelling: "all.JSON") == .configuration("all.JSON"))
+    #expect(FusionInput(spelling: "a.pth:0.5") == .concept(AdapterRequest(path: "a.pth", textEncoder: 0.5, unet: 0.5)))
+    let change = Reweighing(spelling: "cat=0.5:0.25")
+    #expect(change?.name == "cat" && change?.textEncoder == 0.5 && change?.unet == 0.25)
+    #expect(Reweighing(spelling: "cat") == nil && Reweighing(spelling: "cat=much") == nil)
   }
 
   @Test func readsSizesOfMemory() {
