@@ -35,6 +35,7 @@ package struct SamplePlan: Sendable {
   package let initialLatents: TensorValue?
   package let trajectory: OutputFile?
 
+  /// The sampler, however it was spelled.
   package var sampler: SamplerName { request.sampler.sampler }
 
   /// The number of pictures.
@@ -119,15 +120,10 @@ package struct SamplePlan: Sendable {
   }
 
   private static func checkNumbers(_ request: SampleRequest) throws {
-    func atLeast(_ option: String, _ value: Int, _ least: Int, _ most: Int = 10_000) throws {
-      guard least...most ~= value else {
-        throw CommandError.usage("--\(option) \(value): expected a number from \(least) to \(most)")
-      }
-    }
-    try atLeast("steps", request.steps, 1, 1000)
-    try atLeast("batch-count", request.batchCount, 1)
-    try atLeast("batch-size", request.batchSize, 1, 64)
-    try atLeast("clip-skip", request.clipSkip, 1)
+    try CommandError.check("steps", request.steps, in: 1...1000)
+    try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
+    try CommandError.check("batch-size", request.batchSize, in: 1...64)
+    try CommandError.check("clip-skip", request.clipSkip, in: 1...10_000)
     guard request.guidance.isFinite else {
       throw CommandError.usage("--cfg-scale \(request.guidance): expected a number")
     }

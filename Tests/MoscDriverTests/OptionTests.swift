@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscDriver
 import MoscEngine
+import MoscFuse
 import MoscModel
 import MoscNetworks
 import MoscReport
@@ -48,11 +49,19 @@ import Testing
     #expect(AdapterRequest(spelling: ":1") == nil)
   }
 
+  @Test func readsConceptsToFuse() {
+    #expect(FusionInput(spelling: "all.JSON") == .configuration("all.JSON"))
+    #expect(FusionInput(spelling: "a.pth:0.5") == .concept(AdapterRequest(path: "a.pth", textEncoder: 0.5, unet: 0.5)))
+    let change = Reweighing(spelling: "cat=0.5:0.25")
+    #expect(change?.name == "cat" && change?.textEncoder == 0.5 && change?.unet == 0.25)
+    #expect(Reweighing(spelling: "cat") == nil && Reweighing(spelling: "cat=much") == nil)
+  }
+
   @Test func readsSizesOfMemory() {
     #expect(ByteSize(spelling: "6G")?.bytes == 6 << 30)
     #expect(ByteSize(spelling: "1.5k")?.bytes == 1536)
     #expect(ByteSize(spelling: "800")?.bytes == 800)
-    for bad in ["", "G", "-1M", "much", "1e30G"] { #expect(ByteSize(spelling: bad) == nil) }
+    for bad in ["0", "-1G", "much", "", "nan", "G", "1e30G"] { #expect(ByteSize(spelling: bad) == nil) }
   }
 
   @Test(arguments: [

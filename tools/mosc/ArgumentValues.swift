@@ -88,6 +88,12 @@ enum CompatibleProgram: String, CaseIterable, ExpressibleByArgument {
   case mixOfShow = "mix-of-show"
 }
 
+/// Reads a value of a hidden option, whose errors would otherwise not say what is expected.
+func listed<Value: ExpressibleByArgument>(_ text: String) throws -> Value {
+  if let value = Value(argument: text) { return value }
+  throw ValidationError("expected one of " + Value.allValueStrings.joined(separator: ", "))
+}
+
 /// A number of an option with the least, and maybe the largest, that it may be.
 ///
 /// - Throws: an error that names all of them, when it is not among those.

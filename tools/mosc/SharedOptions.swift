@@ -93,8 +93,8 @@ struct CompilerArguments: ParsableArguments {
 
   @Option(name: .customShort("O", allowingJoined: true),
     help: ArgumentHelp(
-      "How much is done to make code fast: 0 for nothing, 1 to fuse kernels, 2, 3 for all of LLVM's.",
-      valueName: "level", visibility: .hidden))
+      "How much is done to make code fast: 0 for nothing, 1 to fuse kernels, 2 (the default), 3 for all of LLVM's.",
+      valueName: "level", visibility: .hidden), transform: listed)
   var level = OptimisationLevel.usual
 
   @Option(parsing: .unconditional,
@@ -132,7 +132,8 @@ struct CompilerArguments: ParsableArguments {
   var printAfterAll = false
 
   @Option(help: ArgumentHelp(
-    "Print what passes changed: the module, or the lines that differ.", valueName: "form", visibility: .hidden))
+    "Print what passes changed: the module, or the lines that differ.", valueName: "module|diff", visibility: .hidden),
+    transform: listed)
   var printChanged: ChangePrinter.Style?
 
   @Flag(help: ArgumentHelp("List the passes before they run.", visibility: .hidden))

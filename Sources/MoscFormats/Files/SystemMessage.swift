@@ -7,9 +7,15 @@ package enum SystemMessage {
 }
 
 extension Error {
+  /// Whether the error is one of Foundation's; a cast to `NSError` succeeds for every error.
+  package var isOfFoundation: Bool {
+    self is CocoaError || self is POSIXError || type(of: self as any Error) == NSError.self
+  }
+
   /// The message without Foundation's type noise: the system's words where a call of the system failed.
   package var plainDescription: String {
-    guard let error = self as? NSError else { return String(describing: self) }
+    guard isOfFoundation else { return String(describing: self) }
+    let error = self as NSError
     let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
     guard cause.domain == NSPOSIXErrorDomain else { return error.localizedDescription }
     return SystemMessage.text(Int32(truncatingIfNeeded: cause.code))

@@ -100,16 +100,11 @@ package struct FuseRequest: Hashable, Sendable {
   package static let defaultSolver = FusionSolver.ridge
 
   package func check() throws {
-    func atLeast(_ option: String, _ value: Int, _ least: Int, _ most: Int) throws {
-      guard least...most ~= value else {
-        throw CommandError.usage("--\(option) \(value): expected a number from \(least) to \(most)")
-      }
-    }
-    try atLeast("steps", steps, 1, 1000)
-    try atLeast("textenc-iters", textIterations, 1, 100_000)
-    try atLeast("unet-iters", unetIterations, 1, 100_000)
-    if let size { try atLeast("size", size, 8, 4096) }
-    if let rank { try atLeast("rank", rank, 1, 4096) }
+    try CommandError.check("steps", steps, in: 1...1000)
+    try CommandError.check("textenc-iters", textIterations, in: 1...100_000)
+    try CommandError.check("unet-iters", unetIterations, in: 1...100_000)
+    if let size { try CommandError.check("size", size, in: 8...4096) }
+    if let rank { try CommandError.check("rank", rank, in: 1...4096) }
     if let failAbove, !(failAbove > 0) {
       throw CommandError.usage("--fail-above \(failAbove): expected a number above 0")
     }

@@ -13,8 +13,11 @@ package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {
 
 /// The stages that a run can be asked for.
 package enum PretrainingScope: String, CaseIterable, Hashable, Sendable {
-  case all, vae, decoder, unet
+  /// A whole model.
+  case all
+  case vae, decoder, unet
 
+  /// The stages in their order.
   package var stages: [PretrainingStage] {
     switch self {
     case .all: [.vae, .unet]
