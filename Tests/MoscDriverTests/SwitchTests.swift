@@ -23,8 +23,10 @@ import Testing
   ]
 
   @Test func helpDocumentationAndOptionsAgree() throws {
-    let properties = Mirror(reflecting: CompilationOptions()).children.compactMap(\.label)
-    #expect(Set(properties) == Set(Self.switches.keys))
+    let options = [
+      Mirror(reflecting: CompilationOptions()), Mirror(reflecting: Observation()),
+    ].flatMap { $0.children.compactMap(\.label) }
+    #expect(Set(options) == Set(Self.switches.keys).union(["shows"]))
     let known = Set(Self.switches.values.joined())
 
     let help = try MoscProgram.run("compile", "--help-hidden").output

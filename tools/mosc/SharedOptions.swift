@@ -181,15 +181,20 @@ struct CompilerArguments: ParsableArguments {
     (options.threads, options.cpu, options.attributes) = (threads, mcpu, mattr)
     (options.level, options.hasDebugInfo) = (level, debugInfo)
     (options.cacheFolder, options.usesCache) = (cacheDir, !noCache)
-    (options.recordFolder, options.reproducer, options.dumpFolder) = (record, reproducer, dumpDir)
-    (options.printBefore, options.printsBeforeAll) = (printBefore, printBeforeAll)
-    (options.printAfter, options.printsAfterAll) = (printAfter, printAfterAll)
-    (options.printsChanges, options.printsPipeline) = (printChanged, printPipeline)
-    (options.bisectLimit, options.remarks) = (optBisectLimit, remarks)
-    (options.printsStatistics, options.timesPasses) = (passStatistics, timePasses)
-    options.verifiesEach = verifyEach
+    (options.bisectLimit, options.verifiesEach) = (optBisectLimit, verifyEach)
     options.disabledPasses = try PassPipeline.removable(disablePass)
+    options.shows = observation
     return options
+  }
+
+  private var observation: Observation {
+    var shows = Observation()
+    (shows.recordFolder, shows.reproducer, shows.dumpFolder) = (record, reproducer, dumpDir)
+    (shows.printBefore, shows.printsBeforeAll) = (printBefore, printBeforeAll)
+    (shows.printAfter, shows.printsAfterAll) = (printAfter, printAfterAll)
+    (shows.printsChanges, shows.printsPipeline) = (printChanged, printPipeline)
+    (shows.remarks, shows.printsStatistics, shows.timesPasses) = (remarks, passStatistics, timePasses)
+    return shows
   }
 }
 

@@ -26,7 +26,7 @@ package struct CompileJob {
     if case .component(let component) = request.source, component != .unet {
       compiler = compiler.unquantised
     }
-    try Reproducer(request.compiler.reproducer).watching(module) {
+    try Reproducer(request.compiler.shows.reproducer).watching(module) {
       if request.emission == .explorer {
         let output = try OutputFile(request.output)
         return try output.write(try ExplorerPage(module, name: name, compiler).html)
