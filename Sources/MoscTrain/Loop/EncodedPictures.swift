@@ -67,9 +67,9 @@ final class PictureEncoder {
   /// The moments of each picture of a batch `[b,H,W,3]`.
   func moments(_ images: TensorValue) throws -> [[Float]] {
     let size = Array(images.shape[1...2])
-    let program =
-      try programs[size]
-      ?? components.program(.vaeEncoder(batch: batch, height: size[0], width: size[1]))
+    // Made before `??`: Swift 6.3 believes that an autoclosure that makes such a case cannot throw.
+    let function = ModelFunction.vaeEncoder(batch: batch, height: size[0], width: size[1])
+    let program = try programs[size] ?? components.program(function)
     programs[size] = program
     guard let moments = try program.run(["image": images])["moments"]?.floats else {
       throw CommandError.failure("the VAE's encoder gave no 'moments'")
