@@ -81,7 +81,7 @@ struct FuseCommand: ParsableCommand {
   var failAbove: Double?
 
   @OptionGroup(title: "Model") var model: ModelArguments
-  @OptionGroup(title: "Compiler") var compiler: CompilerArguments
+  @OptionGroup(title: "Compiler") var compiler: CommonCompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func request() throws -> FuseRequest {

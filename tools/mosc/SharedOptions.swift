@@ -79,6 +79,23 @@ struct ModelArguments: ParsableArguments {
 
 /// How kernels are compiled and what is shown on the way.
 struct CompilerArguments: ParsableArguments {
+  @OptionGroup var common: CommonCompilerArguments
+
+  @Flag(help: ArgumentHelp("Print the passes' counters.", visibility: .hidden))
+  var stats = false
+
+  /// The options for programs of a model.
+  func options(for model: ModelOptions) throws -> CompilationOptions {
+    var options = try common.options(for: model)
+    options.printsStatistics = stats
+    return options
+  }
+
+  func options() throws -> CompilationOptions { try options(for: ModelOptions()) }
+}
+
+/// The arguments of every command that compiles; `--stats` is something else to `mosc fuse`.
+struct CommonCompilerArguments: ParsableArguments {
   @Option(name: .shortAndLong, help: "Threads (default: the physical cores).")
   var threads: Int?
 
@@ -140,15 +157,13 @@ struct CompilerArguments: ParsableArguments {
   var printPipeline = false
 
   @Option(help: ArgumentHelp(
-    "Run only so many optional passes on each module, to find the one that breaks it.", valueName: "count", visibility: .hidden))
+    "Run only so many optional passes on each module, to find the one that breaks it.",
+    valueName: "count", visibility: .hidden))
   var optBisectLimit: Int?
 
   @Option(help: ArgumentHelp(
     "Print remarks whose ids match: why something was not done.", valueName: "regex", visibility: .hidden))
   var remarks: String?
-
-  @Flag(help: ArgumentHelp("Print the passes' counters.", visibility: .hidden))
-  var stats = false
 
   @Option(help: ArgumentHelp(
     "Write the module after each pass into this folder.", valueName: "folder", visibility: .hidden))
@@ -171,12 +186,6 @@ struct CompilerArguments: ParsableArguments {
 
   /// The options for programs of a model.
   func options(for model: ModelOptions) throws -> CompilationOptions {
-    var options = try options()
-    if model.adapters.mode == .runtime { options.disabledPasses.insert(AdapterOptions.foldingPass) }
-    return options
-  }
-
-  func options() throws -> CompilationOptions {
     var options = CompilationOptions()
     (options.threads, options.cpu, options.attributes) = (threads, mcpu, mattr)
     (options.level, options.hasDebugInfo) = (level, debugInfo)
@@ -186,9 +195,9 @@ struct CompilerArguments: ParsableArguments {
     (options.printAfter, options.printsAfterAll) = (printAfter, printAfterAll)
     (options.printsChanges, options.printsPipeline) = (printChanged, printPipeline)
     (options.bisectLimit, options.remarks) = (optBisectLimit, remarks)
-    (options.printsStatistics, options.timesPasses) = (stats, timePasses)
-    options.verifiesEach = verifyEach
+    (options.timesPasses, options.verifiesEach) = (timePasses, verifyEach)
     options.disabledPasses = try PassPipeline.removable(disablePass)
+    if model.adapters.mode == .runtime { options.disabledPasses.insert(AdapterOptions.foldingPass) }
     return options
   }
 }
