@@ -1,4 +1,5 @@
 import Foundation
+import MoscEngine
 import MoscFormats
 import MoscFuse
 import MoscNetworks

@@ -89,7 +89,7 @@ package enum AtomicFile {
 
   /// An error of Foundation with the file's name; the others bring their own.
   private static func named(_ error: any Error, _ url: URL) -> any Error {
-    guard error is NSError else { return error }
+    guard error.isOfFoundation else { return error }
     return FormatError(url.path, nil, "cannot be written: \(error.plainDescription)")
   }
 }
