@@ -42,9 +42,7 @@ let package = Package(
       name: "MoscCodegen",
       dependencies: ["MoscIR", "MoscLLVM", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: settings),
-    .target(
-      name: "MoscRuntime",
-      dependencies: ["MoscIR", "CRelax"], swiftSettings: settings),
+    .target(name: "MoscRuntime", dependencies: ["CRelax"], swiftSettings: settings),
     .target(name: "CRelax"),
     .target(name: "MoscFuzz", dependencies: ["MoscIR"], swiftSettings: settings),
 
@@ -91,14 +89,13 @@ let package = Package(
     .target(
       name: "MoscDriver",
       dependencies: feature + [
-        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscSample", "MoscTrain", "MoscFuse", "MoscFuzz",
-        "COpenBLAS",
-      ], swiftSettings: settings),
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscTrain", "MoscFuse", "MoscFuzz", "COpenBLAS",
+      ], resources: [.embedInCode("Resources/explorer.html")], swiftSettings: settings),
     .executableTarget(
       name: "mosc",
       dependencies: [
-        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscEngine", "MoscReport",
-        "MoscFormats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscDiffusion", "MoscEngine",
+        "MoscReport", "MoscRandom", "MoscFormats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
     // Tests.

@@ -79,7 +79,8 @@ struct KernelChooser {
     var values: [Key: ValueID] = [:]
   }
 
-  /// The rows from which on it pays to pack a weight for one use.
+  /// The rows from which on it pays to pack a weight for one use: packing reads and writes each weight
+  /// once, and a product of eight rows uses it eight times.
   static let rowsForPacking = 8
 
   init(precision: DType, target: Target) {

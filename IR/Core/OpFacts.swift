@@ -33,15 +33,18 @@ package struct OpCost: Hashable, Sendable {
   /// Floating-point operations of the whole op, two per multiplication and addition; as the direct
   /// algorithm needs them, so that the rate of a cheaper one can exceed the processor's peak.
   package var flops: Int
-  /// The vector instructions that one element becomes in a loop nest, about: 0 for an address that
-  /// differs, 6 for an exponential, 12 for a longer polynomial (`VectorMath`).
-  package var instructions: Int
-  /// The time one element takes in a loop nest beyond that of a copy, in copies.
+  /// How long the code of one element is in a loop nest, which decides how far loops are unrolled: 0
+  /// for an address that differs, 1 for a few instructions, 6 for a function of 27 to 68 vector
+  /// instructions (`exp`, `tanh`, `sigmoid`), 12 for one of 38 to 100 (`sin`, `log`, `erf`), as counted
+  /// in code for AVX-512 and AVX2.
+  package var codeLength: Int
+  /// The time one element takes in a loop nest beyond that of a copy, in copies (about 0.1 ns each on
+  /// a core with AVX-512). How many tasks there are depends on it, and nothing else.
   package var time: Int
 
-  package init(flops: Int, instructions: Int = 1, time: Int = 0) {
+  package init(flops: Int, codeLength: Int = 1, time: Int = 0) {
     self.flops = flops
-    self.instructions = instructions
+    self.codeLength = codeLength
     self.time = time
   }
 

@@ -8,20 +8,18 @@ package struct Traits: OptionSet, Hashable, Sendable {
   package static let elementwise = Traits(rawValue: 1 << 0)
   /// The result is memory of the operand: all of it in another shape, or a part.
   package static let view = Traits(rawValue: 1 << 1)
-  /// The result holds operand elements (or zero) at other places.
-  package static let dataMovement = Traits(rawValue: 1 << 2)
   /// Sums or maxima over some axes.
-  package static let reduction = Traits(rawValue: 1 << 3)
+  package static let reduction = Traits(rawValue: 1 << 2)
   /// A sum of products over a shared axis with weights: linear, convolution, matmul.
-  package static let contraction = Traits(rawValue: 1 << 4)
+  package static let contraction = Traits(rawValue: 1 << 3)
   /// The value comes from outside the graph and costs nothing: weights and constants.
-  package static let source = Traits(rawValue: 1 << 5)
+  package static let source = Traits(rawValue: 1 << 4)
   /// Defined by a decomposition into simpler ops.
-  package static let composite = Traits(rawValue: 1 << 6)
+  package static let composite = Traits(rawValue: 1 << 5)
   /// Operand order does not matter.
-  package static let commutative = Traits(rawValue: 1 << 7)
+  package static let commutative = Traits(rawValue: 1 << 6)
   /// Exists only in stage buffer, or calls a kernel.
-  package static let structural = Traits(rawValue: 1 << 8)
+  package static let structural = Traits(rawValue: 1 << 7)
 }
 
 /// The operands an op takes.

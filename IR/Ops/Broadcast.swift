@@ -4,7 +4,7 @@
 /// - Gradient: `dy` summed over the repeated axes.
 package struct Broadcast: ResultTypedOp, MovementOp {
   package static let mnemonic = "broadcast"
-  package static let instructions = 0
+  package static let codeLength = 0
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }

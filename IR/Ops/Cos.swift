@@ -5,7 +5,7 @@
 /// - Gradient: `−sin x · dy`.
 package struct Cos: UnaryOp {
   package static let mnemonic = "cos"
-  package static let instructions = 12
+  package static let codeLength = 12
 
   package init() {}
 

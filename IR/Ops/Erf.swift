@@ -5,7 +5,7 @@
 /// - Gradient: `2/√π · e^(−x²) · dy`.
 package struct Erf: UnaryOp {
   package static let mnemonic = "erf"
-  package static let instructions = 12
+  package static let codeLength = 12
 
   package init() {}
 

@@ -5,7 +5,7 @@
 /// - Gradient: `y · dy`.
 package struct Exp: UnaryOp {
   package static let mnemonic = "exp"
-  package static let instructions = 6
+  package static let codeLength = 6
 
   package init() {}
 

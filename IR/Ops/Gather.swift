@@ -5,7 +5,7 @@
 package struct Gather: KernelOp {
   package static let mnemonic = "gather"
   package static let signature = Signature([nil, "ids"])
-  package static let traits: Traits = .dataMovement
+  package static let traits: Traits = []
   package static let kernelKind = KernelKind.single
 
   package init() {}

@@ -6,7 +6,7 @@
 /// - Gradient: `(Φ(x) + x φ(x)) · dy` with the normal distribution Φ and its density φ.
 package struct Gelu: UnaryOp {
   package static let mnemonic = "gelu"
-  package static let instructions = 12
+  package static let codeLength = 12
 
   package init() {}
 

@@ -23,6 +23,7 @@ package struct LayerNorm: CompositeOp, KernelOp {
   package var attributes: [LabeledAttribute] { [LabeledAttribute("eps", .float(eps))] }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    // Measured in rows of 1024: 2.5 copies.
     OpCost(flops: results[0].count, time: 3)
   }
 

@@ -5,7 +5,7 @@
 /// - Gradient: `dy / x`.
 package struct Log: UnaryOp {
   package static let mnemonic = "log"
-  package static let instructions = 12
+  package static let codeLength = 12
 
   package init() {}
 

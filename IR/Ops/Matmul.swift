@@ -13,6 +13,7 @@ package struct Matmul: KernelOp {
   package init(reading reader: inout AttributeReader) throws(OpError) {}
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    // A product takes as long as a copy.
     let depth = operands[0].lastExtent
     return OpCost(flops: OpCost.product(2, results[0].count, depth), time: depth)
   }

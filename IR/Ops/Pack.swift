@@ -15,7 +15,7 @@
 package struct Pack: KernelOp {
   package static let mnemonic = "pack"
   package static let signature = Signature([nil])
-  package static let traits: Traits = .dataMovement
+  package static let traits: Traits = []
   package static let kernelKind = KernelKind.single
   package var type: TensorType
 

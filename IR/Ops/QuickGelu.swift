@@ -6,7 +6,7 @@
 /// - Gradient: `(s + 1.702 y (1 − s)) · dy` with `s = sigmoid(1.702 x)`.
 package struct QuickGelu: UnaryOp {
   package static let mnemonic = "quick_gelu"
-  package static let instructions = 6
+  package static let codeLength = 6
 
   package init() {}
 

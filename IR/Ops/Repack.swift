@@ -9,7 +9,7 @@
 package struct Repack: KernelOp {
   package static let mnemonic = "repack"
   package static let signature = Signature([nil])
-  package static let traits: Traits = .dataMovement
+  package static let traits: Traits = []
   package static let kernelKind = KernelKind.single
   package var type: TensorType
 

@@ -5,7 +5,7 @@
 package struct Reshape: ResultTypedOp, MovementOp {
   package static let mnemonic = "reshape"
   package static let traits: Traits = .view
-  package static let instructions = 0
+  package static let codeLength = 0
   package var type: TensorType
 
   package init(_ type: TensorType) { self.type = type }

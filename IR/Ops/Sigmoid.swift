@@ -5,7 +5,7 @@
 /// - Gradient: `y (1 − y) · dy`.
 package struct Sigmoid: UnaryOp {
   package static let mnemonic = "sigmoid"
-  package static let instructions = 6
+  package static let codeLength = 6
 
   package init() {}
 

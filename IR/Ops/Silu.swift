@@ -6,7 +6,7 @@
 /// - Gradient: `(s + y (1 − s)) · dy` with `s = sigmoid(x)`.
 package struct Silu: UnaryOp {
   package static let mnemonic = "silu"
-  package static let instructions = 6
+  package static let codeLength = 6
 
   package init() {}
 

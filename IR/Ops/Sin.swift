@@ -5,7 +5,7 @@
 /// - Gradient: `cos x · dy`.
 package struct Sin: UnaryOp {
   package static let mnemonic = "sin"
-  package static let instructions = 12
+  package static let codeLength = 12
 
   package init() {}
 

@@ -5,8 +5,8 @@
 package struct Slice: MovementOp {
   package static let mnemonic = "slice"
   package static let signature = Signature([nil])
-  package static let traits: Traits = [.dataMovement, .view]
-  package static let instructions = 0
+  package static let traits: Traits = .view
+  package static let codeLength = 0
   package var axis: Int
   package var from: Int
   package var to: Int

@@ -12,6 +12,7 @@ package struct Softmax: CompositeOp, KernelOp {
   package init(reading reader: inout AttributeReader) throws(OpError) {}
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
+    // Measured in rows of 1024: 4 copies, of which the exponential is one.
     OpCost(flops: results[0].count, time: 6)
   }
 

@@ -5,7 +5,7 @@
 /// - Gradient: `(1 − y²) · dy`.
 package struct Tanh: UnaryOp {
   package static let mnemonic = "tanh"
-  package static let instructions = 6
+  package static let codeLength = 6
 
   package init() {}
 

@@ -44,7 +44,7 @@ package struct TimestepEmbedding: KernelOp {
   }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
-    OpCost(flops: results[0].count, instructions: 12)
+    OpCost(flops: results[0].count, codeLength: 12)
   }
 
   package func inferTypes(_ operands: [TensorType]) throws(OpError) -> [TensorType] {

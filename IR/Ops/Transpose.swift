@@ -3,7 +3,7 @@
 package struct Transpose: MovementOp {
   package static let mnemonic = "transpose"
   package static let signature = Signature([nil])
-  package static let instructions = 0
+  package static let codeLength = 0
   package var axes: [Int]
 
   package init(axes: [Int]) { self.axes = axes }

@@ -13,14 +13,39 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
   case ddpm = "DDPM"
 
   /// What a spelling asks for.
-  package struct Choice: Hashable, Sendable {
+  package struct Choice: Hashable, Sendable, CustomStringConvertible {
     package var sampler: SamplerName
     /// How noise levels are placed, where the spelling says so.
     package var levels: SchedulerConfig.Levels?
     /// How timesteps are placed, where the spelling says so.
     package var spacing: SchedulerConfig.Spacing?
 
-    /// The settings with what the spelling says put in.
+    package init(
+      _ sampler: SamplerName, levels: SchedulerConfig.Levels? = nil, spacing: SchedulerConfig.Spacing? = nil
+    ) {
+      (self.sampler, self.levels, self.spacing) = (sampler, levels, spacing)
+    }
+
+    /// Reads what any of the programs calls a sampler; nil when none does.
+    ///
+    /// Upper and lower case are alike; "Karras" or "Exponential" behind a name asks for such levels.
+    package init?(spelling: String) {
+      var name = SamplerName.fold(spelling)
+      for option in [SchedulerConfig.Levels.karras, .exponential] where name.hasSuffix(option.rawValue) {
+        name.removeLast(option.rawValue.count)
+        levels = option
+      }
+      guard let found = SamplerName.allCases.first(where: { $0.spellings.contains(name) }) else { return nil }
+      sampler = found
+      if name == "ddimtrailing" { spacing = .trailing }
+    }
+
+    /// The web UI's names.
+    package var description: String {
+      ([sampler.rawValue] + [levels?.title].compactMap(\.self)).joined(separator: " ")
+    }
+
+    /// Puts what the spelling says into the settings.
     package func apply(to config: inout SchedulerConfig) {
       if let levels { config.levels = levels }
       if let spacing { config.spacing = spacing }
@@ -54,30 +79,9 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
     return String(name.filter { !" _-".contains($0) }.map { $0 == "+" ? "p" : $0 })
   }
 
-  /// What a spelling asks for, or nil when nobody uses it.
-  ///
-  /// Upper and lower case are alike; "Karras" or "Exponential" behind a name asks for such levels.
-  package static func choice(_ text: String) -> Choice? {
-    var name = fold(text)
-    var levels: SchedulerConfig.Levels?
-    for option in [SchedulerConfig.Levels.karras, .exponential]
-    where name.hasSuffix(option.rawValue) {
-      name.removeLast(option.rawValue.count)
-      levels = option
-    }
-    guard let found = allCases.first(where: { $0.spellings.contains(name) }) else { return nil }
-    return Choice(
-      sampler: found, levels: levels, spacing: name == "ddimtrailing" ? .trailing : nil)
-  }
-
-  /// The sampler of a spelling, and whether it asks for Karras noise levels.
-  package static func parse(_ text: String) -> (sampler: SamplerName, karras: Bool)? {
-    choice(text).map { ($0.sampler, $0.levels == .karras) }
-  }
-
   /// The sampler that a diffusers configuration names.
   package static func named(by config: SchedulerConfig, className: String) -> SamplerName? {
-    guard let found = choice(className)?.sampler else { return nil }
+    guard let found = Choice(spelling: className)?.sampler else { return nil }
     return found == .dpmpp2M && config.algorithm == .stochastic ? .dpmpp2MSDE : found
   }
 

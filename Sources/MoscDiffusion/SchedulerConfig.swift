@@ -24,6 +24,12 @@ package struct SchedulerConfig: Hashable, Sendable {
     /// Even in `log σ`.
     case exponential
 
+    /// Reads a name; `default` and `normal` are those of the timesteps, upper and lower case are alike.
+    package init?(spelling: String) {
+      let name = spelling.lowercased()
+      self.init(rawValue: ["default", "normal"].contains(name) ? "discrete" : name)
+    }
+
     /// The web UI's name of the schedule type, nil for the sampler's own.
     package var title: String? { self == .timesteps ? nil : rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
   }
@@ -79,12 +85,6 @@ package struct SchedulerConfig: Hashable, Sendable {
   package var endsAtTimestepZero = false
 
   package init() {}
-
-  /// Whether noise levels follow Karras et al. 2022.
-  package var usesKarrasSigmas: Bool {
-    get { levels == .karras }
-    set { levels = newValue ? .karras : .timesteps }
-  }
 
   /// How many steps there may be: no two at one noise level.
   package var stepRange: ClosedRange<Int> { 1...max(1, trainSteps) }

@@ -1,22 +1,42 @@
 /// A list of seeds such as `1,2,5-8`; a negative seed stands for a random one.
-package enum SeedList {
-  /// The seeds of a text, or nil when it is not such a list.
-  package static func parse(_ text: String, random: () -> UInt64) -> [UInt64]? {
-    var result: [UInt64] = []
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+package struct SeedList: Hashable, Sendable, CustomStringConvertible {
+  /// One random seed.
+  package static let random = SeedList(entries: [nil])
+
+  /// The seeds in order, nil for a random one.
+  private var entries: [UInt64?]
+
+  private init(entries: [UInt64?]) { self.entries = entries }
+
+  /// Reads such a list; nil for anything else.
+  package init?(spelling: String) {
+    entries = []
+    for part in spelling.split(separator: ",", omittingEmptySubsequences: false) {
       let item = part.drop { $0 == " " }
       if item.hasPrefix("-"), Int(item) != nil {
-        result.append(random())
+        entries.append(nil)
       } else if let seed = UInt64(item) {
-        result.append(seed)
+        entries.append(seed)
       } else {
         let ends = item.split(separator: "-", omittingEmptySubsequences: false)
         guard ends.count == 2, let low = UInt64(ends[0]), let high = UInt64(ends[1]), low <= high,
           high - low < 10_000
         else { return nil }
-        result.append(contentsOf: low...high)
+        entries += (low...high).map { $0 }
       }
     }
-    return result.isEmpty ? nil : result
+  }
+
+  /// The seeds; random ones are drawn anew.
+  ///
+  /// Other programs read seeds into 32 bits, so random ones fit there unless a generator says otherwise.
+  package func seeds(
+    random: () -> UInt64 = { UInt64(UInt32.random(in: 0...UInt32.max)) }
+  ) -> [UInt64] {
+    entries.map { $0 ?? random() }
+  }
+
+  package var description: String {
+    entries.map { $0.map(String.init) ?? "-1" }.joined(separator: ",")
   }
 }

@@ -9,8 +9,8 @@ package struct PictureSize: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// Reads `512x768` (width first).
-  package init?(_ text: String) {
-    let parts = text.lowercased().split(separator: "x", omittingEmptySubsequences: false)
+  package init?(spelling: String) {
+    let parts = spelling.lowercased().split(separator: "x", omittingEmptySubsequences: false)
     guard parts.count == 2, let width = Int(parts[0]), let height = Int(parts[1]),
       width > 0, height > 0
     else { return nil }

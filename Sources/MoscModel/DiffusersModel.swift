@@ -4,8 +4,9 @@ import MoscIR
 
 /// A Stable-Diffusion-1.x model as diffusers saves it: a folder with one subfolder per part.
 ///
-/// Opening reads only `model_index.json`; each part is read when asked for, so a folder with the
-/// U-Net alone can run the U-Net.
+/// Opening reads `model_index.json` and the configs; what is missing or wrong in a part is reported when
+/// the part is asked for, so a folder with the U-Net alone can run the U-Net. Copies share what they
+/// have read.
 package struct DiffusersModel: Sendable {
   /// A part with weights; the raw value is its subfolder.
   package enum Component: String, CaseIterable, Hashable, Sendable {
@@ -22,6 +23,8 @@ package struct DiffusersModel: Sendable {
   package let variant: String?
   /// What changes the model's layers and adds words to it.
   package var adapters = AdapterSet()
+  /// What was read so far.
+  let parts: ModelParts
 
   /// Opens a model folder.
   ///
@@ -37,13 +40,23 @@ package struct DiffusersModel: Sendable {
       throw FormatError(
         folder.path, nil, "expected a folder in diffusers layout, found a file")
     }
+    parts = ModelParts(folder)
     try checkIndex()
   }
 
   /// The model that ships with the program.
   package static func embedded() throws -> DiffusersModel {
-    guard let folder = Bundle.module.url(forResource: "base", withExtension: nil) else {
-      throw FormatError("the embedded model", nil, "the program's resources are missing")
+    // Not `Bundle.module`, which ends the process when the folder is gone.
+    let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+      .deletingLastPathComponent()
+    let places = ["mosc_MoscModel.resources/base", "../share/mosc/base"].map {
+      program.appending(path: $0).standardizedFileURL
+    }
+    guard let folder = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
+    else {
+      throw FormatError(
+        "the embedded model", nil, "is not beside the program: looked for "
+          + places.map { "'\($0.path)'" }.joined(separator: " and ") + "; install mosc anew")
     }
     return try DiffusersModel(folder: folder)
   }
@@ -57,78 +70,41 @@ package struct DiffusersModel: Sendable {
   }
 
   /// The architecture of the U-Net.
-  package func unet() throws -> UNet { UNet(try UNetConfig(try reader(.unet))) }
+  package func unet() throws -> UNet { try parts.unet.get() }
 
   /// The architecture of the autoencoder.
-  package func vae() throws -> VAE { VAE(try VAEConfig(try reader(.vae))) }
+  package func vae() throws -> VAE { try parts.vae.get() }
 
   /// The architecture of the text encoder.
-  package func textEncoder() throws -> TextEncoder {
-    TextEncoder(try TextEncoderConfig(try reader(.textEncoder)))
+  package func textEncoder() throws -> TextEncoder { try parts.textEncoder.get() }
+
+  /// The tokenizer, without the words of adapters.
+  package func tokenizer() throws -> CLIPTokenizer {
+    try parts.tokenizers(tokenizerFolder) { try CLIPTokenizer(folder: tokenizerFolder) }
   }
 
   /// The weights files of a part.
   package func files(_ component: Component) throws -> ComponentFiles {
-    try ComponentFiles(
-      component: component.rawValue, folder: try subfolder(component), stem: component.stem,
-      variant: variant)
-  }
-
-  /// The checkpoint over the weights files of a part.
-  package func checkpoint(
-    _ component: Component, _ files: ComponentFiles
-  ) throws -> Checkpoint {
-    let tensors = try files.tensors()
-    var checkpoint: Checkpoint
-    switch component {
-    case .unet:
-      checkpoint = Checkpoint(tensors, declarations: files.declarations)
-    case .vae:
-      checkpoint = Checkpoint(tensors, declarations: files.declarations, spellings: VAE.spellings)
-    case .textEncoder:
-      checkpoint = Checkpoint(
-        tensors, declarations: files.declarations, spellings: TextEncoder.spellings,
-        explained: TextEncoder.explained)
-      checkpoint.addedTokens = adapters.rows?.count ?? 0
+    try parts.files(component) {
+      try ComponentFiles(
+        component: component.rawValue, folder: try component.subfolder(of: folder),
+        stem: component.stem, variant: variant)
     }
-    for adapter in adapters.adapters {
-      guard let ranks = adapter.ranks[component] else { continue }
-      checkpoint.adapters.append(
-        LayerAdapter(
-          source: adapter.declaration.name, prefix: component.rawValue, ranks: ranks))
-    }
-    return checkpoint
   }
-
-  /// The words that prompts may use: those of the model, then those of the adapters.
-  package func words() throws -> [ConceptWord] { try conceptWords() + adapters.words }
 
   /// The declarations and tensors that adapters add to a part.
   func additions(
     _ component: Component
   ) -> [(declaration: WeightsDeclaration, source: any WeightSource)] {
     var result: [(WeightsDeclaration, any WeightSource)] = []
-    for adapter in adapters.adapters where adapter.ranks[component] != nil {
+    for adapter in adapters.adapters
+    where adapter.ranks.keys.contains(where: { $0.network == component.network }) {
       result.append((adapter.declaration, adapter.store))
     }
     if component == .textEncoder, let rows = adapters.rows {
       result.append((AdapterSet.rowsDeclaration, rows.store))
     }
     return result
-  }
-
-  private func reader(_ component: Component) throws -> ConfigReader {
-    let url = try subfolder(component).appending(path: "config.json")
-    return ConfigReader(try JSONObject(contentsOf: url))
-  }
-
-  private func subfolder(_ component: Component) throws -> URL {
-    let url = folder.appending(path: component.rawValue)
-    guard FileManager.default.fileExists(atPath: url.path) else {
-      throw FormatError(
-        folder.path, nil, "expected a subfolder '\(component.rawValue)', found none")
-    }
-    return url
   }
 
   /// Refuses pipelines whose parts are not those of Stable Diffusion 1.x and 2.x.

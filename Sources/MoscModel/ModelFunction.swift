@@ -1,14 +1,12 @@
 import MoscFormats
 import MoscIR
 
-/// A function of a model, as `mosc run` and `mosc compile` name it, with its sizes.
-package enum ModelFunction: Hashable, Sendable {
-  case textEncoder(TextEncoder.Shape)
-  case unet(UNet.Shape)
-  /// Height and width in pixels.
-  case vaeEncoder(batch: Int, height: Int, width: Int)
-  /// Height and width in latent pixels.
-  case vaeDecoder(batch: Int, height: Int, width: Int)
+/// The networks of a model; the raw value names the function.
+package enum ComponentKind: String, CaseIterable, Hashable, Sendable {
+  case textEncoder = "text_encoder"
+  case unet
+  case vaeEncoder = "vae_encoder"
+  case vaeDecoder = "vae_decoder"
 
   /// The part of the model whose weights it reads.
   package var component: DiffusersModel.Component {
@@ -20,13 +18,36 @@ package enum ModelFunction: Hashable, Sendable {
   }
 }
 
+/// A function of a model, as `mosc run` and `mosc compile` name it, with its sizes.
+package enum ModelFunction: Hashable, Sendable {
+  case textEncoder(TextEncoder.Shape)
+  case unet(UNet.Shape)
+  /// Height and width in pixels.
+  case vaeEncoder(batch: Int, height: Int, width: Int)
+  /// Height and width in latent pixels.
+  case vaeDecoder(batch: Int, height: Int, width: Int)
+
+  /// The network.
+  package var kind: ComponentKind {
+    switch self {
+    case .textEncoder: .textEncoder
+    case .unet: .unet
+    case .vaeEncoder: .vaeEncoder
+    case .vaeDecoder: .vaeDecoder
+    }
+  }
+
+  /// The part of the model whose weights it reads.
+  package var component: DiffusersModel.Component { kind.component }
+}
+
 /// A module of one function, with the mapped files that its `param` ops refer to.
 package struct ModelProgram: Sendable {
   package var module: Module
   package var files: ComponentFiles
   /// What adapters add, by declaration.
   package var additions: [String: any WeightSource] = [:]
-  /// The paths of the layers whose inputs' second moments are the result `moments.N`.
+  /// The paths of the layers whose inputs' second moments are the results `ResultName.moments`.
   package var moments: [[String]] = []
 
   /// The function.
@@ -41,27 +62,24 @@ package struct ModelProgram: Sendable {
 extension DiffusersModel {
   /// The IR of a function, after checking that every tensor of the part is used or explained.
   ///
-  /// - Parameter measured: the paths of layers whose inputs' second moments become results.
+  /// - Parameter measured: layers whose inputs' second moments become results.
   /// - Throws: `FormatError` for files, `Diagnostic` for configs and tensors that do not fit.
   package func program(
-    _ function: ModelFunction, measuring measured: Set<String> = []
+    _ function: ModelFunction, measuring measured: MeasuredLayers? = nil
   ) throws -> ModelProgram {
-    let files = try files(function.component)
-    var checkpoint = try checkpoint(function.component, files)
-    try verify(function.component, &checkpoint)
-    checkpoint.measured = measured
-    // Thousands of rows of a U-Net average rounding out; the few of a prompt are solved to the last bit.
-    if function.component == .unet { checkpoint.momentChunk = 64 }
+    let files = try weights(function.component).files
+    var own = try networkWeights(function.component)
+    own.hooks.measured = measured
     let graph: Graph
     switch function {
     case .textEncoder(let shape):
-      graph = try textEncoder().graph(shape, &checkpoint)
+      graph = try textEncoder().graph(shape, &own)
     case .unet(let shape):
-      graph = try unet().graph(shape, &checkpoint)
+      graph = try unet().graph(shape, &own)
     case .vaeEncoder(let batch, let height, let width):
-      graph = try vae().encoder(batch: batch, height: height, width: width, &checkpoint)
+      graph = try vae().encoder(batch: batch, height: height, width: width, &own)
     case .vaeDecoder(let batch, let height, let width):
-      graph = try vae().decoder(batch: batch, height: height, width: width, &checkpoint)
+      graph = try vae().decoder(batch: batch, height: height, width: width, &own)
     }
     let additions = additions(function.component)
     return ModelProgram(
@@ -70,32 +88,6 @@ extension DiffusersModel {
       files: files,
       additions: Dictionary(
         uniqueKeysWithValues: additions.map { ($0.declaration.name, $0.source) }),
-      moments: checkpoint.moments.map(\.layers))
-  }
-
-  /// Checks that config and tensors of a part fit each other, all functions of it together.
-  package func verify(
-    _ component: Component, _ checkpoint: inout Checkpoint
-  ) throws {
-    var recording = Checkpoint(recording: component.rawValue)
-    try request(component, &recording)
-    checkpoint.anticipate(recording.expected.keys)
-    try request(component, &checkpoint)
-    try checkpoint.finish()
-  }
-
-  /// Builds every function of a part at its smallest size, for the tensors it asks for.
-  func request(_ component: Component, _ checkpoint: inout Checkpoint) throws {
-    switch component {
-    case .textEncoder:
-      _ = try textEncoder().graph(TextEncoder.Shape(tokens: 1), &checkpoint)
-    case .unet:
-      _ = try unet().graph(UNet.Shape(height: 1, width: 1, tokens: 1), &checkpoint)
-    case .vae:
-      let vae = try vae()
-      let side = vae.config.downsampling
-      _ = try vae.encoder(height: side, width: side, &checkpoint)
-      _ = try vae.decoder(height: 1, width: 1, &checkpoint)
-    }
+      moments: own.hooks.moments.map(\.layers))
   }
 }

@@ -34,17 +34,15 @@ package struct ComponentSummary: Hashable, Sendable {
 extension DiffusersModel {
   /// The summary of a part, after the check that its files fit its config.
   package func summary(_ component: Component) throws -> ComponentSummary {
-    let files = try files(component)
-    var checkpoint = try checkpoint(component, files)
-    try verify(component, &checkpoint)
-    let entries = files.files.flatMap(\.entries)
+    let weights = try weights(component)
+    let entries = weights.files.files.flatMap(\.entries)
     let (facts, ignored) = try describe(component)
     return ComponentSummary(
-      component: component, files: files.declarations.map(\.path), tensors: entries.count,
-      parameters: checkpoint.expectedParameters,
+      component: component, files: weights.files.declarations.map(\.path), tensors: entries.count,
+      parameters: weights.requests.parameters,
       bytes: entries.reduce(0) { $0 + $1.range.count },
       dtypes: Dictionary(grouping: entries, by: \.dtype).mapValues(\.count),
-      facts: facts, ignoredKeys: ignored, unread: checkpoint.unreadByDesign)
+      facts: facts, ignoredKeys: ignored, unread: weights.table.unreadByDesign)
   }
 
   private func describe(

@@ -18,13 +18,10 @@ package struct T2IAdapterModel: Sendable {
     self.file = file
     let shapes = file.names.compactMap { name in file.weight(name).map { (name, $0.shape) } }
     config = try T2IAdapterConfig(Dictionary(uniqueKeysWithValues: shapes), path: url.path)
-    var recording = Checkpoint(recording: Self.source)
+    var recording = NetworkWeights(recording: Self.source)
     let side = T2IAdapterConfig.unshuffle
     _ = try network.graph(height: side, width: side, &recording)
-    var checkpoint = checkpoint
-    checkpoint.anticipate(recording.expected.keys)
-    _ = try network.graph(height: side, width: side, &checkpoint)
-    try checkpoint.finish()
+    try table.check(recording.requests)
   }
 
   /// The name of the declaration of the file in the IR.
@@ -35,9 +32,10 @@ package struct T2IAdapterModel: Sendable {
 
   /// The IR for a batch of condition images of a size in pixels.
   package func module(batch: Int = 1, height: Int, width: Int) throws -> Module {
-    var checkpoint = checkpoint
-    let graph = try network.graph(batch: batch, height: height, width: width, &checkpoint)
-    return Module(weights: checkpoint.declarations, graphs: [graph])
+    let table = table
+    var weights = NetworkWeights(table)
+    let graph = try network.graph(batch: batch, height: height, width: width, &weights)
+    return Module(weights: table.declarations, graphs: [graph])
   }
 
   /// Safetensors files are mapped; torch files (`.pth`, as first released) are copied.
@@ -49,13 +47,13 @@ package struct T2IAdapterModel: Sendable {
     return TensorStore(url.path, file.tensors.map { ($0.name, $0.tensor.array()) })
   }
 
-  private var checkpoint: Checkpoint {
+  private var table: WeightTable {
     let tensors = file.names.compactMap { name in
       file.weight(name).map {
         (name, StoredTensor(dtype: $0.dtype, shape: $0.shape, source: Self.source))
       }
     }
-    return Checkpoint(
+    return WeightTable(
       Dictionary(uniqueKeysWithValues: tensors),
       declarations: [WeightsDeclaration(name: Self.source, path: url.path)],
       spellings: network.spellings)

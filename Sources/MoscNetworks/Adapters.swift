@@ -20,8 +20,8 @@ package struct AdapterRequest: Hashable, Sendable {
   /// Reads `FILE`, `FILE:strength` or `FILE:text:unet`; nil for strengths that are no numbers.
   ///
   /// Trailing fields that are numbers are strengths, so a path may hold colons.
-  package init?(_ text: String) {
-    var fields = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+  package init?(spelling: String) {
+    var fields = spelling.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     var strengths: [Float] = []
     while fields.count > 1, strengths.count < 2, let last = fields.last, let value = Float(last),
       value.isFinite

@@ -1,25 +1,9 @@
 import MoscEngine
 import MoscIR
+import MoscModel
 import MoscReport
 
-/// The networks of a Stable Diffusion 1.x model.
-package enum ComponentKind: String, CaseIterable, Hashable, Sendable {
-  case textEncoder = "text_encoder"
-  case unet
-  case vaeEncoder = "vae_encoder"
-  case vaeDecoder = "vae_decoder"
-
-  /// The component of that name.
-  ///
-  /// - Throws: a usage error listing the names.
-  package init(named name: String) throws {
-    guard let kind = ComponentKind(rawValue: name) else {
-      let known = ComponentKind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CommandError.usage("unknown component '\(name)': expected one of \(known)")
-    }
-    self = kind
-  }
-
+extension ComponentKind {
   /// The tensors the component takes, as files name them.
   package var inputs: [Port] {
     switch self {

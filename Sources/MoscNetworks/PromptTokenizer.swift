@@ -6,12 +6,15 @@ import MoscReport
 /// Turns prompts with the concept words of a model into token ids for the text encoder.
 package struct PromptTokenizer {
   package let binder: PromptBinder
+  /// The tokens of all concept words, those of the model and those of adapters.
+  package let conceptTokens: Set<Int32>
   private let tokenizer: CLIPTokenizer
 
   package init(_ model: DiffusersModel) throws {
     let words = try model.words()
+    conceptTokens = Set(words.flatMap(\.tokenIDs))
     binder = PromptBinder(words: words, layers: try model.unet().config.crossAttentionLayers)
-    var tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+    var tokenizer = try model.tokenizer()
     for word in words {
       for (name, id) in zip(word.tokenNames, word.tokenIDs) { tokenizer.add(name, id: id) }
     }
@@ -40,7 +43,6 @@ package struct PromptTokenizer {
 
   /// Where the concept's tokens are in a prompt, in order.
   package func conceptPositions(_ ids: [Int32]) -> [Int] {
-    let concept = Set(binder.words.flatMap(\.tokenIDs))
-    return ids.indices.filter { concept.contains(ids[$0]) }
+    ids.indices.filter { conceptTokens.contains(ids[$0]) }
   }
 }

@@ -7,9 +7,9 @@ package enum RandomSourceKind: String, CaseIterable, Hashable, Sendable {
   /// NumPy's `RandomState`.
   case numpy
 
-  /// The source of a name; the web UI's "NV" is `cuda`, upper and lower case are alike.
-  package init?(name: String) {
-    let name = name.lowercased()
+  /// Reads a name; the web UI's "NV" is `cuda`, upper and lower case are alike.
+  package init?(spelling: String) {
+    let name = spelling.lowercased()
     self.init(rawValue: name == "nv" ? "cuda" : name)
   }
 

@@ -1,17 +1,26 @@
-/// The seeds of all draws of a run, each from the run's seed and what it is for: a run that is taken
-/// up again draws the same without remembering the state of any generator.
+/// The one source of a run's draws: each depends on the run's seed, on what it is for and on its
+/// place alone, so that a run that is taken up again draws the same without the state of any
+/// generator.
+///
+/// There are two ways, and runs keep the one they began with, because another would give other bits:
+/// teaching a concept repeats the official trainer, so it seeds Python's and torch's generators anew
+/// for every draw (`generator`); pretraining repeats nobody and draws at any place of a stream
+/// without making a generator (`uniform`, `normals`, `permutation`).
 package struct RunSeed: Hashable, Sendable {
-  /// What is drawn.
+  package let seed: UInt64
+
+  package init(_ seed: UInt64) { self.seed = seed }
+}
+
+/// Seeds for generators.
+extension RunSeed {
+  /// What a generator is for.
   package enum Purpose: UInt64, Hashable, Sendable {
     case factors = 1, words, order, picture, variant, caption, posterior, noise, offset, timestep
   }
 
-  package let seed: UInt64
-
-  package init(_ seed: UInt64) { self.seed = seed }
-
-  /// The seed of a draw.
-  package func callAsFunction(_ purpose: Purpose, _ numbers: Int...) -> UInt64 {
+  /// The seed of a generator.
+  package func generator(_ purpose: Purpose, _ numbers: Int...) -> UInt64 {
     var state = Self.mixed(seed)
     state = Self.mixed(state ^ purpose.rawValue)
     for number in numbers { state = Self.mixed(state ^ UInt64(bitPattern: Int64(number))) }
@@ -25,34 +34,5 @@ package struct RunSeed: Hashable, Sendable {
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
     return z ^ (z >> 31)
-  }
-}
-
-/// The order in which a run sees its samples: every epoch all of them, shuffled anew; what does not
-/// fill a batch is left out.
-package struct SampleOrder: Sendable {
-  private let count: Int
-  private let batch: Int
-  private let seed: RunSeed
-  private var epoch = -1
-  private var order: [Int] = []
-
-  package init(count: Int, batch: Int, seed: RunSeed) {
-    self.count = count
-    self.batch = batch
-    self.seed = seed
-  }
-
-  /// The samples of a batch, counted from 0 over the whole run.
-  package mutating func samples(_ number: Int) -> [Int] {
-    let batches = max(1, count / batch)
-    if epoch != number / batches {
-      epoch = number / batches
-      order = Array(0..<max(count, batch))
-      var random = PythonRandom(seed: seed(.order, epoch))
-      random.shuffle(&order)
-    }
-    let first = number % batches * batch
-    return order[first..<first + batch].map { $0 % max(1, count) }
   }
 }

@@ -27,6 +27,13 @@ package struct CommandError: Error, Hashable, Sendable, CustomStringConvertible 
   /// The work could not be done.
   package static func failure(_ message: String) -> CommandError { CommandError(.failure, message) }
 
+  /// Fails unless the number of an option is in a range.
+  package static func check(_ option: String, _ value: Int, in range: ClosedRange<Int>) throws {
+    guard !range.contains(value) else { return }
+    throw CommandError.usage(
+      "--\(option) \(value): expected a number from \(range.lowerBound) to \(range.upperBound)")
+  }
+
   /// The user pressed Ctrl-C.
   package static let interrupted = CommandError(.interrupted, "interrupted")
 

@@ -1,5 +1,5 @@
 /// A compiled kernel: what to call and how many independent tasks it has.
-package struct Kernel: @unchecked Sendable {
+package struct Kernel: Sendable {
   /// The kernel's calling convention: argument pointers and a range of tasks.
   package typealias Function =
     @convention(c) (

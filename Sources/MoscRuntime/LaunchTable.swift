@@ -1,7 +1,7 @@
 /// The launches of a function with every argument resolved to an address.
 ///
 /// Binding happens once; a run only calls kernels. The table does not own the memory.
-package struct LaunchTable: @unchecked Sendable {
+package struct LaunchTable {
   private var kernels: [Kernel] = []
   /// Where each launch's arguments start in `pointers`.
   private var starts: [Int] = []

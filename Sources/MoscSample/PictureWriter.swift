@@ -3,7 +3,6 @@ import MoscDiffusion
 import MoscEngine
 import MoscFormats
 import MoscImages
-import MoscLLVM
 import MoscModel
 import MoscNetworks
 import MoscRandom
@@ -37,7 +36,7 @@ package struct PictureWriter {
     var settings: [GenerationParameters.Setting] = [
       .init("Steps", "\(request.steps)"), .init("Sampler", plan.sampler.rawValue),
     ]
-    if let title = plan.schedule.levels.title { settings.append(.init("Schedule type", title)) }
+    if let title = plan.schedulerConfig.levels.title { settings.append(.init("Schedule type", title)) }
     settings += [
       .init("CFG scale", GenerationParameters.number(request.guidance)),
       .init("Seed", "\(picture.seed)"), .init("Size", "\(plan.width)x\(plan.height)"),
@@ -48,7 +47,7 @@ package struct PictureWriter {
       settings.append(.init("Lora", names))
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
-    settings += [.init("RNG", plan.randomSource.title), .init("Version", "mosc \(Version.number)")]
+    settings += [.init("RNG", request.randomSource.title), .init("Version", "mosc \(Version.number)")]
     return GenerationParameters(
       prompt: picture.prompt, negativePrompt: request.negativePrompt, settings: settings)
   }
@@ -60,11 +59,11 @@ package struct PictureWriter {
       ("version", .string(Version.number)), ("model", .string(modelName)),
       ("prompt", .string(picture.prompt)), ("negative_prompt", .string(request.negativePrompt)),
       ("steps", .int(request.steps)), ("sampler", .string(plan.sampler.rawValue)),
-      ("scheduler", .string(plan.schedule.levels.rawValue)),
+      ("scheduler", .string(plan.schedulerConfig.levels.rawValue)),
       ("cfg_scale", .double(request.guidance)), ("seed", .string("\(picture.seed)")),
       ("width", .int(plan.width)), ("height", .int(plan.height)),
-      ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource)),
-      ("type", .string(target.precision.rawValue)), ("cpu", .string(target.facts.cpu)),
+      ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource.rawValue)),
+      ("type", .string(target.precision.rawValue)), ("cpu", .string(target.cpu)),
     ]
     if !request.model.adapters.files.isEmpty {
       fields.append(("adapters", .array(request.model.adapters.files.map(adapter))))

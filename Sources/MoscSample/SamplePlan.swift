@@ -3,7 +3,6 @@ import MoscDiffusion
 import MoscEngine
 import MoscModel
 import MoscNetworks
-import MoscRandom
 import MoscReport
 
 /// A request of `mosc sample`, checked before any heavy work.
@@ -18,9 +17,7 @@ package struct SamplePlan: Sendable {
 
   package let request: SampleRequest
   package let model: DiffusersModel
-  package let sampler: SamplerName
-  package let schedule: SchedulerConfig
-  package let randomSource: RandomSourceKind
+  package let schedulerConfig: SchedulerConfig
   package let width: Int
   package let height: Int
   /// Pixels per latent.
@@ -37,6 +34,9 @@ package struct SamplePlan: Sendable {
   /// The given initial latents, `[n,c,h,w]`.
   package let initialLatents: TensorValue?
   package let trajectory: OutputFile?
+
+  /// The sampler, however it was spelled.
+  package var sampler: SamplerName { request.sampler.sampler }
 
   /// The number of pictures.
   package var count: Int { batches.reduce(0) { $0 + $1.count } }
@@ -65,11 +65,9 @@ package struct SamplePlan: Sendable {
   package init(_ request: SampleRequest) throws {
     self.request = request
     try Self.checkNumbers(request)
-    randomSource = try Self.randomSource(request.randomSource)
-    let choice = try Self.samplerName(request.sampler)
     let (prompts, tags) = try Self.prompts(request)
     model = try ModelComponents.open(request.model, tags: tags)
-    (sampler, schedule) = (choice.sampler, try Self.schedule(request, choice, model))
+    schedulerConfig = try Self.schedulerConfig(request, model)
     let vae = try model.vae().config
     let unet = try model.unet().config
     let encoder = try model.textEncoder().config
@@ -122,26 +120,13 @@ package struct SamplePlan: Sendable {
   }
 
   private static func checkNumbers(_ request: SampleRequest) throws {
-    func atLeast(_ option: String, _ value: Int, _ least: Int, _ most: Int = 10_000) throws {
-      guard least...most ~= value else {
-        throw CommandError.usage("--\(option) \(value): expected a number from \(least) to \(most)")
-      }
-    }
-    try atLeast("steps", request.steps, 1, 1000)
-    try atLeast("batch-count", request.batchCount, 1)
-    try atLeast("batch-size", request.batchSize, 1, 64)
-    try atLeast("clip-skip", request.clipSkip, 1)
+    try CommandError.check("steps", request.steps, in: 1...1000)
+    try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
+    try CommandError.check("batch-size", request.batchSize, in: 1...64)
+    try CommandError.check("clip-skip", request.clipSkip, in: 1...10_000)
     guard request.guidance.isFinite else {
       throw CommandError.usage("--cfg-scale \(request.guidance): expected a number")
     }
-  }
-
-  private static func randomSource(_ name: String) throws -> RandomSourceKind {
-    guard let kind = RandomSourceKind(name: name) else {
-      let known = RandomSourceKind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-      throw CommandError.usage("--rng '\(name)': expected one of \(known)")
-    }
-    return kind
   }
 
   private static func checkSize(
@@ -162,49 +147,19 @@ package struct SamplePlan: Sendable {
     }
   }
 
-  private static func schedule(
-    _ request: SampleRequest, _ choice: SamplerName.Choice, _ model: DiffusersModel
+  private static func schedulerConfig(
+    _ request: SampleRequest, _ model: DiffusersModel
   ) throws -> SchedulerConfig {
     var config = try SchedulerConfig(of: model)
-    choice.apply(to: &config)
-    try apply(request.schedule, to: &config)
-    if let text = request.timestepSpacing {
-      guard let spacing = SchedulerConfig.Spacing(rawValue: text) else {
-        let known = SchedulerConfig.Spacing.allCases.map(\.rawValue).joined(separator: ", ")
-        throw CommandError.usage("--timestep-spacing '\(text)': expected one of \(known)")
-      }
-      config.spacing = spacing
-    }
+    request.sampler.apply(to: &config)
+    if let levels = request.levels { config.levels = levels }
+    if let spacing = request.timestepSpacing { config.spacing = spacing }
     config.endsAtTimestepZero = request.matchesMixOfShow
     guard request.steps <= config.trainSteps else {
       throw CommandError.usage(
         "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
     }
     return config
-  }
-
-  /// Places the noise levels as `--scheduler` says; nil leaves them.
-  package static func apply(_ schedule: String?, to config: inout SchedulerConfig) throws {
-    switch schedule?.lowercased() {
-    case nil: break
-    case "default", "normal", "discrete": config.levels = .timesteps
-    case "karras": config.levels = .karras
-    case "exponential": config.levels = .exponential
-    default:
-      throw CommandError.usage(
-        "--scheduler '\(schedule ?? "")': expected 'default', 'karras' or 'exponential'")
-    }
-  }
-
-  /// The sampler of a spelling.
-  ///
-  /// - Throws: a usage error that lists the samplers.
-  package static func samplerName(_ text: String) throws -> SamplerName.Choice {
-    guard let found = SamplerName.choice(text) else {
-      let known = SamplerName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-      throw CommandError.usage("unknown sampler '\(text)': expected one of \(known)")
-    }
-    return found
   }
 
   private static func batches(_ request: SampleRequest, _ prompts: [String]) -> [[Picture]] {

@@ -1,6 +1,7 @@
 import MoscDiffusion
 import MoscEngine
 import MoscNetworks
+import MoscRandom
 
 /// What `mosc sample` is asked for.
 package struct SampleRequest: Hashable, Sendable {
@@ -17,17 +18,17 @@ package struct SampleRequest: Hashable, Sendable {
   /// The picture size; nil for the size the model was trained at.
   package var width: Int?
   package var height: Int?
-  package var sampler = "dpm++2m"
-  /// The spacing of noise levels: `karras`, or nil for the sampler's own.
-  package var schedule: String?
-  /// How timesteps are placed: `linspace`, `leading`, `trailing`; nil for the model's own.
-  package var timestepSpacing: String?
+  package var sampler = SamplerName.Choice(.dpmpp2M)
+  /// How noise levels are placed; nil for the sampler's own.
+  package var levels: SchedulerConfig.Levels?
+  /// How timesteps are placed; nil for the model's own.
+  package var timestepSpacing: SchedulerConfig.Spacing?
   package var batchCount = 1
   package var batchSize = 1
   /// The text-encoder layer to stop at, counted from the end as A1111 does; 1 is the last.
   package var clipSkip = 1
   package var output = "output.png"
-  package var randomSource = "cpu"
+  package var randomSource = RandomSourceKind.cpu
   package var writesMetadata = true
   package var regions = RegionOptions()
   /// Condition images, each with its T2I-Adapter.
@@ -42,12 +43,4 @@ package struct SampleRequest: Hashable, Sendable {
   package var profiles = false
 
   package init() {}
-}
-
-extension SampleRequest {
-  /// Reads seeds such as `7`, `1,2,5-8` or `-1` for a random one; nil for anything else.
-  package static func seeds(_ text: String) -> [UInt64]? {
-    // Other programs read seeds into 32 bits, so a random one must fit there.
-    SeedList.parse(text) { UInt64(UInt32.random(in: 0...UInt32.max)) }
-  }
 }

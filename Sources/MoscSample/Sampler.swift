@@ -81,8 +81,8 @@ package final class Sampler {
     let program = try unetProgram(for: batch, states)
     let denoising = Denoising(
       height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
-      plan.sampler.scheduler(plan.schedule, steps: plan.request.steps))
-    var sources = batch.map { plan.randomSource.source(seed: $0.seed) }
+      plan.sampler.scheduler(plan.schedulerConfig, steps: plan.request.steps))
+    var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
     return try denoising.run(
       "denoising", initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
     ) { latents, timestep, step in

@@ -28,28 +28,37 @@ import Testing
   ])
   func spellings(_ sampler: SamplerName, _ texts: [String]) {
     #expect(texts.contains(where: { $0 == sampler.rawValue }) || sampler == .pndm)
-    for text in texts { #expect(SamplerName.choice(text)?.sampler == sampler, "\(text)") }
+    for text in texts { #expect(SamplerName.Choice(spelling: text)?.sampler == sampler, "\(text)") }
   }
 
   @Test func spellingsThatSayMore() {
-    let karras = SamplerName.choice("DPM++ 2M Karras")
+    let karras = SamplerName.Choice(spelling: "DPM++ 2M Karras")
     #expect(karras?.sampler == .dpmpp2M && karras?.levels == .karras && karras?.spacing == nil)
-    #expect(SamplerName.choice("dpmpp_2m_sde_exponential")?.levels == .exponential)
-    #expect(SamplerName.choice("ddim_trailing")?.spacing == .trailing)
-    #expect(SamplerName.parse("Euler Karras")?.karras == true)
-    for bad in ["", "euler b", "karras", "dpm++ 4m"] { #expect(SamplerName.choice(bad) == nil) }
+    #expect(SamplerName.Choice(spelling: "dpmpp_2m_sde_exponential")?.levels == .exponential)
+    #expect(karras?.description == "DPM++ 2M Karras")
+    #expect(SamplerName.Choice(spelling: "ddim_trailing")?.spacing == .trailing)
+    #expect(SamplerName.Choice(spelling: "Euler Karras") == .init(.euler, levels: .karras))
+    for bad in ["", "euler b", "karras", "dpm++ 4m"] { #expect(SamplerName.Choice(spelling: bad) == nil) }
     var config = SchedulerConfig()
-    SamplerName.choice("lms karras")?.apply(to: &config)
-    #expect(config.levels == .karras && config.usesKarrasSigmas)
+    SamplerName.Choice(spelling: "lms karras")?.apply(to: &config)
+    #expect(config.levels == .karras)
+  }
+
+  @Test func spellingsOfNoiseLevels() {
+    #expect(SchedulerConfig.Levels(spelling: "Karras") == .karras)
+    for text in ["default", "normal", "discrete"] {
+      #expect(SchedulerConfig.Levels(spelling: text) == .timesteps)
+    }
+    #expect(SchedulerConfig.Levels(spelling: "beta") == nil)
   }
 
   @Test func seedLists() {
-    #expect(SeedList.parse("1,2,5-8") { 0 } == [1, 2, 5, 6, 7, 8])
-    #expect(SeedList.parse(" 3, 4") { 0 } == [3, 4])
-    #expect(SeedList.parse("-1") { 77 } == [77])
-    #expect(SeedList.parse("18446744073709551615") { 0 } == [.max])
+    #expect(SeedList(spelling: "1,2,5-8")?.seeds { 0 } == [1, 2, 5, 6, 7, 8])
+    #expect(SeedList(spelling: " 3, 4")?.seeds { 0 } == [3, 4])
+    #expect(SeedList(spelling: "-1")?.seeds { 77 } == [77])
+    #expect(SeedList(spelling: "18446744073709551615")?.seeds { 0 } == [.max])
     for bad in ["", "a", "5-2", "1,,2", "1-99999999", "1-", "-", "18446744073709551616"] {
-      #expect(SeedList.parse(bad) { 0 } == nil, "\(bad)")
+      #expect(SeedList(spelling: bad) == nil, "\(bad)")
     }
   }
 

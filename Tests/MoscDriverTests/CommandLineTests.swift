@@ -12,6 +12,27 @@ import Testing
     #expect(try MoscProgram.run("sample", "--help").output.contains("--negative-prompt"))
   }
 
+  /// Of two options with one name a command would read only one.
+  @Test(arguments: [
+    "sample", "train", "fuse", "pretrain", "grid", "sketch", "inspect", "compile", "opt", "run",
+    "bench", "reduce", "fuzz", "replay", "doctor",
+  ])
+  func optionsOfACommandDiffer(command: String) throws {
+    let help = try MoscProgram.run(command, "--help-hidden").output
+    let names = help.split(separator: "\n").filter { $0.hasPrefix("  -") }.flatMap { line in
+      line.split(separator: "  ").first.map { $0.matches(of: /--?[a-zA-Z][\w-]*/).map(\.output) } ?? []
+    }
+    let twice = Dictionary(grouping: names) { $0 }.filter { $0.value.count > 1 }.keys
+    #expect(!names.isEmpty && twice.isEmpty, "\(twice.sorted())")
+  }
+
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/taskset")))
+  func threadsAreThoseOfTheProcessorsThatMayBeUsed() throws {
+    let doctor = [MoscProgram.url.path, "doctor"]
+    let outcome = try MoscProgram.run("/usr/bin/taskset", ["-c", "0"] + doctor)
+    #expect(outcome.output.contains("threads     1 (of 1 processors)"), "\(outcome.output)")
+  }
+
   @Test(arguments: [
     ["paint"], ["sample"], ["sample", "-p", "a cat", "--stepz", "3"],
     ["sample", "-p", "a cat", "--seed", "seven"], ["sample", "-p", "a cat", "--size", "64"],

@@ -1,6 +1,7 @@
 import Foundation
 import MoscDriver
 import MoscFormats
+import MoscFuse
 import MoscReport
 import RunSupport
 import TestSupport
@@ -10,13 +11,14 @@ import Testing
 @Suite struct FuseLayerTests {
   private let scratch = Scratch()
 
-  private func request(_ input: String, _ solver: String?) -> RunRequest {
-    var request = RunRequest("fuse_layer", input: input, output: scratch.path("solved.safetensors"))
+  private func request(_ input: String, _ solver: FusionSolver = .lbfgs) -> RunRequest {
+    var request = RunRequest(
+      .procedure(.fuseLayer), input: input, output: scratch.path("solved.safetensors"))
     request.solver = solver
     return request
   }
 
-  @Test(arguments: ["lbfgs", "ridge", "min-norm"]) func recordedProblems(solver: String) throws {
+  @Test(arguments: FusionSolver.allCases) func recordedProblems(solver: FusionSolver) throws {
     let input = RecordedRun.url("lbfgs.safetensors")
     let request = request(input.path, solver)
     try RunJob(request, .silent).run()
@@ -32,18 +34,14 @@ import Testing
       #expect(abs(start - before) < 1e-5 * before)
       let after = try #require(found[name]?["after"]?.double)
       let reference = try #require(mse[name]?["after"]?.double)
-      let slack = solver == "ridge" ? 0.02 * before : 0
+      let slack = solver == .ridge ? 0.02 * before : 0
       #expect(after <= max(1.01 * reference, 1e-6 * before) + slack, "\(name)")
     }
   }
 
   @Test func wrongFiles() throws {
-    let input = RecordedRun.url("lbfgs.safetensors").path
-    #expect(throws: CommandError.usage("--solver 'adam': expected one of lbfgs, ridge, min-norm")) {
-      try RunJob(request(input, "adam"), .silent).run()
-    }
     let other = RecordedRun.url("fused_sample.safetensors").path
-    #expect(throws: FormatError.self) { try RunJob(request(other, nil), .silent).run() }
+    #expect(throws: FormatError.self) { try RunJob(request(other), .silent).run() }
     let bad = scratch.path("bad.safetensors")
     try SafetensorsFile.write(
       [
@@ -52,7 +50,7 @@ import Testing
         ("a.W0", HostArray([1, 2, 3, 4] as [Float], shape: [2, 2])),
       ], to: URL(fileURLWithPath: bad))
     let error = #expect(throws: FormatError.self) {
-      try RunJob(request(bad, nil), .silent).run()
+      try RunJob(request(bad), .silent).run()
     }
     #expect(error?.description.contains("a.Y") == true)
   }

@@ -1,26 +1,38 @@
 import Foundation
+import MoscDiffusion
 import MoscDriver
 import MoscEngine
+import MoscFuse
+import MoscModel
+import MoscNetworks
 import MoscReport
-import MoscSample
+import MoscTrain
 import Testing
 
 @Suite struct OptionTests {
   @Test func readsSeedLists() {
-    #expect(SampleRequest.seeds("1,2,5-8") == [1, 2, 5, 6, 7, 8])
-    #expect(SampleRequest.seeds("8-5") == nil)
-    #expect(SampleRequest.seeds("cat") == nil)
-    let random = SampleRequest.seeds("-1")
-    #expect(random?.count == 1 && random != SampleRequest.seeds("-1"))
+    #expect(SeedList(spelling: "1,2,5-8")?.seeds() == [1, 2, 5, 6, 7, 8])
+    #expect(SeedList(spelling: "8-5") == nil)
+    #expect(SeedList(spelling: "cat") == nil)
+    let random = SeedList.random.seeds()
+    #expect(random.count == 1 && random != SeedList.random.seeds() && random[0] <= UInt32.max)
   }
 
   @Test func readsSizes() {
-    #expect(PictureSize("512x768") == PictureSize(width: 512, height: 768))
-    #expect(PictureSize("512X768") == PictureSize(width: 512, height: 768))
-    #expect(PictureSize("512") == nil)
-    #expect(PictureSize("0x8") == nil)
-    #expect(PictureSize("8x-8") == nil)
-    #expect(PictureSize("8x8x8") == nil)
+    #expect(PictureSize(spelling: "512x768") == PictureSize(width: 512, height: 768))
+    #expect(PictureSize(spelling: "512X768") == PictureSize(width: 512, height: 768))
+    #expect(PictureSize(spelling: "512") == nil)
+    #expect(PictureSize(spelling: "0x8") == nil)
+    #expect(PictureSize(spelling: "8x-8") == nil)
+    #expect(PictureSize(spelling: "8x8x8") == nil)
+  }
+
+  @Test func readsTargets() {
+    for spelling in RunTarget.spellings { #expect(RunTarget(spelling: spelling) != nil, "\(spelling)") }
+    #expect(RunTarget(spelling: "unet") == .program(.component(.unet)))
+    #expect(RunTarget(spelling: "-") == .program(.file("-")))
+    #expect(RunTarget(spelling: "painter") == nil && RunTarget(spelling: "a.txt") == nil)
+    #expect(LatentSize(spelling: "8x16") == LatentSize(height: 8, width: 16))
   }
 
   @Test func readsPrecisions() {
@@ -28,6 +40,28 @@ import Testing
     #expect(Precision(spelling: "FP32") == .f32)
     #expect(Precision(spelling: "INT8") == .int8)
     #expect(Precision(spelling: "int4") == nil)
+  }
+
+  @Test func readsAdaptersWithStrengths() {
+    let both = AdapterRequest(spelling: "a:b.pth:0.5:0.75")
+    #expect(both == AdapterRequest(path: "a:b.pth", textEncoder: 0.5, unet: 0.75))
+    #expect(AdapterRequest(spelling: "a.pth:2") == AdapterRequest(path: "a.pth", textEncoder: 2, unet: 2))
+    #expect(AdapterRequest(spelling: ":1") == nil)
+  }
+
+  @Test func readsConceptsToFuse() {
+    #expect(FusionInput(spelling: "all.JSON") == .configuration("all.JSON"))
+    #expect(FusionInput(spelling: "a.pth:0.5") == .concept(AdapterRequest(path: "a.pth", textEncoder: 0.5, unet: 0.5)))
+    let change = Reweighing(spelling: "cat=0.5:0.25")
+    #expect(change?.name == "cat" && change?.textEncoder == 0.5 && change?.unet == 0.25)
+    #expect(Reweighing(spelling: "cat") == nil && Reweighing(spelling: "cat=much") == nil)
+  }
+
+  @Test func readsSizesOfMemory() {
+    #expect(ByteSize(spelling: "6G")?.bytes == 6 << 30)
+    #expect(ByteSize(spelling: "1.5k")?.bytes == 1536)
+    #expect(ByteSize(spelling: "800")?.bytes == 800)
+    for bad in ["0", "-1G", "much", "", "nan", "G", "1e30G"] { #expect(ByteSize(spelling: bad) == nil) }
   }
 
   @Test(arguments: [

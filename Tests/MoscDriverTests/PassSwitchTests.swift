@@ -110,7 +110,7 @@ import Testing
   }
 
   @Test func countsAndRemarks() throws {
-    #expect(try opt("--stats").errors.contains("canonicalise.dead = "))
+    #expect(try opt("--pass-statistics").errors.contains("canonicalise.dead = "))
     #expect(try opt().errors.isEmpty)
     let outcome = try MoscProgram.run([
       "compile", "unet", "--latent=8x8", "--emit=buffers", "-o", scratch.path("u.mos"), "--no-cache",

@@ -15,7 +15,7 @@ import Testing
   func repeatsTrajectories(name: String) throws {
     let scratch = Scratch()
     let input = Goldens.url("diffusers/sched_\(name).safetensors").path
-    let request = RunRequest("scheduler", input: input, output: scratch.path("out.safetensors"))
+    let request = RunRequest(.procedure(.scheduler), input: input, output: scratch.path("out.safetensors"))
     try RunJob(request, .silent).run()
     let results = try TensorFile.read(request.output)
     let golden = try TensorFile.read(input)

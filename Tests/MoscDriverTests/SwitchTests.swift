@@ -17,14 +17,16 @@ import Testing
     "printAfter": ["--print-after"], "printsAfterAll": ["--print-after-all"],
     "printsChanges": ["--print-changed"], "printsPipeline": ["--print-pipeline"],
     "bisectLimit": ["--opt-bisect-limit"], "remarks": ["--remarks"],
-    "printsStatistics": ["--stats"], "dumpFolder": ["--dump-dir"],
+    "printsStatistics": ["--pass-statistics"], "dumpFolder": ["--dump-dir"],
     "timesPasses": ["--time-passes"], "disabledPasses": ["--disable-pass"],
     "verifiesEach": ["--verify-each"],
   ]
 
   @Test func helpDocumentationAndOptionsAgree() throws {
-    let properties = Mirror(reflecting: CompilationOptions()).children.compactMap(\.label)
-    #expect(Set(properties) == Set(Self.switches.keys))
+    let options = [
+      Mirror(reflecting: CompilationOptions()), Mirror(reflecting: Observation()),
+    ].flatMap { $0.children.compactMap(\.label) }
+    #expect(Set(options) == Set(Self.switches.keys).union(["shows"]))
     let known = Set(Self.switches.values.joined())
 
     let help = try MoscProgram.run("compile", "--help-hidden").output

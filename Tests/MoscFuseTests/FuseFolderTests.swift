@@ -16,7 +16,7 @@ import Testing
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
     request.compiler.usesCache = false
-    request.inputs = [RecordedRun.url("edlora_hina.pth").path]
+    request.inputs = [.concept(AdapterRequest(path: RecordedRun.url("edlora_hina.pth").path))]
     request.output = scratch.path("fused.safetensors")
     request.method = method
     (request.size, request.steps) = (64, 1)
@@ -118,7 +118,9 @@ import Testing
   func numbersThatAreNotFinite(_ strength: String) throws {
     for method in [FusionMethod.concat, .svd] {
       var request = request(method)
-      request.inputs = ["\(RecordedRun.url("edlora_hina.pth").path):\(strength)"]
+      let path = RecordedRun.url("edlora_hina.pth").path
+      guard let input = FusionInput(spelling: "\(path):\(strength)") else { continue }
+      request.inputs = [input]
       #expect(message(request) != "no error")
       #expect(scratch.names == [])
     }

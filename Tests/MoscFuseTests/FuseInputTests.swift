@@ -17,7 +17,7 @@ import Testing
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
     request.compiler.usesCache = false
-    request.inputs = inputs
+    request.inputs = inputs.compactMap(FusionInput.init)
     request.output = scratch.path("fused.safetensors")
     (request.size, request.steps) = (64, 1)
     return request

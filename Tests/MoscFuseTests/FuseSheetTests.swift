@@ -23,7 +23,8 @@ import Testing
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
     request.compiler.cacheFolder = scratch.path("cache")
-    request.inputs = Self.concepts.map { RecordedRun.url("\($0.file).pth").path }
+    let files = Self.concepts.map { RecordedRun.url("\($0.file).pth").path }
+    request.inputs = files.map { .concept(AdapterRequest(path: $0)) }
     request.output = scratch.path("fused.safetensors")
     request.sheet = scratch.path("sheet.png")
     request.method = .concat
@@ -33,7 +34,7 @@ import Testing
     try FuseJob(request, .silent).run()
 
     let rows = try Self.concepts.enumerated().map { index, concept in
-      let own = try pictures(concept.prompt, request.inputs[index], request)
+      let own = try pictures(concept.prompt, files[index], request)
       let fused = try pictures(concept.prompt, request.output, request)
       #expect(own[0] != own[1] && own != fused)
       return ImageGrid.Row(concept.file, own + fused)

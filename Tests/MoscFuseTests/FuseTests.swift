@@ -20,7 +20,7 @@ import Testing
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
     request.compiler.usesCache = false
-    request.inputs = inputs
+    request.inputs = inputs.compactMap(FusionInput.init)
     request.output = scratch.path(output)
     request.size = 64
     request.steps = 3
@@ -141,12 +141,12 @@ import Testing
       == ["<hina1>", "<hina2>"])
     var joined = request([], "joined.safetensors")
     joined.statistics = folder
-    joined.added = [kaori]
+    joined.added = [.concept(AdapterRequest(path: kaori))]
     try FuseJob(joined, .silent).run()
     #expect(try largestDifference(joined.output, both.output) < 1e-5)
     var weaker = request([], "weaker.safetensors")
     weaker.statistics = folder
-    weaker.reweighed = ["edlora_kaori=0.5"]
+    weaker.reweighed = [try #require(Reweighing(spelling: "edlora_kaori=0.5"))]
     try FuseJob(weaker, .silent).run()
     #expect(try largestDifference(weaker.output, both.output) > 1e-2)
     // Nothing temporary is left.

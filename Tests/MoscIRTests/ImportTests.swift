@@ -33,7 +33,7 @@ import Testing
     Rule("Sources/MoscLLVM", ["CLLVM"]),
     Rule("Sources/MoscCodegen", ["MoscIR", "MoscLLVM", "Crypto"]),
     Rule("Sources/MoscFuzz", ["MoscIR"]),
-    Rule("Sources/MoscRuntime", ["MoscIR", "CRelax"]),
+    Rule("Sources/MoscRuntime", ["CRelax"]),
     Rule("Sources/MoscFormats", ["CMapping", "CZlib", "Crypto"]),
     Rule("Sources/MoscImages", ["MoscFormats", "CPNG", "CJPEG"]),
     Rule("Sources/MoscRandom", []),
@@ -58,14 +58,13 @@ import Testing
     Rule(
       "Sources/MoscDriver",
       feature.union([
-        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscSample", "MoscTrain", "MoscFuse",
-        "COpenBLAS",
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscTrain", "MoscFuse", "COpenBLAS",
       ])),
     Rule(
       "tools/mosc",
       [
-        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscEngine",
-        "MoscReport", "MoscFormats", "ArgumentParser",
+        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscDiffusion",
+        "MoscEngine", "MoscReport", "MoscRandom", "MoscFormats", "ArgumentParser",
       ]),
   ]
 

@@ -63,7 +63,7 @@ import Testing
     let sum = try cost { g in try g.reduceSum(g.parameter("x", .f32(3, 64)), axes: [1]) }
     #expect(sum == OpCost(flops: 3, time: 8))
     let copy = try cost { g in try g.transpose(g.parameter("x", .f32(3, 8)), axes: [1, 0]) }
-    #expect(copy == OpCost(flops: 0, instructions: 0))
+    #expect(copy == OpCost(flops: 0, codeLength: 0))
   }
 
   /// Axes of an image become one loop only where no op tells them apart.

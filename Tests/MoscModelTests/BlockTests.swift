@@ -16,7 +16,7 @@ import Testing
     _ build: (inout ModelBuilder, [ValueID]) throws(Diagnostic) -> ValueID
   ) throws {
     let file = try #require(file)
-    var b = ModelBuilder(name, checkpoint(file))
+    var b = ModelBuilder(name, weights(file))
     let values = try inputs.map { try file.activation("\(name).in.\($0)") }
     let parameters = zip(inputs, values).map { b.graph.parameter($0, $1.type) }
     b.graph.results = [try build(&b, parameters)]
@@ -79,8 +79,8 @@ import Testing
          "num_attention_heads": 3, "max_position_embeddings": 15, "hidden_act": "quick_gelu"}
         """))
     let spelling = Spelling("text_model.", stored: "clip_text.w.", isPrefix: true)
-    var weights = checkpoint(file, [spelling])
-    let graph = try TextEncoder(config).graph(TextEncoder.Shape(batch: 2), &weights)
+    var golden = weights(file, [spelling])
+    let graph = try TextEncoder(config).graph(TextEncoder.Shape(batch: 2), &golden)
     let y = try evaluate(graph, [try file.tensor("clip_text.in.ids")], ["golden": file])[0]
     #expect(relativeError(y, try file.tensor("clip_text.y")) < 2e-6)
     #expect(graph.resultNames == ["last_hidden_state"])

@@ -118,11 +118,11 @@ import Testing
   /// Every switch of the config reaches the graph.
   @Test func variantsChangeTheGraph() throws {
     func names(_ changes: [String: String]) throws -> [String: [Int]] {
-      var recording = Checkpoint(recording: "unet")
+      var recording = NetworkWeights(recording: "unet")
       let shape = UNet.Shape(height: 4, width: 4, isLayerwise: true)
       let graph = try UNet(try unet(changes)).graph(shape, &recording)
       #expect(Verifier.check(Module(graphs: [graph])).isEmpty)
-      return recording.expected
+      return recording.requests.shapes
     }
     let path = "down_blocks.0.attentions.0"
     let plain = try names([:])
@@ -135,7 +135,7 @@ import Testing
     #expect(deep["down_blocks.0.resnets.1.conv1.weight"] == nil)
     #expect(try names(["conv_in_kernel": "5"])["conv_in.weight"] == [8, 4, 5, 5])
 
-    var recording = Checkpoint(recording: "vae")
+    var recording = NetworkWeights(recording: "vae")
     let bare = VAE(
       try vae([
         "mid_block_add_attention": "false", "use_quant_conv": "false",
@@ -143,7 +143,7 @@ import Testing
       ]))
     _ = try bare.encoder(height: 8, width: 8, &recording)
     _ = try bare.decoder(height: 4, width: 4, &recording)
-    let unwanted = recording.expected.keys.filter { $0.contains("attn") || $0.contains("quant") }
+    let unwanted = recording.requests.shapes.keys.filter { $0.contains("attn") || $0.contains("quant") }
     #expect(unwanted.isEmpty)
   }
 }

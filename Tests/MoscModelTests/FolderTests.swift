@@ -29,9 +29,9 @@ import Testing
 
   /// The text encoder's tensors, all zero.
   private func tensors() throws -> [(name: String, array: HostArray)] {
-    var recording = Checkpoint(recording: "text_encoder")
+    var recording = NetworkWeights(recording: "text_encoder")
     _ = try TextEncoder(try TextEncoderConfig(reader(config))).graph(TextEncoder.Shape(), &recording)
-    return recording.expected.sorted { $0.key < $1.key }.map { name, shape in
+    return recording.requests.shapes.sorted { $0.key < $1.key }.map { name, shape in
       (name, HostArray([Float](repeating: 0, count: shape.reduce(1, *)), shape: shape))
     }
   }
@@ -113,6 +113,20 @@ import Testing
     try write("file", "x")
     let file = message { _ = try DiffusersModel(folder: folder.appending(path: "file")) }
     #expect(file.contains("expected a folder in diffusers layout, found a file"))
+  }
+
+  /// A model and its copies read each file once: nothing is missed when the folder is gone.
+  @Test func partsAreReadOnce() throws {
+    try save("model.safetensors", tensors())
+    let model = try DiffusersModel(folder: folder)
+    let copy = model
+    let first = try model.program(function)
+    try FileManager.default.removeItem(at: folder)
+    #expect(try copy.textEncoder().config.vocabulary == 10)
+    #expect(try copy.program(function).function == first.function)
+    #expect(try copy.summary(.textEncoder).tensors == 20)
+    // What is missing stays missing, and is said by who asks.
+    #expect(message { _ = try copy.unet() }.contains("expected a subfolder 'unet', found none"))
   }
 
   @Test func otherPipelines() throws {

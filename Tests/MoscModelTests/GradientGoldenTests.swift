@@ -167,8 +167,8 @@ import Testing
          "num_attention_heads": 3, "max_position_embeddings": 15, "hidden_act": "quick_gelu"}
         """))
     let spelling = Spelling("text_model.", stored: "clip_text.w.", isPrefix: true)
-    var weights = checkpoint(file, [spelling])
-    var graph = try TextEncoder(config).graph(TextEncoder.Shape(batch: 2), &weights)
+    var golden = weights(file, [spelling])
+    var graph = try TextEncoder(config).graph(TextEncoder.Shape(batch: 2), &golden)
     let y = graph.results[0]
     let inputs = ["input_ids": try file.tensor("clip_text.in.ids")]
     try compare(&graph, y, wanted: [], inputs, "clip_text", file, images: false, cpu: "native")
@@ -183,7 +183,7 @@ import Testing
 
   private func check(_ test: Case, cpu: String) throws {
     let file = try SafetensorsFile(Goldens.url("diffusers/gradients.safetensors"))
-    var b = ModelBuilder(test.name, checkpoint(file))
+    var b = ModelBuilder(test.name, weights(file))
     var inputs: [String: HostTensor] = [:]
     func parameter(_ name: String, _ stored: String) throws -> ValueID {
       let value =

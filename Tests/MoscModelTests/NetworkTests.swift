@@ -5,7 +5,7 @@ import MoscModel
 import TestSupport
 import Testing
 
-/// What networks ask of their checkpoints, and the types of their functions.
+/// What networks ask of their weights files, and the types of their functions.
 @Suite struct NetworkTests {
   static let sd15UNet = """
     {"_class_name": "UNet2DConditionModel", "act_fn": "silu", "attention_head_dim": 8,
@@ -38,14 +38,14 @@ import Testing
   /// blocks, without the one shortcut that its equal widths make superfluous.
   @Test func fullUNetTensors() throws {
     let unet = UNet(try UNetConfig(reader(Self.sd15UNet)))
-    var recording = Checkpoint(recording: "unet")
+    var recording = NetworkWeights(recording: "unet")
     let graph = try unet.graph(UNet.Shape(batch: 2, height: 64, width: 64), &recording)
     var names = Set(try goldenBase().files(.unet).tensors().keys)
     names.insert("down_blocks.1.resnets.0.conv_shortcut.weight")
     names.insert("down_blocks.1.resnets.0.conv_shortcut.bias")
-    #expect(Set(recording.expected.keys) == names)
-    #expect(recording.expected.count == 686)
-    #expect(recording.expectedParameters == 859_520_964)
+    #expect(Set(recording.requests.shapes.keys) == names)
+    #expect(recording.requests.shapes.count == 686)
+    #expect(recording.requests.parameters == 859_520_964)
     #expect(unet.config.crossAttentionLayers == 16)
     #expect(graph.results.map { graph.type($0) } == [.f32(2, 64, 64, 4)])
     #expect(Verifier.check(Module(graphs: [graph])).isEmpty)
@@ -53,11 +53,11 @@ import Testing
 
   @Test func fullVAETensors() throws {
     let vae = VAE(try VAEConfig(reader(Self.sd15VAE)))
-    var recording = Checkpoint(recording: "vae")
+    var recording = NetworkWeights(recording: "vae")
     let encoder = try vae.encoder(height: 512, width: 768, &recording)
     let decoder = try vae.decoder(height: 64, width: 96, &recording)
-    #expect(recording.expected.count == 248)
-    #expect(recording.expectedParameters == 83_653_863)
+    #expect(recording.requests.shapes.count == 248)
+    #expect(recording.requests.parameters == 83_653_863)
     #expect(encoder.results.map { encoder.type($0) } == [.f32(1, 64, 96, 8)])
     #expect(decoder.results.map { decoder.type($0) } == [.f32(1, 512, 768, 3)])
     #expect(Verifier.check(Module(graphs: [encoder, decoder])).isEmpty)
@@ -65,10 +65,10 @@ import Testing
 
   @Test func fullTextEncoderTensors() throws {
     let encoder = TextEncoder(try TextEncoderConfig(reader(Self.sd15Text)))
-    var recording = Checkpoint(recording: "text_encoder")
+    var recording = NetworkWeights(recording: "text_encoder")
     let graph = try encoder.graph(TextEncoder.Shape(), &recording)
-    #expect(recording.expected.count == 196)
-    #expect(recording.expectedParameters == 123_060_480)
+    #expect(recording.requests.shapes.count == 196)
+    #expect(recording.requests.parameters == 123_060_480)
     #expect(graph.results.map { graph.type($0) } == [.f32(1, 77, 768)])
     #expect(Verifier.check(Module(graphs: [graph])).isEmpty)
   }

@@ -15,15 +15,16 @@ func goldenBase() throws -> DiffusersModel {
   try DiffusersModel(folder: Goldens.url("mix-of-show/base"))
 }
 
-/// A checkpoint over the tensors of a golden file.
-func checkpoint(_ file: SafetensorsFile, _ spellings: [Spelling] = []) -> Checkpoint {
+/// The tensors of a golden file as a network's weights.
+func weights(_ file: SafetensorsFile, _ spellings: [Spelling] = []) -> NetworkWeights {
   let tensors = Dictionary(
     uniqueKeysWithValues: file.entries.map {
       ($0.name, StoredTensor(dtype: $0.dtype, shape: $0.shape, source: "golden"))
     })
-  return Checkpoint(
-    tensors, declarations: [WeightsDeclaration(name: "golden", path: file.url.path)],
-    spellings: spellings)
+  return NetworkWeights(
+    WeightTable(
+      tensors, declarations: [WeightsDeclaration(name: "golden", path: file.url.path)],
+      spellings: spellings))
 }
 
 extension SafetensorsFile {

@@ -20,11 +20,11 @@ import Testing
   /// Writes a part with seeded random weights that keep activations near one.
   private func write(
     _ component: DiffusersModel.Component, config: String, _ dtype: ElementType,
-    _ request: (inout Checkpoint) throws -> Void
+    _ request: (inout NetworkWeights) throws -> Void
   ) throws {
-    var recording = Checkpoint(recording: component.rawValue)
+    var recording = NetworkWeights(recording: component.rawValue)
     try request(&recording)
-    let tensors = recording.expected.sorted { $0.key < $1.key }.map { name, shape in
+    let tensors = recording.requests.shapes.sorted { $0.key < $1.key }.map { name, shape in
       let fanIn = shape.dropFirst().reduce(1, *)
       let isScale = shape.count == 1 && name.hasSuffix("weight")
       let spread = shape.count == 1 ? 0.3 : (3 / Double(fanIn)).squareRoot()
@@ -94,8 +94,8 @@ import Testing
        "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"], \(changes)}
       """
     let unet = UNet(try UNetConfig(reader(config)))
-    try write(.unet, config: config, dtype) { checkpoint in
-      _ = try unet.graph(UNet.Shape(height: 2, width: 2), &checkpoint)
+    try write(.unet, config: config, dtype) { weights in
+      _ = try unet.graph(UNet.Shape(height: 2, width: 2), &weights)
     }
   }
 
@@ -127,9 +127,9 @@ import Testing
        "use_quant_conv": false}
       """
     let vae = VAE(try VAEConfig(reader(config)))
-    try write(.vae, config: config, .f32) { checkpoint in
-      _ = try vae.encoder(height: 4, width: 4, &checkpoint)
-      _ = try vae.decoder(height: 1, width: 1, &checkpoint)
+    try write(.vae, config: config, .f32) { weights in
+      _ = try vae.encoder(height: 4, width: 4, &weights)
+      _ = try vae.decoder(height: 1, width: 1, &weights)
     }
     // Sizes that the levels do not divide lose their last row or column, as in the reference.
     #expect(try difference(.vaeEncoder(batch: 2, height: 9, width: 14)) < 1e-5)
@@ -143,8 +143,8 @@ import Testing
        "num_attention_heads": 3, "max_position_embeddings": 12, "hidden_act": "gelu"}
       """
     let encoder = TextEncoder(try TextEncoderConfig(reader(config)))
-    try write(.textEncoder, config: config, .f16) { checkpoint in
-      _ = try encoder.graph(TextEncoder.Shape(), &checkpoint)
+    try write(.textEncoder, config: config, .f16) { weights in
+      _ = try encoder.graph(TextEncoder.Shape(), &weights)
     }
     #expect(try difference(.textEncoder(TextEncoder.Shape(batch: 2, tokens: 9, skippedLayers: 1))) < 1e-5)
   }

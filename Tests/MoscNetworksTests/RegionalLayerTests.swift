@@ -31,18 +31,18 @@ import Testing
     let table = golden.entries.map {
       ($0.name, StoredTensor(dtype: $0.dtype, shape: $0.shape, source: source))
     }
+    let declaration = WeightsDeclaration(name: source, path: golden.url.path)
     var b = ModelBuilder(
       "layer",
-      Checkpoint(
-        Dictionary(uniqueKeysWithValues: table),
-        declarations: [WeightsDeclaration(name: source, path: golden.url.path)]))
+      NetworkWeights(
+        WeightTable(Dictionary(uniqueKeysWithValues: table), declarations: [declaration])))
     let x = b.graph.parameter("x", .f32(2, height * width, 32))
     let contexts = b.graph.parameter("contexts", .f32(2, 3, 77, 64), rate: .prompt)
     let shares = b.graph.parameter("coverage", .f32(3, height * width))
     let y = try AttentionBlock(heads: 2)(x, source: contexts, coverage: shares, "w", in: &b)
     b.graph.results = [y]
     b.graph.resultNames = ["y"]
-    let module = Module(weights: b.checkpoint.declarations, graphs: [b.graph])
+    let module = Module(weights: [declaration], graphs: [b.graph])
 
     var options = CompilationOptions()
     options.usesCache = false

@@ -82,8 +82,8 @@ import Testing
   }
 
   @Test func kinds() {
-    #expect(RandomSourceKind(name: "NV") == .cuda && RandomSourceKind(name: "CPU") == .cpu)
-    #expect(RandomSourceKind(name: "std_default") == nil)
+    #expect(RandomSourceKind(spelling: "NV") == .cuda && RandomSourceKind(spelling: "CPU") == .cpu)
+    #expect(RandomSourceKind(spelling: "std_default") == nil)
     for kind in RandomSourceKind.allCases {
       var (a, b) = (kind.source(seed: 3), kind.source(seed: 4))
       let draws = a.normals(20)

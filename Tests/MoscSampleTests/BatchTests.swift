@@ -1,4 +1,5 @@
 import Foundation
+import MoscDiffusion
 import MoscEngine
 import MoscFormats
 import MoscImages
@@ -19,7 +20,7 @@ import Testing
     request.negativePrompt = "a house"
     request.steps = 3
     // Noise in every step, which each picture draws from a source of its own.
-    request.sampler = "Euler a"
+    request.sampler = SamplerName.Choice(.eulerAncestral)
     request.model.precision = precision
     request.compiler.cacheFolder = scratch.path("cache")
     return request

@@ -27,8 +27,8 @@ import Testing
     request.seeds = [settings["seed"].flatMap { UInt64($0) } ?? 0]
     request.width = settings["width"].flatMap { Int($0) }
     request.height = settings["height"].flatMap { Int($0) }
-    request.sampler = sampler
-    request.timestepSpacing = spacing
+    request.sampler = try #require(SamplerName.Choice(spelling: sampler))
+    request.timestepSpacing = SchedulerConfig.Spacing(rawValue: spacing)
     request.output = scratch.path("picture.png")
     request.trajectory = scratch.path("trajectory.safetensors")
     return request

@@ -154,10 +154,22 @@ import Testing
       #expect(before[name] != after[name], "\(name)")
     }
 
+    // Messages and threads change nothing, other pictures do.
+    request.compiler.threads = 1
+    request.logEvery = 3
+    try PretrainJob(request, .silent).run()
+    try write("data/3.txt", "a green ball\n")
+    #expect { try PretrainJob(request, .silent).run() } throws: { error in
+      let message = String(describing: error)
+      return message.contains("bytes: a blue ball, this run has 3.png of")
+        && message.contains("bytes: a green ball;")
+    }
+    try write("data/3.txt", "a blue ball\n")
+
     request.denoiser.learningRate = 1e-5
     #expect { try PretrainJob(request, .silent).run() } throws: { error in
       let message = String(describing: error)
-      return message.contains("has --lr 0.004") && message.contains("this one has 1e-05")
+      return message.contains("has --lr 0.004, this run has 1e-05;")
     }
     request.resumes = false
     #expect { try PretrainJob(request, .silent).run() } throws: {

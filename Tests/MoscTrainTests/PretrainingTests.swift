@@ -4,15 +4,15 @@ import Testing
 
 /// What a pretraining run draws, and which pictures its steps see.
 @Suite struct PretrainingTests {
-  private let random = StepRandom(seed: 7)
+  private let random = RunSeed(7)
 
   @Test func drawsDependOnSeedStreamAndStepOnly() {
-    #expect(random.normals(.noise, 3, 9) == StepRandom(seed: 7).normals(.noise, 3, 9))
+    #expect(random.normals(.noise, 3, 9) == RunSeed(7).normals(.noise, 3, 9))
     // A longer draw starts as a shorter one.
     #expect(Array(random.normals(.noise, 3, 9)[..<5]) == random.normals(.noise, 3, 5))
     let others = [
       random.normals(.noise, 4, 9), random.normals(.latent, 3, 9),
-      random.normals(.noise, 3, 9, salt: 1), StepRandom(seed: 8).normals(.noise, 3, 9),
+      random.normals(.noise, 3, 9, salt: 1), RunSeed(8).normals(.noise, 3, 9),
     ]
     for other in others { #expect(other != random.normals(.noise, 3, 9)) }
   }

@@ -16,7 +16,7 @@ import Testing
   @Test(arguments: ["train_a", "train_b", "train_c"]) func recordedStep(name: String) throws {
     let golden = RecordedRun.url("\(name).safetensors")
     let output = scratch.path("step.safetensors")
-    var request = RunRequest("train_step", input: golden.path, output: output)
+    var request = RunRequest(.procedure(.trainStep), input: golden.path, output: output)
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
     request.model.adapters.files = [
       AdapterRequest(path: RecordedRun.url("edlora_hina.pth").path)
@@ -44,7 +44,7 @@ import Testing
 
   @Test func wrongFiles() throws {
     var request = RunRequest(
-      "train_step", input: RecordedRun.url("train_a.safetensors").path,
+      .procedure(.trainStep), input: RecordedRun.url("train_a.safetensors").path,
       output: scratch.path("step.safetensors"))
     request.model = ModelOptions(path: GoldenFile.model)
     #expect(throws: CommandError.usage("run train_step trains one concept: give its file with --lora")) {

@@ -77,7 +77,14 @@ import Testing
     #expect(status == (signal == SIGINT ? 130 : -1))
     #expect(!FileManager.default.fileExists(atPath: output))
     #expect(FileManager.default.fileExists(atPath: scratch.path("run.state.safetensors")))
-    let rest = try MoscProgram.run(arguments + ["--resume"])
+    // Another rank would give another file, fewer threads and other intervals the same.
+    let refused = try MoscProgram.run(arguments + ["--resume", "--rank", "8", "--seed", "1"])
+    #expect(refused.status == 2)
+    #expect(
+      refused.errors.contains("has --rank 4, this run has 8; --seed 0, this run has 1;"),
+      "\(refused.errors)")
+    let rest = try MoscProgram.run(
+      arguments + ["--resume", "--threads", "1", "--save-every", "5"])
     #expect(rest.status == 0, "\(rest.errors)")
     #expect(rest.errors.contains("going on after step"))
     #expect(try Data(contentsOf: URL(fileURLWithPath: output)) == expected)
@@ -88,7 +95,7 @@ import Testing
     #expect(plot.hasPrefix("<svg") && plot.components(separatedBy: "<circle").count == 15)
   }
 
-  /// A state of other settings is refused, and left as it is.
+  /// A state that does not say what it is of is refused, and left as it is.
   @Test func refusesAnotherState() throws {
     var request = try small("run.safetensors")
     let state = URL(fileURLWithPath: scratch.path("run.state.safetensors"))
@@ -98,7 +105,7 @@ import Testing
     let before = try Data(contentsOf: state)
     request.resumes = true
     let error = #expect(throws: FormatError.self) { try TrainJob(request, .silent).run() }
-    #expect(error?.message.contains("other settings or data") == true)
+    #expect(error?.message.contains("no state of a training run") == true)
     #expect(try Data(contentsOf: state) == before)
   }
 

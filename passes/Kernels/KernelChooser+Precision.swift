@@ -19,11 +19,14 @@ extension KernelChooser {
       context.count("kept-\(unquantised)")
       if unquantised == .f32 { return .f32 }
     }
+    // bf16 factors come in pairs. Below 16 channels or outputs (a vector) products are too few to pay for
+    // the casts; such layers are the first and last, where rounding is seen, and those of few rows are
+    // the embedding of the time, which steers all others.
     let reason: String? =
       if isExact(node) { "tiles of 4×4 outputs" }
       else if channels < 16 || channels % 2 != 0 { "\(channels) input channels" }
       else if outputs < 16 { "\(outputs) outputs" }
-      else if rows < 8 { "\(rows) rows" }
+      else if rows < Self.rowsForPacking { "\(rows) rows" }
       else { nil }
     if let reason {
       context.remark("precision", "layer '%\(name)' stays f32: \(reason)")
@@ -50,6 +53,8 @@ extension KernelChooser {
     let (weight, rows) = (graph[node.operands[1]], graph.type(node.results[0]).rows)
     let (outputs, channels) = (weight.type.shape[0], weight.type.shape[1])
     if weight.rate != .load { return "its weight is known per \(weight.rate.name)" }
+    // Bytes multiply in fours. By estimate, a row of fewer than 64 channels, or a layer of few rows or
+    // outputs, costs as much to round as its products save.
     if channels < 64 || channels % 4 != 0 { return "\(channels) input channels" }
     if outputs < 16 { return "\(outputs) outputs" }
     if rows < Self.rowsForPacking { return "\(rows) rows" }

@@ -1,18 +1,17 @@
 import ArgumentParser
 import MoscDriver
+import MoscModel
+import MoscNetworks
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Time a component on made-up inputs.")
 
-  @Argument(help: ArgumentHelp("unet, vae_decoder or text_encoder.", valueName: "component"))
-  var component: String
+  @Argument(help: "A network of the model.")
+  var component: ComponentKind
 
   @Option(help: "Timed runs, after one that is not counted.")
   var runs = 5
-
-  @Option(help: "Regions of the U-Net, side by side.")
-  var regions = 0
 
   @Flag(help: "Print one JSON line.")
   var json = false
@@ -24,27 +23,21 @@ struct BenchCommand: ParsableCommand {
     valueName: "file.html"))
   var explore: String?
 
-  @OptionGroup(title: "Shape") var latent: LatentArguments
+  @OptionGroup(title: "Shape") var shape: ShapeArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
+  func validate() throws { try check("runs", runs, least: 1) }
+
   func run() throws {
     let reporter = try log.reporter()
-    if runs < 1 { throw ValidationError("--runs \(runs): expected at least 1") }
     var request = BenchRequest(component)
-    (request.latentHeight, request.latentWidth) = try latent.extent()
-    request.batch = latent.batch
-    request.runs = runs
-    guard 0...64 ~= regions else {
-      throw ValidationError("--regions \(regions): expected a number from 0 to 64")
-    }
-    request.regions = regions
-    request.printsJSON = json
-    request.profiles = profile
-    request.explorer = explore
-    request.model = try model.options()
+    request.shape = shape.shape
+    request.model = model.options
     request.compiler = try compiler.options(for: request.model)
+    (request.runs, request.printsJSON) = (runs, json)
+    (request.profiles, request.explorer) = (profile, explore)
     let job = BenchJob(request, reporter)
     try perform(reporter) { print(try job.run()) }
   }

@@ -1,22 +1,23 @@
 import ArgumentParser
 import Foundation
 import MoscDriver
+import MoscModel
+import MoscNetworks
 
 struct CompileCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compile", abstract: "Compile a component or a .mos file, and print a stage of it.")
 
-  @Argument(help: ArgumentHelp("unet, text_encoder, vae_encoder, vae_decoder or a .mos file.",
-    valueName: "component|file.mos"))
-  var target = "unet"
+  @Argument(help: ArgumentHelp(
+    "A network of the model, or a .mos file ('-' for standard input).", valueName: "component|file.mos"))
+  var source = ProgramSource.component(.unet)
 
   @Option(name: [.long, .customLong("compile-to")],
-    help: ArgumentHelp("What to print; 'help' lists the stages.", valueName: "stage"))
-  var emit: String?
+    help: ArgumentHelp("What to print; 'help' says what each is.", valueName: "stage"))
+  var emit: EmissionArgument?
 
-  @Option(help: ArgumentHelp("The stage that the .mos file must be in.",
-    valueName: "graph|kernels|buffers"))
-  var compileFrom: String?
+  @Option(help: ArgumentHelp("The stage that the .mos file must be in.", valueName: "stage"))
+  var compileFrom: ModuleForm?
 
   @Flag(help: "Print the predicted memory (the same as --emit=plan).")
   var plan = false
@@ -28,50 +29,52 @@ struct CompileCommand: ParsableCommand {
     valueName: "file"))
   var output = "-"
 
-  @Option(help: "Regions of the U-Net, beside the picture's own prompt.")
-  var regions = 0
-
   @Flag(help: "Give every cross-attention layer of the U-Net a prompt of its own.")
   var layerwise = false
 
-  @OptionGroup(title: "Shape") var latent: LatentArguments
+  @OptionGroup(title: "Shape") var shape: ShapeArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func run() throws {
     let reporter = try log.reporter()
-    if emit == "help" {
+    if emit == .help {
       for stage in Emission.allCases {
         print(stage.rawValue.padding(toLength: 10, withPad: " ", startingAt: 0) + stage.summary)
       }
       return
     }
-    var request = CompileRequest(target)
-    guard let emission = Emission(rawValue: emit ?? (plan ? "plan" : "graph")) else {
-      let known = Emission.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--emit '\(emit ?? "")': expected one of \(known)")
-    }
-    request.emission = emission
-    request.from = try compileFrom.map { text in
-      guard let from = Emission(rawValue: text), from.stage != nil else {
-        throw ValidationError(
-          "--compile-from '\(text)': expected 'graph', 'kernels' or 'buffers'")
-      }
-      return from
-    }
-    (request.latentHeight, request.latentWidth) = try latent.extent()
-    request.batch = latent.batch
-    guard 0...64 ~= regions else {
-      throw ValidationError("--regions \(regions): expected a number from 0 to 64")
-    }
-    request.regions = regions
-    request.isLayerwise = layerwise
-    request.model = try model.options()
+    var request = CompileRequest(source)
+    request.emission = emit?.emission ?? (plan ? .plan : .graph)
+    request.shape = shape.shape
+    request.model = model.options
     request.compiler = try compiler.options(for: request.model)
-    request.kernelFilter = filterKernel
-    request.output = output
+    (request.from, request.isLayerwise) = (compileFrom, layerwise)
+    (request.kernelFilter, request.output) = (filterKernel, output)
     let job = CompileJob(request, reporter)
     try perform(reporter) { try job.run() }
+  }
+}
+
+/// What `--emit` takes: something to print, or `help`.
+enum EmissionArgument: Equatable, ExpressibleByArgument {
+  case help
+  case print(Emission)
+
+  init?(argument: String) {
+    if argument == "help" {
+      self = .help
+    } else if let emission = Emission(rawValue: argument) {
+      self = .print(emission)
+    } else {
+      return nil
+    }
+  }
+
+  static var allValueStrings: [String] { Emission.allCases.map(\.rawValue) }
+
+  var emission: Emission? {
+    if case .print(let emission) = self { emission } else { nil }
   }
 }

@@ -11,7 +11,7 @@ struct FuseCommand: ParsableCommand {
       """)
 
   @Argument(help: ArgumentHelp("Concepts.", valueName: "config.json|file[:te[:unet]]"))
-  var inputs: [String] = []
+  var inputs: [FusionInput] = []
 
   @Option(name: .shortAndLong, help: ArgumentHelp("The fused concept file.", valueName: "file"))
   var output = FuseRequest().output
@@ -24,7 +24,7 @@ struct FuseCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp(
     "A concept that joins those of --stats (repeatable).", valueName: "file[:te[:unet]]"))
-  var add: [String] = []
+  var add: [FusionInput] = []
 
   @Option(help: ArgumentHelp("A concept that leaves those of --stats (repeatable).",
     valueName: "name"))
@@ -32,21 +32,21 @@ struct FuseCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp(
     "Another strength for a concept of --stats (repeatable).", valueName: "name=te[:unet]"))
-  var reweigh: [String] = []
+  var reweigh: [Reweighing] = []
 
-  @Option(help: ArgumentHelp("How to merge.", valueName: "solve|weighted|concat|svd"))
-  var merge = FusionMethod.solve.rawValue
+  @Option(help: ArgumentHelp("How to merge.", valueName: "method"))
+  var merge = FusionMethod.solve
 
   @Option(help: "The rank of --merge svd (default: the largest of the concepts).")
   var rank: Int?
 
-  @Option(help: ArgumentHelp("The solver.", valueName: "lbfgs|ridge|min-norm"))
-  var solver: String?
+  @Option(help: "The solver (default: \(FuseRequest.defaultSolver.rawValue)).")
+  var solver: FusionSolver?
 
   @Option(help: ArgumentHelp(
     "Repeat a run of the Mix-of-Show code: each stage on the fused ones before it.",
-    valueName: "mix-of-show"))
-  var compat: String?
+    valueName: "program"))
+  var compat: CompatibleProgram?
 
   @Option(help: ArgumentHelp("The edge of the pictures that statistics come from.",
     valueName: "pixels"))
@@ -86,30 +86,17 @@ struct FuseCommand: ParsableCommand {
 
   func request() throws -> FuseRequest {
     var request = FuseRequest()
-    request.model = try model.options()
+    request.model = model.options
     request.compiler = try compiler.options(for: request.model)
-    request.inputs = inputs
-    request.output = output
-    request.fullModel = fullModel
+    (request.inputs, request.output, request.fullModel) = (inputs, output, fullModel)
     request.statistics = stats
     (request.added, request.removed, request.reweighed) = (add, remove, reweigh)
-    guard let method = FusionMethod(rawValue: merge) else {
-      throw ValidationError("--merge '\(merge)': expected 'solve', 'weighted', 'concat' or 'svd'")
-    }
-    request.method = method
-    request.rank = rank
-    try request.choose(solver: solver)
-    if let compat, compat != "mix-of-show" {
-      throw ValidationError("--compat '\(compat)': expected 'mix-of-show'")
-    }
-    request.matchesMixOfShow = compat != nil
-    request.size = size
-    request.steps = steps
+    (request.method, request.rank, request.solver) = (merge, rank, solver)
+    request.matchesMixOfShow = compat == .mixOfShow
+    (request.size, request.steps, request.seed) = (size, steps, seed)
     (request.textIterations, request.unetIterations) = (textencIters, unetIters)
     request.latentsIn = latentsIn
-    request.seed = seed
-    (request.report, request.sheet) = (report, sheet)
-    request.failAbove = failAbove
+    (request.report, request.sheet, request.failAbove) = (report, sheet, failAbove)
     return request
   }
 

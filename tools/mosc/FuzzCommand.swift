@@ -19,9 +19,10 @@ struct FuzzCommand: ParsableCommand {
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
+  func validate() throws { try check("count", count, least: 1) }
+
   func run() throws {
     let reporter = try log.reporter()
-    if count < 1 { throw ValidationError("--count \(count): expected at least 1") }
     var request = FuzzRequest()
     (request.seed, request.count, request.folder) = (seed, count, output)
     request.compiler = try compiler.options()

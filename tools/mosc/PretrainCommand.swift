@@ -1,6 +1,5 @@
 import ArgumentParser
 import MoscEngine
-import MoscImages
 import MoscTrain
 
 struct PretrainCommand: ParsableCommand {
@@ -29,8 +28,8 @@ struct PretrainCommand: ParsableCommand {
         + "one).", valueName: "folder"))
   var config: String?
 
-  @Option(help: ArgumentHelp("What to train.", valueName: "all|vae|decoder|unet"))
-  var stage = "all"
+  @Option(help: ArgumentHelp("What to train.", valueName: "stage"))
+  var stage = PretrainingScope.all
 
   @Option(help: "Steps of text encoder and U-Net.")
   var steps = 6000
@@ -98,12 +97,12 @@ struct PretrainCommand: ParsableCommand {
 
   @Option(name: [.customLong("type"), .customLong("precision")],
     help: ArgumentHelp(
-      "Arithmetic (default: bf16 where the processor has it); weights are f32 in any case.",
-      valueName: "f32|bf16"))
-  var type: String?
+      "Arithmetic, f32 or bf16 (default: bf16 where the processor has it); weights are f32 in any case.",
+      valueName: "type"))
+  var type: Precision?
 
-  @Option(help: ArgumentHelp("Element type of the files.", valueName: "f16|f32"))
-  var saveType = "f16"
+  @Option(help: ArgumentHelp("Element type of the files.", valueName: "type"))
+  var saveType = SavedType.f16
 
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
@@ -111,8 +110,8 @@ struct PretrainCommand: ParsableCommand {
   func validate() throws {
     for (name, value) in [
       ("steps", steps), ("vae-steps", vaeSteps), ("validation", validation), ("warmup", warmup),
-    ] where value < 0 {
-      throw ValidationError("--\(name) \(value): expected at least 0")
+    ] {
+      try check(name, value, least: 0)
     }
     for (name, value) in [("noisy-share", noisyShare), ("caption-dropout", captionDropout)]
     where !(0...1).contains(value) {
@@ -120,41 +119,23 @@ struct PretrainCommand: ParsableCommand {
     }
     for (name, value) in [
       ("batch", batch), ("vae-batch", vaeBatch), ("save-every", saveEvery), ("log-every", logEvery),
-    ] where value < 1 {
-      throw ValidationError("--\(name) \(value): expected at least 1")
+    ] {
+      try check(name, value, least: 1)
     }
   }
 
   func request() throws -> PretrainRequest {
     var request = PretrainRequest(data: data, output: output)
-    request.start = model
-    request.configuration = config
-    guard let stages = PretrainingStage.named(stage) else {
-      throw ValidationError("--stage '\(stage)': expected all, vae, decoder or unet")
-    }
-    request.stages = stages
+    (request.start, request.configuration) = (model, config)
+    request.stages = stage.stages
     request.denoiser = recipe(steps, batch, lr)
     request.autoencoder = recipe(vaeSteps, vaeBatch, vaeLr)
-    request.captionDropout = captionDropout
-    request.noisyShare = noisyShare
-    request.noiseRatioLimit = minSnr
-    request.noiseRatioFloor = snrFloor
-    request.validation = validation
-    request.seed = seed
-    request.saveEvery = saveEvery
-    request.logEvery = logEvery
-    request.resumes = resume
-    request.stopAfter = stopAfter
-    if let type {
-      guard let precision = Precision(spelling: type) else {
-        throw ValidationError("--type '\(type)': expected 'f32' or 'bf16'")
-      }
-      request.precision = precision
-    }
-    guard let savedType = SavedType(rawValue: saveType) else {
-      throw ValidationError("--save-type '\(saveType)': expected 'f16' or 'f32'")
-    }
-    request.savedType = savedType
+    (request.captionDropout, request.noisyShare) = (captionDropout, noisyShare)
+    (request.noiseRatioLimit, request.noiseRatioFloor) = (minSnr, snrFloor)
+    (request.validation, request.seed) = (validation, seed)
+    (request.saveEvery, request.logEvery) = (saveEvery, logEvery)
+    (request.resumes, request.stopAfter) = (resume, stopAfter)
+    (request.precision, request.savedType) = (type, saveType)
     request.compiler = try compiler.options()
     return request
   }

@@ -43,8 +43,9 @@ struct ReplayCompareCommand: ParsableCommand {
 
   @OptionGroup(title: "Messages") var log: LogOptions
 
+  func validate() throws { try check("limit", limit, least: 0) }
+
   func run() throws {
-    if limit < 0 { throw ValidationError("--limit \(limit): expected at least 0") }
     let reporter = try log.reporter()
     var request = ReplayRequest(folder)
     request.limit = limit

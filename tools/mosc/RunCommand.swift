@@ -1,18 +1,22 @@
 import ArgumentParser
+import MoscDiffusion
 import MoscDriver
+import MoscFuse
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
     abstract: "Run a component of a model, or a .mos file, on given tensors.",
     discussion: """
-      Components: text_encoder, unet, vae_encoder, vae_decoder, t2i_adapter (-m FILE), scheduler, train_step (--lora FILE), fuse_layer (--solver). Tensors have diffusers' \
-      names and layouts: sample [n,4,h,w], timestep, encoder_hidden_states [n,77,c], noise_pred; \
-      input_ids, last_hidden_state; latents, image [n,3,h,w] in -1…1, moments; of t2i_adapter image in 0…1 and map0…map3.
+      t2i_adapter is the file of -m, train_step trains the concept of --lora, fuse_layer and scheduler \
+      take the options that name them. Tensors have diffusers' names and layouts: sample [n,4,h,w], \
+      timestep, encoder_hidden_states [n,77,c], noise_pred; input_ids, last_hidden_state; latents, \
+      image [n,3,h,w] in -1…1, moments; of t2i_adapter image in 0…1 and map0…map3.
       """)
 
-  @Argument(help: ArgumentHelp("A component or a .mos file.", valueName: "component|file.mos"))
-  var target: String
+  @Argument(help: ArgumentHelp(
+    "What to run ('-' for a .mos file from standard input).", valueName: "component|file.mos"))
+  var target: RunTarget
 
   @Option(name: [.customLong("in"), .customLong("input"), .short],
     help: ArgumentHelp("Input tensors.", valueName: "file"))
@@ -30,20 +34,18 @@ struct RunCommand: ParsableCommand {
 
   @Option(name: [.customLong("sampling-method"), .customLong("sampler")],
     help: ArgumentHelp("The sampler of 'run scheduler'.", valueName: "name"))
-  var sampler: String?
+  var sampler: SamplerName.Choice?
 
   @Option(
-    help: ArgumentHelp(
-      "The noise levels of 'run scheduler'.", valueName: "default|karras|exponential"))
-  var scheduler: String?
+    help: ArgumentHelp("The spacing of noise levels of 'run scheduler'.", valueName: "spacing"))
+  var scheduler: SchedulerConfig.Levels?
 
   @Option(name: [.long, .customLong("num-inference-steps")],
     help: "The steps of 'run scheduler'.")
   var steps: Int?
 
-  @Option(
-    help: ArgumentHelp("The solver of 'run fuse_layer'.", valueName: "lbfgs|ridge|min-norm"))
-  var solver: String?
+  @Option(help: "The solver of 'run fuse_layer'.")
+  var solver = FusionSolver.lbfgs
 
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -52,13 +54,10 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     let reporter = try log.reporter()
     var request = RunRequest(target, input: input, output: output)
-    request.model = try model.options()
+    request.model = model.options
     request.compiler = try compiler.options(for: request.model)
-    request.function = function
-    request.usesEvaluator = evaluate
-    request.sampler = sampler
-    request.schedule = scheduler
-    request.steps = steps
+    (request.function, request.usesEvaluator) = (function, evaluate)
+    (request.sampler, request.levels, request.steps) = (sampler, scheduler, steps)
     request.solver = solver
     let job = RunJob(request, reporter)
     try perform(reporter) { try job.run() }

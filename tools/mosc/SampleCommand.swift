@@ -1,5 +1,7 @@
 import ArgumentParser
+import MoscDiffusion
 import MoscDriver
+import MoscRandom
 import MoscSample
 
 struct SampleCommand: ParsableCommand {
@@ -26,7 +28,7 @@ struct SampleCommand: ParsableCommand {
 
   @Option(name: .shortAndLong, parsing: .unconditional,
     help: ArgumentHelp("Seeds, such as 7 or 1,2,5-8; -1 for a random one.", valueName: "list"))
-  var seed = "-1"
+  var seed = SeedList.random
 
   @Option(name: [.customShort("W"), .long], help: "Width in pixels.")
   var width: Int?
@@ -34,23 +36,21 @@ struct SampleCommand: ParsableCommand {
   @Option(name: [.customShort("H"), .long], help: "Height in pixels.")
   var height: Int?
 
-  @Option(help: ArgumentHelp("Width and height.", valueName: "WxH"))
-  var size: String?
+  @Option(help: ArgumentHelp("Width and height, such as 512x768.", valueName: "WxH"))
+  var size: PictureSize?
 
   @Option(name: [.customLong("sampling-method"), .customLong("sampler")],
     help: ArgumentHelp(
-      "ddim, ddpm, dpm++2m, dpm++2m_sde, euler, euler_a, heun, lcm, lms, plms, unipc, or another "
-        + "program's name of one.", valueName: "name"))
-  var sampler = "dpm++2m"
+      "The sampler, by the name that any program has for it: dpm++2m, euler_a, PNDMScheduler, 'DPM++ 2M Karras'.",
+      valueName: "name"))
+  var sampler = SampleRequest().sampler
 
-  @Option(
-    help: ArgumentHelp(
-      "The spacing of noise levels.", valueName: "default|karras|exponential"))
-  var scheduler: String?
+  @Option(help: ArgumentHelp("The spacing of noise levels.", valueName: "spacing"))
+  var scheduler: SchedulerConfig.Levels?
 
   @Option(help: ArgumentHelp("How timesteps are placed (default: as the model says).",
-    valueName: "linspace|leading|trailing"))
-  var timestepSpacing: String?
+    valueName: "spacing"))
+  var timestepSpacing: SchedulerConfig.Spacing?
 
   @Option(name: .shortAndLong, help: "Batches.")
   var batchCount = 1
@@ -61,8 +61,8 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "The text-encoder layer to stop at, counted from the end; 1 is the last.")
   var clipSkip = 1
 
-  @Option(help: ArgumentHelp("The random source.", valueName: "cpu|cuda|numpy"))
-  var rng = "cpu"
+  @Option(help: ArgumentHelp("The random source.", valueName: "source"))
+  var rng = RandomSourceKind.cpu
 
   @Option(name: .shortAndLong,
     help: ArgumentHelp("The picture ('-' for standard output; '%03d' numbers a series).",
@@ -72,6 +72,68 @@ struct SampleCommand: ParsableCommand {
   @Flag(help: "Leave the generation parameters out of the picture.")
   var disableImageMetadata = false
 
+  @Option(
+    help: ArgumentHelp("Sample exactly as this program does.", valueName: "program"))
+  var compat: CompatibleProgram?
+
+  @Option(help: ArgumentHelp("Initial latents instead of random ones ('latents_init').",
+    valueName: "file"))
+  var latentsIn: String?
+
+  @Option(help: ArgumentHelp("Record the latents after every step.", valueName: "file"))
+  var trajectory: String?
+
+  @Flag(help: "Show the time of each kernel, its work and how near it is to the machine's best.")
+  var profile = false
+
+  @OptionGroup(title: "Regions") var regions: RegionArguments
+  @OptionGroup(title: "Condition images") var conditions: ConditionArguments
+  @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Compiler") var compiler: CompilerArguments
+  @OptionGroup(title: "Messages") var log: LogOptions
+
+  func validate() throws {
+    if prompt == nil && promptFile == nil {
+      throw ValidationError("what to draw? Give a prompt with -p, or a file with --prompt-file")
+    }
+    if prompt != nil && promptFile != nil {
+      throw ValidationError("--prompt and --prompt-file exclude each other")
+    }
+    if size != nil && (width != nil || height != nil) {
+      throw ValidationError("--size and --width/--height exclude each other")
+    }
+  }
+
+  func request() throws -> SampleRequest {
+    var request = SampleRequest()
+    request.model = model.options
+    request.compiler = try compiler.options(for: request.model)
+    (request.prompt, request.promptFile) = (prompt ?? "", promptFile)
+    request.negativePrompt = negativePrompt
+    (request.steps, request.guidance, request.clipSkip) = (steps, cfgScale, clipSkip)
+    (request.seeds, request.randomSource) = (seed.seeds(), rng)
+    (request.width, request.height) = (size?.width ?? width, size?.height ?? height)
+    (request.sampler, request.levels) = (sampler, scheduler)
+    request.timestepSpacing = timestepSpacing
+    (request.batchCount, request.batchSize) = (batchCount, batchSize)
+    (request.output, request.writesMetadata) = (output, !disableImageMetadata)
+    request.regions = regions.options
+    request.conditions = try conditions.conditions()
+    request.matchesMixOfShow = compat == .mixOfShow
+    (request.latentsIn, request.trajectory) = (latentsIn, trajectory)
+    request.profiles = profile
+    return request
+  }
+
+  func run() throws {
+    let reporter = try log.reporter()
+    let request = try request()
+    try perform(reporter) { try SampleJob(request, reporter).run() }
+  }
+}
+
+/// Parts of the picture with prompts of their own.
+struct RegionArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A part of the picture with its own prompt (repeatable): box or mask, prompt, negative, "
@@ -88,6 +150,15 @@ struct SampleCommand: ParsableCommand {
       valueName: "'[p]-*-[n]-*-[top,left,bottom,right]'"))
   var promptRewrite: String?
 
+  var options: RegionOptions {
+    var options = RegionOptions()
+    (options.texts, options.scene, options.rewrite) = (region, regions, promptRewrite)
+    return options
+  }
+}
+
+/// Sketches and poses that a picture follows.
+struct ConditionArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp("A T2I-Adapter for sketches or poses (repeatable).", valueName: "file"))
   var t2iAdapter: [String] = []
@@ -105,85 +176,8 @@ struct SampleCommand: ParsableCommand {
       valueName: "'[top,left,bottom,right]-0.8|…'"))
   var t2iRegion: [String] = []
 
-  @Option(
-    help: ArgumentHelp("Sample exactly as this program does.", valueName: "mix-of-show"))
-  var compat: String?
-
-  @Option(help: ArgumentHelp("Initial latents instead of random ones ('latents_init').",
-    valueName: "file"))
-  var latentsIn: String?
-
-  @Option(help: ArgumentHelp("Record the latents after every step.", valueName: "file"))
-  var trajectory: String?
-
-  @Flag(help: "Show the time of each kernel, its work and how near it is to the machine's best.")
-  var profile = false
-
-  @OptionGroup(title: "Model") var model: ModelArguments
-  @OptionGroup(title: "Compiler") var compiler: CompilerArguments
-  @OptionGroup(title: "Messages") var log: LogOptions
-
-  func validate() throws {
-    if prompt == nil && promptFile == nil {
-      throw ValidationError("what to draw? Give a prompt with -p, or a file with --prompt-file")
-    }
-    if prompt != nil && promptFile != nil {
-      throw ValidationError("--prompt and --prompt-file exclude each other")
-    }
-    if let compat, compat != "mix-of-show" {
-      throw ValidationError("--compat '\(compat)': expected 'mix-of-show'")
-    }
-    if size != nil && (width != nil || height != nil) {
-      throw ValidationError("--size and --width/--height exclude each other")
-    }
-  }
-
-  func request() throws -> SampleRequest {
-    var request = SampleRequest()
-    request.model = try model.options()
-    request.compiler = try compiler.options(for: request.model)
-    request.prompt = prompt ?? ""
-    request.negativePrompt = negativePrompt
-    request.promptFile = promptFile
-    request.steps = steps
-    request.guidance = cfgScale
-    guard let seeds = SampleRequest.seeds(seed) else {
-      throw ValidationError("--seed '\(seed)': expected numbers such as 7 or 1,2,5-8")
-    }
-    request.seeds = seeds
-    request.width = width
-    request.height = height
-    if let size {
-      guard let picture = PictureSize(size) else {
-        throw ValidationError("--size '\(size)': expected width and height such as 512x768")
-      }
-      request.width = picture.width
-      request.height = picture.height
-    }
-    request.sampler = sampler
-    request.schedule = scheduler
-    request.timestepSpacing = timestepSpacing
-    request.batchCount = batchCount
-    request.batchSize = batchSize
-    request.clipSkip = clipSkip
-    request.randomSource = rng
-    request.output = output
-    request.writesMetadata = !disableImageMetadata
-    request.regions.texts = region
-    request.regions.scene = regions
-    request.regions.rewrite = promptRewrite
-    request.conditions = try SpatialCondition.paired(
+  func conditions() throws -> [SpatialCondition] {
+    try SpatialCondition.paired(
       adapters: t2iAdapter, images: t2iImage, strengths: t2iStrength, boxes: t2iRegion)
-    request.matchesMixOfShow = compat != nil
-    request.latentsIn = latentsIn
-    request.trajectory = trajectory
-    request.profiles = profile
-    return request
-  }
-
-  func run() throws {
-    let reporter = try log.reporter()
-    let request = try request()
-    try perform(reporter) { try SampleJob(request, reporter).run() }
   }
 }

@@ -12,17 +12,14 @@ struct LogOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Say nothing but warnings and errors.")
   var quiet = false
 
-  @Option(help: ArgumentHelp("Messages as text or json lines.", valueName: "text|json"))
-  var logFormat = "text"
+  @Option(help: ArgumentHelp("Messages as text or json lines.", valueName: "format"))
+  var logFormat = LogFormat.text
 
   @Option(help: ArgumentHelp("Write when phases, passes and steps ran, for chrome://tracing.",
     valueName: "file.json"))
   var timeTrace: String?
 
   func reporter() throws -> Reporter {
-    guard let format = LogFormat(rawValue: logFormat) else {
-      throw ValidationError("--log-format '\(logFormat)': expected 'text' or 'json'")
-    }
     let verbosity: Verbosity = quiet ? .quiet : verbose > 1 ? .debug : verbose == 1 ? .verbose : .normal
     var trace: TimeTrace?
     if let timeTrace {
@@ -32,7 +29,7 @@ struct LogOptions: ParsableArguments {
         throw ValidationError("--time-trace \(error)")
       }
     }
-    return Reporter(verbosity: verbosity, format: format, trace: trace)
+    return Reporter(verbosity: verbosity, format: logFormat, trace: trace)
   }
 }
 
@@ -50,14 +47,14 @@ struct ModelArguments: ParsableArguments {
       "Arithmetic (default: bf16 where the processor has it, else f32). int8 rounds the factors of the "
         + "U-Net's layers to 8 bits, with a scale per token and channel: faster, less exact, and "
         + "less memory; not for training.",
-      valueName: "f32|bf16|int8"))
-  var type: String?
+      valueName: "type"))
+  var type: Precision?
 
   @Option(
     help: ArgumentHelp(
       "An adapter or concept file, with strengths for text encoder and U-Net (repeatable).",
       valueName: "file[:te[:unet]]"))
-  var lora: [String] = []
+  var lora: [AdapterRequest] = []
 
   @Option(name: [.long, .customLong("lora-dir")],
     help: ArgumentHelp("Where <lora:name:strength> in a prompt looks.", valueName: "folder"))
@@ -66,33 +63,16 @@ struct ModelArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Merge adapters into the weights, or compute them beside the layers.",
-      valueName: "fold|runtime"))
-  var loraMode = "fold"
+      valueName: "mode"))
+  var loraMode = AdapterOptions.Mode.fold
 
   @Flag(help: "Leave out tensors of an adapter that fit no layer, rather than refuse it.")
   var allowUnmatched = false
 
-  func options() throws -> ModelOptions {
-    var options = ModelOptions(path: model)
-    options.adapters.files = try lora.map { text in
-      guard let request = AdapterRequest(text) else {
-        throw ValidationError("--lora '\(text)': expected FILE, FILE:strength or FILE:te:unet")
-      }
-      return request
-    }
-    options.adapters.folder = loraModelDir
-    guard let mode = AdapterOptions.Mode(rawValue: loraMode) else {
-      throw ValidationError("--lora-mode '\(loraMode)': expected 'fold' or 'runtime'")
-    }
-    options.adapters.mode = mode
-    options.adapters.allowsUnmatched = allowUnmatched
-    if let type {
-      guard let precision = Precision(spelling: type) else {
-        let known = Precision.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        throw ValidationError("--type '\(type)': expected one of \(known)")
-      }
-      options.precision = precision
-    }
+  var options: ModelOptions {
+    var options = ModelOptions(path: model, precision: type)
+    (options.adapters.files, options.adapters.folder) = (lora, loraModelDir)
+    (options.adapters.mode, options.adapters.allowsUnmatched) = (loraMode, allowUnmatched)
     return options
   }
 }
@@ -113,9 +93,9 @@ struct CompilerArguments: ParsableArguments {
 
   @Option(name: .customShort("O", allowingJoined: true),
     help: ArgumentHelp(
-      "How much is done to make code fast: 0 for nothing, 1 to fuse kernels, 2, 3 for all of LLVM's.",
-      valueName: "level", visibility: .hidden))
-  var level = OptimisationLevel.usual.rawValue
+      "How much is done to make code fast: 0 for nothing, 1 to fuse kernels, 2 (the default), 3 for all of LLVM's.",
+      valueName: "level", visibility: .hidden), transform: listed)
+  var level = OptimisationLevel.usual
 
   @Option(parsing: .unconditional,
     help: ArgumentHelp(
@@ -152,8 +132,9 @@ struct CompilerArguments: ParsableArguments {
   var printAfterAll = false
 
   @Option(help: ArgumentHelp(
-    "Print what passes changed: the module, or the lines that differ.", valueName: "module|diff", visibility: .hidden))
-  var printChanged: String?
+    "Print what passes changed: the module, or the lines that differ.", valueName: "module|diff", visibility: .hidden),
+    transform: listed)
+  var printChanged: ChangePrinter.Style?
 
   @Flag(help: ArgumentHelp("List the passes before they run.", visibility: .hidden))
   var printPipeline = false
@@ -167,7 +148,7 @@ struct CompilerArguments: ParsableArguments {
   var remarks: String?
 
   @Flag(help: ArgumentHelp("Print the passes' counters.", visibility: .hidden))
-  var stats = false
+  var passStatistics = false
 
   @Option(help: ArgumentHelp(
     "Write the module after each pass into this folder.", valueName: "folder", visibility: .hidden))
@@ -183,6 +164,11 @@ struct CompilerArguments: ParsableArguments {
     "Leave this pass out (repeatable).", valueName: "pass", visibility: .hidden))
   var disablePass: [String] = []
 
+  func validate() throws {
+    try check("threads", threads, least: 1)
+    try check("opt-bisect-limit", optBisectLimit, least: 0)
+  }
+
   /// The options for programs of a model.
   func options(for model: ModelOptions) throws -> CompilationOptions {
     var options = try options()
@@ -191,56 +177,46 @@ struct CompilerArguments: ParsableArguments {
   }
 
   func options() throws -> CompilationOptions {
-    if let threads, threads < 1 {
-      throw ValidationError("--threads \(threads): expected at least 1")
-    }
     var options = CompilationOptions()
-    options.threads = threads
-    (options.cpu, options.attributes) = (mcpu, mattr)
-    guard let level = OptimisationLevel(rawValue: level) else {
-      throw ValidationError("-O\(level): expected -O0, -O1, -O2 or -O3")
-    }
-    (options.level, options.reproducer) = (level, reproducer)
-    (options.hasDebugInfo, options.recordFolder) = (debugInfo, record)
-    options.cacheFolder = cacheDir
-    options.usesCache = !noCache
-    (options.printBefore, options.printsBeforeAll) = (printBefore, printBeforeAll)
-    options.printAfter = printAfter
-    options.printsAfterAll = printAfterAll
-    options.printsChanges = try printChanged.map { text in
-      guard let style = ChangePrinter.Style(rawValue: text) else {
-        throw ValidationError("--print-changed '\(text)': expected 'module' or 'diff'")
-      }
-      return style
-    }
-    options.printsPipeline = printPipeline
-    if let optBisectLimit, optBisectLimit < 0 {
-      throw ValidationError("--opt-bisect-limit \(optBisectLimit): expected at least 0")
-    }
-    options.bisectLimit = optBisectLimit
-    (options.remarks, options.printsStatistics) = (remarks, stats)
-    options.dumpFolder = dumpDir
-    options.timesPasses = timePasses
-    options.verifiesEach = verifyEach
+    (options.threads, options.cpu, options.attributes) = (threads, mcpu, mattr)
+    (options.level, options.hasDebugInfo) = (level, debugInfo)
+    (options.cacheFolder, options.usesCache) = (cacheDir, !noCache)
+    (options.bisectLimit, options.verifiesEach) = (optBisectLimit, verifyEach)
     options.disabledPasses = try PassPipeline.removable(disablePass)
+    options.shows = observation
     return options
+  }
+
+  private var observation: Observation {
+    var shows = Observation()
+    (shows.recordFolder, shows.reproducer, shows.dumpFolder) = (record, reproducer, dumpDir)
+    (shows.printBefore, shows.printsBeforeAll) = (printBefore, printBeforeAll)
+    (shows.printAfter, shows.printsAfterAll) = (printAfter, printAfterAll)
+    (shows.printsChanges, shows.printsPipeline) = (printChanged, printPipeline)
+    (shows.remarks, shows.printsStatistics, shows.timesPasses) = (remarks, passStatistics, timePasses)
+    return shows
   }
 }
 
-/// The extent of the latent picture.
-struct LatentArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("The latent size, height first as in tensor shapes.",
-    valueName: "HxW"))
-  var latent = "64x64"
+/// What a network is compiled for.
+struct ShapeArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("The latent size, height first as in tensor shapes.", valueName: "HxW"))
+  var latent = NetworkShape().latent
 
   @Option(help: "Samples at a time.")
-  var batch = 2
+  var batch = NetworkShape().batch
 
-  func extent() throws -> (height: Int, width: Int) {
-    guard let size = PictureSize(latent) else {
-      throw ValidationError("--latent '\(latent)': expected two numbers such as 64x64")
-    }
-    if batch < 1 { throw ValidationError("--batch \(batch): expected at least 1") }
-    return (size.width, size.height)
+  @Option(help: "Regions of the U-Net, beside the picture's own prompt.")
+  var regions = NetworkShape().regions
+
+  func validate() throws {
+    try check("batch", batch, least: 1)
+    try check("regions", regions, least: 0, largest: 64)
+  }
+
+  var shape: NetworkShape {
+    var shape = NetworkShape()
+    (shape.latent, shape.batch, shape.regions) = (latent, batch, regions)
+    return shape
   }
 }

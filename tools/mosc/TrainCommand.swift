@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoscFormats
 import MoscTrain
 
 struct TrainCommand: ParsableCommand {
@@ -50,8 +51,8 @@ struct TrainCommand: ParsableCommand {
     help: ArgumentHelp("The concept: a .safetensors or .pth file.", valueName: "file"))
   var output: String
 
-  @Option(help: ArgumentHelp("The layout of the file.", valueName: "concept|lora|pth"))
-  var format: String?
+  @Option(help: ArgumentHelp("The layout of the file.", valueName: "layout"))
+  var format: ConceptFile.Layout?
 
   @Option(help: ArgumentHelp(
     "The side of the pictures (default: that of the model).", valueName: "pixels"))
@@ -89,8 +90,8 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     name: [.long, .customLong("lr_scheduler")],
-    help: ArgumentHelp("How learning rates fall.", valueName: "constant|linear|cosine"))
-  var lrScheduler = "linear"
+    help: ArgumentHelp("How learning rates fall.", valueName: "shape"))
+  var lrScheduler = LearningRateSchedule.Shape.linear
 
   @Option(
     name: [.customLong("warm-up"), .customLong("lr_warmup_steps")],
@@ -158,7 +159,7 @@ struct TrainCommand: ParsableCommand {
   var replayDraws: String?
 
   @Option(help: ArgumentHelp("Plan for no more memory than this, such as 6G.", valueName: "size"))
-  var maxRam: String?
+  var maxRam: ByteSize?
 
   @Flag(help: "Show the time of each kernel at the end.")
   var profile = false
@@ -175,18 +176,17 @@ struct TrainCommand: ParsableCommand {
 
   private func request() throws -> TrainRequest {
     var request = TrainRequest(output: output)
-    request.model = try model.options()
+    request.model = model.options
     request.compiler = try compiler.options()
     (request.config, request.data) = (config, data)
     (request.captions, request.masks) = (captions, masks)
-    (request.concept, request.start) = (concept, start)
-    if let format { try request.setLayout(format) }
+    (request.concept, request.start, request.layout) = (concept, start, format)
     (request.resolution, request.steps, request.batchSize) = (resolution, steps, batchSize)
     (request.accumulation, request.rank, request.alpha) = (accumulation, rank, alpha)
     request.embeddingRate = embeddingRate
     (request.textEncoderRate, request.unetRate) = (textEncoderRate, unetRate)
-    try request.setSchedule(lrScheduler)
-    (request.warmUp, request.noiseOffset) = (warmUp, noiseOffset)
+    (request.rateShape, request.warmUp) = (lrScheduler, warmUp)
+    request.noiseOffset = noiseOffset
     (request.attentionWeight, request.usesMaskLoss) = (attentionWeight, maskedLoss)
     request.isLayerwise = layerwise
     (request.seed, request.embeddingNormThreshold) = (seed, embeddingNorm)
@@ -194,8 +194,7 @@ struct TrainCommand: ParsableCommand {
     (request.saveInterval, request.resumes) = (saveEvery, resume)
     (request.previewInterval, request.previewPrompts) = (previewEvery, previewPrompt)
     (request.recordDraws, request.replayDraws) = (recordDraws, replayDraws)
-    request.profiles = profile
-    if let maxRam { try request.setMemoryLimit(maxRam) }
+    (request.memoryLimit, request.profiles) = (maxRam, profile)
     return request
   }
 }

@@ -6,7 +6,7 @@ extension StructuralOp {
   package static var repetition: Repetition { .dear }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
-    OpCost(flops: 0, instructions: 0)
+    OpCost(flops: 0, codeLength: 0)
   }
 
   package func alignedOperands(from axis: Int, of count: Int) -> Range<Int>? { nil }

@@ -3,7 +3,7 @@ import MoscIR
 import MoscLLVM
 
 /// A kernel that can be called, and what it took to get it.
-package struct CompiledKernel: @unchecked Sendable {
+package struct CompiledKernel: Sendable {
   /// The kernel's name without sigil.
   package let name: String
   /// The machine code: argument pointers, first task, end of tasks.

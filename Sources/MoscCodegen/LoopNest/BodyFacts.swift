@@ -19,8 +19,8 @@ struct BodyFacts {
     nodes = graph.order.filter(needed.contains)
   }
 
-  /// The number of instructions of one element.
-  var size: Int { nodes.reduce(0) { $0 + graph.cost($1).instructions } }
+  /// The length of the code of one element.
+  var size: Int { nodes.reduce(0) { $0 + graph.cost($1).codeLength } }
 
   /// The work per element, 1 for a copy.
   var cost: Int { nodes.reduce(1) { $0 + graph.cost($1).time } }

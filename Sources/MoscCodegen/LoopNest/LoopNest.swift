@@ -40,6 +40,8 @@ struct LoopNest {
     )
     (self.rows, self.columns) = (rows, columns)
     cuts = trailing > 1 ? [0, columns] : body.cuts(columns)
+    // Short bodies hide the latency of their instructions in independent vectors; four copies of a long
+    // one would not fit the registers, and cost time to compile.
     unroll = body.size <= 12 ? 4 : body.size <= 40 ? 2 : 1
     let lanes = pull.e.lanes
     let perRow = max(1, columns * body.cost)

@@ -13,8 +13,8 @@ final class PullEmitter {
   let graph: Graph
   var space = IndexSpace()
   /// The address of each parameter's buffer.
-  var pointers: [ValueID: LLVMValue] = [:]
-  /// Loop counters (i64), lane numbers (i32 vectors) and other variables set from outside.
+  let pointers: [ValueID: LLVMValue]
+  /// Loop counters (i64), lane numbers (i32 vectors) and rows of tables.
   var variables: [IndexVariable: LLVMValue] = [:]
   /// Values given from outside instead of computed: the result of an anchor in its epilogue.
   private(set) var injected: [ValueID: (index: [IndexExpr], value: LLVMValue)] = [:]
@@ -46,9 +46,14 @@ final class PullEmitter {
   /// The text that debuggers show; nil without line tables.
   private let source: KernelSource?
 
-  init(_ emitter: FunctionEmitter, _ graph: Graph, source: KernelSource? = nil) {
+  /// - Parameter pointers: the address of each parameter's buffer.
+  init(
+    _ emitter: FunctionEmitter, _ graph: Graph, pointers: [ValueID: LLVMValue],
+    source: KernelSource? = nil
+  ) {
     e = emitter
     self.graph = graph
+    self.pointers = pointers
     self.source = source
   }
 

@@ -59,8 +59,9 @@ package struct KernelLowering {
     let body = try e.define(
       Self.body, [LLVMType](repeating: builder.pointer, count: buffers) + [integer, integer]
     ) { arguments in
-      let pull = PullEmitter(e, graph, source: debug?.source)
-      for (id, pointer) in zip(graph.parameters, arguments) { pull.pointers[id] = pointer }
+      let pointers = Dictionary(
+        zip(graph.parameters, arguments), uniquingKeysWith: { first, _ in first })
+      let pull = PullEmitter(e, graph, pointers: pointers, source: debug?.source)
       let results = zip(graph.results, arguments.dropFirst(graph.parameters.count))
       let parts = try parts(pull, results.map { ($0, $1) })
       let (begin, end) = (arguments[buffers], arguments[buffers + 1])

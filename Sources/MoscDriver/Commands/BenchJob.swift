@@ -22,11 +22,11 @@ package struct BenchJob {
 
   /// The figures: one JSON line, or a few lines to read.
   package func run() throws -> String {
-    let kind = try ComponentKind(named: request.component)
+    let name = request.component.rawValue
     let page = try request.explorer.map { try OutputFile($0) }
     let asked = try Compiler(request.compiler, precision: request.model.precision, reporter)
     let components = try ModelComponents(request.model, asked)
-    let (function, inputs) = try subject(kind, components.model)
+    let (function, inputs) = try subject(components.model)
     let compiler = asked.suited(to: function)
     let source = try components.model.program(function)
 
@@ -42,13 +42,13 @@ package struct BenchJob {
     program.isProfiling = request.profiles || page != nil
     var times: [Double] = []
     let cpuStart = Host.processorSeconds
-    reporter.begin(.run, request.component)
+    reporter.begin(.run, name)
     for index in 0..<request.runs {
       try Interruption.check()
       let start = Clock.now()
       try program.rerun()
       times.append(Clock.now() - start)
-      reporter.progress(.run, request.component, done: index + 1, of: request.runs)
+      reporter.progress(.run, name, done: index + 1, of: request.runs)
     }
     let used = (Host.processorSeconds - cpuStart) / max(times.reduce(0, +), 1e-9)
     let sorted = times.sorted()
@@ -57,7 +57,7 @@ package struct BenchJob {
     if let page {
       let times = program.profile.map { ($0.kernel, $0.seconds / Double(max($0.launches, 1))) }
       let explorer = try ExplorerPage(
-        source.module, name: request.component, compiler,
+        source.module, name: name, compiler,
         seconds: Dictionary(uniqueKeysWithValues: times))
       try page.write(explorer.html)
     }
@@ -67,18 +67,18 @@ package struct BenchJob {
     let peak = Double(ProcessFacts.peakResidentBytes) / 1_073_741_824
     guard request.printsJSON else {
       func seconds(_ value: Double) -> String { String(format: "%.4f s", value) }
-      return "\(request.component) \(request.latentHeight)x\(request.latentWidth) batch "
-        + "\(request.batch), \(compiler.target.precision.rawValue), "
+      return "\(name) \(request.shape.latent) batch \(request.shape.batch), "
+        + "\(compiler.target.precision.rawValue), "
         + "\(compiler.target.threads) threads: median \(seconds(median)), fastest "
         + "\(seconds(sorted[0])) of \(times.count) runs; compile "
         + "\(seconds(loadStart - compileStart)), load \(seconds(loadEnd - loadStart)), first "
         + "result after \(seconds(cold)), peak \(String(format: "%.2f GiB", peak))"
     }
     return JSONValue.fields([
-      ("engine", .string("mosc")), ("part", .string(request.component)),
+      ("engine", .string("mosc")), ("part", .string(name)),
       ("precision", .string(compiler.target.precision.rawValue)),
-      ("latent", .string("\(request.latentHeight)x\(request.latentWidth)")),
-      ("batch", .int(request.batch)), ("threads", .int(compiler.target.threads)),
+      ("latent", .string(request.shape.latent.description)),
+      ("batch", .int(request.shape.batch)), ("threads", .int(compiler.target.threads)),
       ("cpu", .string(compiler.target.facts.cpu)),
       ("s_median", .rounded(median)), ("s_min", .rounded(sorted[0])),
       ("s_all", .array(times.map { .rounded($0) })), ("cores_used", .rounded(used)),
@@ -90,18 +90,16 @@ package struct BenchJob {
   }
 
   /// The function and its inputs: numbers of about unit size that depend on nothing.
-  private func subject(
-    _ kind: ComponentKind, _ model: DiffusersModel
-  ) throws -> (ModelFunction, [String: TensorValue]) {
-    let (n, h, w) = (request.batch, request.latentHeight, request.latentWidth)
+  private func subject(_ model: DiffusersModel) throws -> (ModelFunction, [String: TensorValue]) {
+    let (n, h, w) = (request.shape.batch, request.shape.latent.height, request.shape.latent.width)
     var source = TorchRandomSource(seed: 0)
     func noise(_ shape: [Int]) -> TensorValue {
       TensorValue(shape, source.normals(shape.reduce(1, *)))
     }
-    switch kind {
+    switch request.component {
     case .unet:
       let config = try model.unet().config
-      let contexts = request.regions > 0 ? [request.regions + 1] : []
+      let contexts = request.shape.regions > 0 ? [request.shape.regions + 1] : []
       var inputs = [
         "sample": noise([n, h, w, config.inChannels]),
         "timestep": TensorValue([n], [Float](repeating: 500, count: n)),
@@ -109,7 +107,7 @@ package struct BenchJob {
       ]
       inputs.merge(columns(config)) { $1 }
       return (
-        .unet(UNet.Shape(batch: n, height: h, width: w, regions: request.regions)), inputs
+        .unet(UNet.Shape(batch: n, height: h, width: w, regions: request.shape.regions)), inputs
       )
     case .vaeDecoder:
       let config = try model.vae().config
@@ -135,7 +133,7 @@ package struct BenchJob {
 
   /// The coverage of regions that stand side by side, from edge to edge.
   private func columns(_ config: UNetConfig) -> [String: TensorValue] {
-    let count = request.regions
+    let count = request.shape.regions
     if count == 0 { return [:] }
     let regions = (0..<count).map { index in
       var region = Region(name: "region \(index + 1)", prompt: "")
@@ -144,8 +142,8 @@ package struct BenchJob {
         bottom: 1)
       return region
     }
-    let sizes = config.attentionResolutions(
-      height: request.latentHeight, width: request.latentWidth)
+    let latent = request.shape.latent
+    let sizes = config.attentionResolutions(height: latent.height, width: latent.width)
     return Dictionary(
       uniqueKeysWithValues: sizes.map { height, width in
         let coverage = RegionCoverage(

@@ -23,10 +23,10 @@ package struct CompileJob {
       return try OutputFile(request.output).write(Printer.print(module))
     }
     var compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
-    if let kind = try? ComponentKind(named: request.target), kind != .unet {
+    if case .component(let component) = request.source, component != .unet {
       compiler = compiler.unquantised
     }
-    try Reproducer(request.compiler.reproducer).watching(module) {
+    try Reproducer(request.compiler.shows.reproducer).watching(module) {
       if request.emission == .explorer {
         let output = try OutputFile(request.output)
         return try output.write(try ExplorerPage(module, name: name, compiler).html)
@@ -50,33 +50,39 @@ package struct CompileJob {
 
   /// The module, in the stage that the file has.
   private func source() throws -> Module {
-    if request.target.hasSuffix(".mos") || request.target == "-" {
-      let module = try ModuleFile.read(request.target)
-      if let from = request.from, from.stage != module.stage {
-        throw CommandError.usage(
-          "--compile-from=\(from.rawValue): '\(request.target)' is in stage \(module.stage)")
-      }
-      if let stage = request.emission.stage, stage < module.stage {
-        throw CommandError.usage(
-          "--emit=\(request.emission.rawValue): '\(request.target)' is past that, in stage "
-            + "\(module.stage)")
-      }
-      return module
+    switch request.source {
+    case .file(let path): try read(path)
+    case .component(let component): try module(of: component)
     }
+  }
+
+  private func read(_ path: String) throws -> Module {
+    let module = try ModuleFile.read(path)
+    if let from = request.from, from.stage != module.stage {
+      throw CommandError.usage(
+        "--compile-from=\(from.rawValue): '\(path)' is in stage \(module.stage)")
+    }
+    if let stage = request.emission.stage, stage < module.stage {
+      throw CommandError.usage(
+        "--emit=\(request.emission.rawValue): '\(path)' is past that, in stage \(module.stage)")
+    }
+    return module
+  }
+
+  private func module(of component: ComponentKind) throws -> Module {
     if let from = request.from {
       throw CommandError.usage("--compile-from=\(from.rawValue) needs a .mos file")
     }
-    let kind = try ComponentKind(named: request.target)
     let model = try ModelComponents.open(request.model)
     reporter.report(model.adapters)
-    let (n, h, w) = (request.batch, request.latentHeight, request.latentWidth)
+    let (n, h, w) = (request.shape.batch, request.shape.latent.height, request.shape.latent.width)
     let function: ModelFunction
-    switch kind {
+    switch component {
     case .textEncoder: function = .textEncoder(TextEncoder.Shape(batch: n))
     case .unet: function = .unet(
         UNet.Shape(
           batch: n, height: h, width: w, isLayerwise: request.isLayerwise,
-          regions: request.regions))
+          regions: request.shape.regions))
     case .vaeDecoder: function = .vaeDecoder(batch: n, height: h, width: w)
     case .vaeEncoder:
       let factor = try model.vae().config.downsampling

@@ -2,6 +2,8 @@ import COpenBLAS
 import Foundation
 import MoscEngine
 import MoscLLVM
+import MoscModel
+import MoscNetworks
 import MoscRuntime
 
 /// What mosc runs on, and what is missing.
@@ -23,7 +25,7 @@ package struct Doctor: Sendable {
         "processor   \(facts.cpu): vectors of \(facts.lanes) floats, "
           + "\(facts.vectorRegisters) registers"
           + (yes.isEmpty ? "" : ", " + yes.joined(separator: ", ")),
-        "threads     \(Host.defaultThreads) (of \(ProcessFacts.processorCount) "
+        "threads     \(ProcessFacts.physicalCoreCount) (of \(ProcessFacts.processorCount) "
           + "processors)",
         "arithmetic  \(Precision.usual(on: facts).rawValue) unless --type says otherwise",
       ]
@@ -47,6 +49,11 @@ package struct Doctor: Sendable {
     if !LLVMVersion.current.hasPrefix("19.") {
       found.append(
         "LLVM \(LLVMVersion.current) is loaded, expected 19; run: apt-get install llvm-19-dev")
+    }
+    do {
+      try ModelComponents.verify(.embedded())
+    } catch {
+      found.append("\(error)")
     }
     let folder = URL(fileURLWithPath: cacheFolder)
     let existing = sequence(first: folder) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }

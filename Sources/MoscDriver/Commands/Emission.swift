@@ -1,5 +1,19 @@
 import MoscIR
 
+/// What `mosc compile` prints that can be read back.
+package enum ModuleForm: String, CaseIterable, Hashable, Sendable {
+  case graph, kernels, buffers
+
+  /// The stage of such a module.
+  package var stage: Stage {
+    switch self {
+    case .graph: .tensor
+    case .kernels: .kernel
+    case .buffers: .buffer
+    }
+  }
+}
+
 /// A stage of compilation whose text or code `mosc compile` prints.
 package enum Emission: String, CaseIterable, Hashable, Sendable {
   case graph, kernels, buffers, llvm, llvmOptimized = "llvm-opt", assembly = "asm", object = "obj"
@@ -22,12 +36,5 @@ package enum Emission: String, CaseIterable, Hashable, Sendable {
   }
 
   /// The stage of the module that is printed, for those that can be read back.
-  package var stage: Stage? {
-    switch self {
-    case .graph: .tensor
-    case .kernels: .kernel
-    case .buffers: .buffer
-    case .llvm, .llvmOptimized, .assembly, .object, .plan, .explorer: nil
-    }
-  }
+  package var stage: Stage? { ModuleForm(rawValue: rawValue)?.stage }
 }

@@ -39,11 +39,12 @@ package struct ExplorerPage {
     (self.code, self.seconds) = (code, seconds)
   }
 
-  /// The page.
+  /// The page: `Resources/explorer.html`, which is part of the program, with the data put in.
   package var html: String {
     // Text within a script element ends at the first closing tag.
     let data = json.description.replacingOccurrences(of: "</", with: "<\\/")
-    return ExplorerTemplate.html.replacingOccurrences(of: "/*DATA*/", with: data)
+    let frame = String(decoding: PackageResources.explorer_html, as: UTF8.self)
+    return frame.replacingOccurrences(of: "/*DATA*/", with: data)
       .replacingOccurrences(of: "/*NAME*/", with: name)
   }
 

@@ -37,7 +37,7 @@ package struct FuzzJob {
     let quiet = reporter.quieter
     var differing: [UInt64] = []
     let end = request.seed + UInt64(request.count)
-    let pool = ThreadPool(threads: request.compiler.threads ?? Host.defaultThreads)
+    let pool = ThreadPool(threads: request.compiler.threads ?? ProcessFacts.physicalCoreCount)
     reporter.begin(.run, "fuzz")
     for start in stride(from: request.seed, to: end, by: UInt64.Stride(Self.seedsPerCompiler)) {
       var compilers: [Variant: Compiler] = [:]

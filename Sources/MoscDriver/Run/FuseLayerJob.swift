@@ -10,7 +10,6 @@ import MoscReport
 /// with a small mean of `(X Wᵀ − Y)²`; the metadata's `objective` holds that mean before and after, and
 /// `‖W − W₀‖`. The iterations of `lbfgs` are those that the file's metadata names (`mse`), else 500.
 struct FuseLayerJob {
-  static let target = "fuse_layer"
   /// The reference's iterations for text and cross-attention layers.
   static let usualIterations = 500
 
@@ -24,7 +23,6 @@ struct FuseLayerJob {
 
   func run() throws {
     let output = try OutputFile(request.output)
-    let solver = try FusionSolver(option: request.solver ?? FusionSolver.lbfgs.rawValue)
     let file = try SafetensorsFile(URL(fileURLWithPath: request.input))
     let names = file.entries.compactMap {
       $0.name.hasSuffix(".X") ? String($0.name.dropLast(2)) : nil
@@ -48,7 +46,7 @@ struct FuseLayerJob {
       }
       let problem = try ReducedProblem(x: x, y: y, start: start)
       let iterations = recorded[name] ?? Self.usualIterations
-      let solution = try solver.solve(problem, iterations: iterations)
+      let solution = try request.solver.solve(problem, iterations: iterations)
       let change = problem.change(solution.m)
       var weight = start
       weight.add(change)
@@ -71,7 +69,7 @@ struct FuseLayerJob {
     try SafetensorsFile.write(
       tensors,
       metadata: [
-        "mosc": Version.text, "solver": solver.rawValue,
+        "mosc": Version.text, "solver": request.solver.rawValue,
         "objective": JSONValue.object(members).description,
       ], to: output.url)
   }

@@ -16,12 +16,14 @@ package struct RunJob {
   }
 
   package func run() throws {
-    if request.target == "scheduler" { return try SchedulerReplay(request, reporter).run() }
-    if request.target == T2IAdapterModel.source { return try T2IAdapterJob(request, reporter).run() }
-    if request.target == FuseLayerJob.target { return try FuseLayerJob(request, reporter).run() }
-    if request.target == TrainStepJob.target { return try TrainStepJob(request, reporter).run() }
-    if request.target.hasSuffix(".mos") || request.target == "-" { return try runModule() }
-    try runComponent(ComponentKind(named: request.target))
+    switch request.target {
+    case .program(.component(let component)): try runComponent(component)
+    case .program(.file(let path)): try runModule(path)
+    case .procedure(.t2iAdapter): try T2IAdapterJob(request, reporter).run()
+    case .procedure(.trainStep): try TrainStepJob(request, reporter).run()
+    case .procedure(.fuseLayer): try FuseLayerJob(request, reporter).run()
+    case .procedure(.scheduler): try SchedulerReplay(request, reporter).run()
+    }
   }
 
   private func runComponent(_ kind: ComponentKind) throws {
@@ -71,19 +73,19 @@ package struct RunJob {
       })
   }
 
-  private func runModule() throws {
+  private func runModule(_ path: String) throws {
     let output = try OutputFile(request.output)
-    let module = try ModuleFile.read(request.target)
+    let module = try ModuleFile.read(path)
     let tensors = try TensorFile.read(request.input)
     guard let function = request.function ?? module.functions.first?.name else {
-      throw CommandError.failure("'\(request.target)' has no function")
+      throw CommandError.failure("'\(path)' has no function")
     }
     guard let graph = module[function] else {
       let known = module.functions.map(\.name).joined(separator: ", ")
       throw CommandError.failure(
-        "'\(request.target)' has no function '@\(function)'; it has \(known)")
+        "'\(path)' has no function '@\(function)'; it has \(known)")
     }
-    let folder = URL(fileURLWithPath: request.target).deletingLastPathComponent()
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     let weights = try WeightFiles(module, relativeTo: folder)
     let results: [String: TensorValue]
     let compiler = try Compiler(

@@ -1,11 +1,11 @@
+import MoscDiffusion
 import MoscEngine
+import MoscFuse
 import MoscNetworks
 
 /// What `mosc run` is asked for.
 package struct RunRequest: Hashable, Sendable {
-  /// `text_encoder`, `unet`, `vae_encoder`, `vae_decoder`, `t2i_adapter`, `train_step`, `fuse_layer`,
-  /// `scheduler`, or a `.mos` file.
-  package var target: String
+  package var target: RunTarget
   package var model = ModelOptions()
   package var compiler = CompilationOptions()
   package var input: String
@@ -15,13 +15,14 @@ package struct RunRequest: Hashable, Sendable {
   /// Whether the reference evaluator runs in place of compiled code.
   package var usesEvaluator = false
   /// The sampler of `scheduler`; nil for those that the file's cases name.
-  package var sampler: String?
-  package var schedule: String?
+  package var sampler: SamplerName.Choice?
+  /// How `scheduler` places noise levels; nil for the sampler's own.
+  package var levels: SchedulerConfig.Levels?
   package var steps: Int?
-  /// The solver of `fuse_layer`; nil for the reference's.
-  package var solver: String?
+  /// The solver of `fuse_layer`, the reference's unless another is asked for.
+  package var solver = FusionSolver.lbfgs
 
-  package init(_ target: String, input: String, output: String) {
+  package init(_ target: RunTarget, input: String, output: String) {
     self.target = target
     self.input = input
     self.output = output

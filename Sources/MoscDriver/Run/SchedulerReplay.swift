@@ -2,7 +2,6 @@ import Foundation
 import MoscDiffusion
 import MoscFormats
 import MoscReport
-import MoscSample
 
 /// `mosc run scheduler`: follows a scheduler on an analytic model.
 ///
@@ -49,15 +48,14 @@ package struct SchedulerReplay {
   }
 
   private func scenarios(_ file: SafetensorsFile) throws -> [Scenario] {
-    let wanted = try request.sampler.map { try SamplePlan.samplerName($0) }
     guard let text = file.metadata["cases"] else {
-      guard let wanted, let steps = request.steps else {
+      guard let wanted = request.sampler, let steps = request.steps else {
         throw CommandError.usage(
           "'\(request.input)' names no cases; give --sampling-method and --steps")
       }
       var config = SchedulerConfig()
       wanted.apply(to: &config)
-      try SamplePlan.apply(request.schedule, to: &config)
+      if let levels = request.levels { config.levels = levels }
       return [Scenario(name: "run", sampler: wanted.sampler, config: config, steps: steps)]
     }
     let path = "\(request.input), cases"
@@ -74,7 +72,7 @@ package struct SchedulerReplay {
         reporter.warn("case \(member.key): scheduler '\(scheduler)' is not supported, left out")
         continue
       }
-      if let wanted, wanted.sampler != name { continue }
+      if let wanted = request.sampler, wanted.sampler != name { continue }
       let eta = member.value["step"]?["eta"]?.double ?? 0
       result.append(
         Scenario(name: member.key, sampler: name, config: config, steps: steps, eta: eta))

@@ -13,9 +13,6 @@ package struct TrainStepJob {
   package let request: RunRequest
   package let reporter: Reporter
 
-  /// The name of the target.
-  package static let target = "train_step"
-
   package init(_ request: RunRequest, _ reporter: Reporter) {
     self.request = request
     self.reporter = reporter
@@ -32,12 +29,12 @@ package struct TrainStepJob {
     options.adapters.files[0].unet *= recording.alpha
     let model = try ModelComponents.open(options)
     let batch = try recording.batch("")
-    let step = try ConceptStep(batch, recording.setup.model, model)
+    let step = try ConceptStep(BatchForm(batch), recording.setup.model, model)
     let compiler = try Compiler(training: request.compiler, precision: options.precision, reporter)
     let training = try model.trainingModule(step)
     let concept = TrainedConcept(model)
     let groups = try concept.groups(training, recording.setup.model, OptimiserSettings())
-    let program = try TrainingProgram(training, groups, AdamW(), compiler)
+    let program = try TrainingProgram(training, groups, compiler)
     let inputs = try ConceptInputs(step, recording.setup.model, model).inputs(batch)
     let results = try program.gradients(inputs)
     var tensors: [(String, TensorValue)] = ["loss", "attn_reg"].compactMap { name in
@@ -46,8 +43,8 @@ package struct TrainStepJob {
     if let prediction = results["model_pred"] {
       tensors.append(("model_pred", prediction.channelsFirst))
     }
-    for (name, values) in concept.named(.gradients, of: groups) {
-      tensors.append((ConceptStep.gradientPrefix + name, TensorValue(values)))
+    for (tensor, values) in concept.tensors(.gradients, of: groups) {
+      tensors.append((ResultName.gradient(of: tensor.name), TensorValue(values)))
     }
     try TensorFile.write(
       tensors,

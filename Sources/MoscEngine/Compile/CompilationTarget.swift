@@ -1,6 +1,7 @@
 import MoscIR
 import MoscLLVM
 import MoscReport
+import MoscRuntime
 
 /// The processor and the arithmetic that one compilation is for.
 package struct CompilationTarget: Hashable, Sendable {
@@ -22,8 +23,11 @@ package struct CompilationTarget: Hashable, Sendable {
         "--mcpu \(options.cpu): this processor (\(TargetFacts.hostCPU)) cannot run code for it")
     }
     self.precision = precision ?? Precision.usual(on: facts)
-    threads = options.threads ?? Host.defaultThreads
+    threads = options.threads ?? ProcessFacts.physicalCoreCount
   }
+
+  /// The processor's name, as LLVM has it.
+  package var cpu: String { facts.cpu }
 
   /// What passes know of the processor.
   package var passTarget: Target {

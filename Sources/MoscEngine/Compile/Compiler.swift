@@ -121,7 +121,7 @@ package struct Compiler: Sendable {
     guard let fused else {
       throw CommandError.failure("the pass pipeline has no '\(Fuse.name)'")
     }
-    if let folder = options.recordFolder {
+    if let folder = options.shows.recordFolder {
       try RecordedProgram(source, fused, name: name, self).write(into: folder)
     }
     return LoweredModule(kernels: fused, buffers: module)
@@ -149,7 +149,7 @@ package struct Compiler: Sendable {
     guard let source = module[name] else {
       throw CommandError.failure("the module has no function '@\(name)'")
     }
-    return try Reproducer(options.reproducer).watching(module) {
+    return try Reproducer(options.shows.reproducer).watching(module) {
       try compile(module, source)
     }
   }

@@ -1,31 +1,7 @@
 import Foundation
-import MoscRuntime
 
 /// What the operating system says about this process and machine.
 package enum Host {
-  /// The number of threads when the user gives none: the physical cores this process may use.
-  ///
-  /// Hyper-threads share the vector units, so more threads than cores gain nothing.
-  package static var defaultThreads: Int {
-    let logical = ProcessFacts.processorCount
-    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else {
-      return logical
-    }
-    var cores = Set<String>()
-    var package = ""
-    for line in text.split(separator: "\n") {
-      let parts = line.split(separator: ":", maxSplits: 1)
-      guard parts.count == 2 else { continue }
-      let value = parts[1].trimmingCharacters(in: .whitespaces)
-      switch parts[0].trimmingCharacters(in: .whitespaces) {
-      case "physical id": package = value
-      case "core id": cores.insert("\(package)/\(value)")
-      default: break
-      }
-    }
-    return cores.isEmpty ? logical : min(cores.count, logical)
-  }
-
   /// Seconds since the process was started (kernel clock, 10 ms).
   package static var secondsSinceStart: Double {
     guard let stat = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8),

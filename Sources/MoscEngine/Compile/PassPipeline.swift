@@ -47,18 +47,18 @@ package struct PassPipeline {
     try checkNames()
     let remarks = try RemarkPrinter(options, reporter)
     let passes = bisected(passes, name)
-    if options.printsPipeline {
+    if options.shows.printsPipeline {
       reporter.print("\(name): " + passes.map { type(of: $0).name }.joined(separator: ","))
     }
-    var changes = options.printsChanges.map { ChangePrinter($0, module) }
+    var changes = options.shows.printsChanges.map { ChangePrinter($0, module) }
     var managerOptions = PassManager.Options()
     managerOptions.verifyEach = verifyEach
     var dumpFailure: (any Error)?
-    let dumps = try options.dumpFolder.map { try DumpFolder($0) }
+    let dumps = try options.shows.dumpFolder.map { try DumpFolder($0) }
     try dumps?.write(module, 0, after: "input", of: name)
     var began = ContinuousClock.now
     managerOptions.before = { _, pass, module in
-      if options.printsBeforeAll || options.printBefore.contains(pass) {
+      if options.shows.printsBeforeAll || options.shows.printBefore.contains(pass) {
         reporter.print("// before \(pass)\n" + Printer.print(module))
       }
       began = .now
@@ -67,7 +67,7 @@ package struct PassPipeline {
       reporter.trace?.add("\(pass) of \(name)", lane: "passes", since: began)
       observe?(pass, module)
       if let text = changes?.text(after: pass, module) { reporter.print(text) }
-      if options.printsAfterAll || options.printAfter.contains(pass) {
+      if options.shows.printsAfterAll || options.shows.printAfter.contains(pass) {
         reporter.print("// after \(pass)\n" + Printer.print(module))
       }
       if dumpFailure == nil {
@@ -87,12 +87,12 @@ package struct PassPipeline {
     if let dumpFailure { throw dumpFailure }
     if let reason = try dumps?.writeIndex() { reporter.warn(reason) }
     try remarks.print(context.remarks)
-    if reporter.verbosity >= .debug || options.printsStatistics {
+    if reporter.verbosity >= .debug || options.shows.printsStatistics {
       for (counter, count) in context.counters.sorted(by: { $0.key < $1.key }) {
         reporter.print("\(counter) = \(count)")
       }
     }
-    if options.timesPasses {
+    if options.shows.timesPasses {
       for timing in manager.timings {
         reporter.print(
           String(format: "%8.2f ms  ", timing.duration.seconds * 1e3) + timing.pass
@@ -103,7 +103,7 @@ package struct PassPipeline {
   }
 
   private func checkNames() throws {
-    for (flag, names) in [("before", options.printBefore), ("after", options.printAfter)] {
+    for (flag, names) in [("before", options.shows.printBefore), ("after", options.shows.printAfter)] {
       for wanted in names where Registry.named(wanted) == nil {
         let known = Registry.all.map { $0.name }.joined(separator: ", ")
         throw CommandError.usage("--print-\(flag) '\(wanted)': expected one of \(known)")

@@ -11,7 +11,7 @@ package final class RemarkPrinter: Sendable {
 
   /// - Throws: a usage error for what is not a regular expression.
   package init(_ options: CompilationOptions, _ reporter: Reporter) throws {
-    pattern = options.remarks
+    pattern = options.shows.remarks
     self.reporter = reporter
     _ = try expression()
   }

@@ -126,5 +126,3 @@ extension BoundFunction {
     }
   }
 }
-
-extension BoundFunction: @unchecked Sendable {}

@@ -216,7 +216,4 @@ package final class Program {
 
   /// The profile so far, the slowest kernel first.
   package var profile: [KernelTime] { kernelTimes.values.sorted { $0.seconds > $1.seconds } }
-
-  /// Forgets the profile so far.
-  package func resetProfile() { (kernelTimes, profiled) = ([:], (0, 0)) }
 }

@@ -19,7 +19,9 @@ extension Error {
   }
 
   /// Whether the error is one of Foundation, which would describe itself by a dump of its fields.
-  var isOfFoundation: Bool { self is CocoaError || self is POSIXError }
+  package var isOfFoundation: Bool {
+    self is CocoaError || self is POSIXError || type(of: self as any Error) == NSError.self
+  }
 }
 
 /// Makes a folder with those above it where they are missing.

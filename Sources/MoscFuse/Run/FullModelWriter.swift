@@ -48,16 +48,15 @@ struct FullModelWriter {
   private func writeWeights(
     _ component: DiffusersModel.Component, to folder: URL, words: AdapterSet
   ) throws {
-    let network: AdapterFile.Network = component == .unet ? .unet : .textEncoder
     let changes = Dictionary(
-      layers.filter { $0.network == network }.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
+      layers.filter { $0.network.component == component }.map { ($0.key, $0) },
+      uniquingKeysWith: { $1 })
     var sources: [(file: SafetensorsFile, entry: SafetensorsFile.Entry)] = []
     for file in try base.files(component).files { sources += file.entries.map { (file, $0) } }
-    let first = try base.nextToken()
     let rows = words.rows
     let entries = sources.map { _, entry in
       var shape = entry.shape
-      if let rows, Self.isTokenTable(entry.name) { shape[0] = first + rows.count }
+      if let rows, Self.isTokenTable(entry.name) { shape[0] = rows.tokens.upperBound }
       return (entry.name, entry.dtype, shape)
     }
     let target = folder.appending(path: "\(component.stem).safetensors")
@@ -66,7 +65,8 @@ struct FullModelWriter {
       defer { file.dropPages(of: entry) }
       let bytes = file.bytes(of: entry)
       if let rows, Self.isTokenTable(entry.name) {
-        let table = rows.store.weight(AdapterSet.rowsName)
+        let first = rows.tokens.lowerBound
+        let table = rows.store.weight(AdapterTensor.tokenRows.name)
         let values = table.map { ElementType.floats($0.bytes, $0.dtype) } ?? []
         let gap = [Float](repeating: 0, count: max(0, first - entry.shape[0]) * entry.shape[1])
         let kept = bytes.prefix(first * entry.shape[1] * entry.dtype.byteSize)
@@ -89,7 +89,7 @@ struct FullModelWriter {
     }
     var config = try JSONObject(
       contentsOf: base.folder.appending(path: "\(component.rawValue)/config.json")).members
-    if let rows, component == .textEncoder { config.set("vocab_size", .int(first + rows.count)) }
+    if let rows, component == .textEncoder { config.set("vocab_size", .int(rows.tokens.upperBound)) }
     try write(.object(config), to: folder.appending(path: "config.json"))
   }
 

@@ -2,7 +2,6 @@ import MoscEngine
 import MoscNetworks
 import MoscReport
 
-
 /// How concepts become one change of the model.
 package enum FusionMethod: String, CaseIterable, Hashable, Sendable {
   /// Least squares over what each concept makes of its own inputs.
@@ -15,12 +14,46 @@ package enum FusionMethod: String, CaseIterable, Hashable, Sendable {
   case svd
 }
 
+/// A concept to fuse, or several.
+package enum FusionInput: Hashable, Sendable {
+  /// A configuration of the reference, a `.json` file.
+  case configuration(String)
+  /// A concept file with strengths.
+  case concept(AdapterRequest)
+
+  /// Reads `config.json` or `FILE[:te[:unet]]`; nil for strengths that are no numbers.
+  package init?(spelling: String) {
+    if spelling.lowercased().hasSuffix(".json") {
+      self = .configuration(spelling)
+    } else if let concept = AdapterRequest(spelling: spelling) {
+      self = .concept(concept)
+    } else {
+      return nil
+    }
+  }
+}
+
+/// New strengths for a concept.
+package struct Reweighing: Hashable, Sendable {
+  /// The concept's name, or one of its words.
+  package var name: String
+  package var textEncoder: Float
+  package var unet: Float
+
+  /// Reads `NAME=te[:unet]`; nil for anything else.
+  package init?(spelling: String) {
+    guard let sign = spelling.lastIndex(of: "="),
+      let strengths = AdapterRequest(spelling: "x:\(spelling[sign...].dropFirst())"), strengths.path == "x"
+    else { return nil }
+    (name, textEncoder, unet) = (String(spelling[..<sign]), strengths.textEncoder, strengths.unet)
+  }
+}
+
 /// What `mosc fuse` is asked for.
 package struct FuseRequest: Hashable, Sendable {
   package var model = ModelOptions()
   package var compiler = CompilationOptions()
-  /// Configurations of the reference (`.json`), or concept files with strengths.
-  package var inputs: [String] = []
+  package var inputs: [FusionInput] = []
   /// The fused concept file.
   package var output = "fused.safetensors"
   /// A folder that receives the whole fused model.
@@ -28,11 +61,10 @@ package struct FuseRequest: Hashable, Sendable {
   /// A folder that keeps the statistics of the concepts.
   package var statistics: String?
   /// Concepts that join those of the statistics folder.
-  package var added: [String] = []
+  package var added: [FusionInput] = []
   /// The names or words of concepts that leave the statistics folder.
   package var removed: [String] = []
-  /// New strengths, as `NAME=te[:unet]`.
-  package var reweighed: [String] = []
+  package var reweighed: [Reweighing] = []
   package var method = FusionMethod.solve
   /// The rank of `svd`; nil for the largest of the concepts.
   package var rank: Int?
@@ -67,22 +99,12 @@ package struct FuseRequest: Hashable, Sendable {
   /// The solver that kept concepts best where it was measured.
   package static let defaultSolver = FusionSolver.ridge
 
-  /// Chooses a solver by name; nil leaves the default.
-  package mutating func choose(solver name: String?) throws {
-    solver = try name.map { try FusionSolver(option: $0) }
-  }
-
   package func check() throws {
-    func atLeast(_ option: String, _ value: Int, _ least: Int, _ most: Int) throws {
-      guard least...most ~= value else {
-        throw CommandError.usage("--\(option) \(value): expected a number from \(least) to \(most)")
-      }
-    }
-    try atLeast("steps", steps, 1, 1000)
-    try atLeast("textenc-iters", textIterations, 1, 100_000)
-    try atLeast("unet-iters", unetIterations, 1, 100_000)
-    if let size { try atLeast("size", size, 8, 4096) }
-    if let rank { try atLeast("rank", rank, 1, 4096) }
+    try CommandError.check("steps", steps, in: 1...1000)
+    try CommandError.check("textenc-iters", textIterations, in: 1...100_000)
+    try CommandError.check("unet-iters", unetIterations, in: 1...100_000)
+    if let size { try CommandError.check("size", size, in: 8...4096) }
+    if let rank { try CommandError.check("rank", rank, in: 1...4096) }
     if let failAbove, !(failAbove > 0) {
       throw CommandError.usage("--fail-above \(failAbove): expected a number above 0")
     }
@@ -108,16 +130,5 @@ package struct FuseRequest: Hashable, Sendable {
     guard !inputs.isEmpty || statistics != nil else {
       throw CommandError.usage("there is nothing to fuse: name a configuration or concept files")
     }
-  }
-}
-
-extension FusionSolver {
-  /// The solver of that name.
-  package init(option: String) throws {
-    guard let solver = Self(rawValue: option) else {
-      let known = Self.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CommandError.usage("--solver '\(option)': expected one of \(known)")
-    }
-    self = solver
   }
 }

@@ -72,11 +72,9 @@ struct FusionConcept: Sendable {
 
   /// The change of a layer: B with scale and strength `[out,r]`, A `[r,in]`; nil for none.
   func factors(_ layer: FusionLayer) -> (up: Matrix, down: Matrix)? {
-    let network: AdapterFile.Network = layer.component == .unet ? .unet : .textEncoder
-    guard
-      let own = file.layers.first(where: { $0.network == network && $0.key == layer.key })
-    else { return nil }
-    let factor = Double(own.scale) * Double(network == .unet ? strength.unet : strength.textEncoder)
+    let found = file.layers.first { $0.network == layer.network && $0.key == layer.key }
+    guard let own = found else { return nil }
+    let factor = Double(own.scale) * Double(strength[layer.network])
     let rank = own.rank
     return (
       Matrix(own.up.count / rank, rank, own.up.floats.map { Double($0) * factor }),
@@ -108,16 +106,16 @@ struct FusionConcepts {
     self.allowsUnmatched = allowsUnmatched
   }
 
-  /// Adds what an argument names: a configuration, or a file with strengths.
-  mutating func add(argument: String) throws {
-    if argument.lowercased().hasSuffix(".json") { return try add(configuration: argument) }
-    guard let request = AdapterRequest(argument) else {
-      throw CommandError.usage("'\(argument)': expected FILE, FILE:strength or FILE:te:unet")
+  /// Adds the concept of an argument, or those of its configuration.
+  mutating func add(_ input: FusionInput) throws {
+    switch input {
+    case .configuration(let path): try add(configuration: path)
+    case .concept(let file):
+      try add(
+        FusionConcept(
+          path: file.path,
+          strength: AdapterStrength(textEncoder: file.textEncoder, unet: file.unet)))
     }
-    try add(
-      FusionConcept(
-        path: request.path,
-        strength: AdapterStrength(textEncoder: request.textEncoder, unet: request.unet)))
   }
 
   /// Adds the concepts of a configuration of the reference; paths are relative to the file, or to
@@ -204,14 +202,10 @@ struct FusionConcepts {
     list.remove(at: try index(name, option: "remove"))
   }
 
-  /// Changes strengths as `NAME=te[:unet]` says.
-  mutating func reweigh(_ text: String) throws {
-    guard let sign = text.lastIndex(of: "="),
-      let request = AdapterRequest("x:\(text[text.index(after: sign)...])"), request.path == "x"
-    else { throw CommandError.usage("--reweigh '\(text)': expected NAME=strength or NAME=te:unet") }
-    let index = try index(String(text[..<sign]), option: "reweigh")
-    list[index].strength = AdapterStrength(
-      textEncoder: request.textEncoder, unet: request.unet)
+  /// Changes the strengths of a concept.
+  mutating func reweigh(_ change: Reweighing) throws {
+    list[try index(change.name, option: "reweigh")].strength = AdapterStrength(
+      textEncoder: change.textEncoder, unet: change.unet)
   }
 
   private func index(_ name: String, option: String) throws -> Int {

@@ -14,7 +14,7 @@ struct FusionLayer: Hashable, Sendable {
     case spatial
   }
 
-  let component: DiffusersModel.Component
+  let network: AdapterFile.Network
   let path: String
   /// `[o,i]` or `[o,i,kh,kw]`.
   let shape: [Int]
@@ -22,16 +22,14 @@ struct FusionLayer: Hashable, Sendable {
   /// The key of adapters.
   var key: String { path.replacing(".", with: "_") }
   /// The name in files and reports.
-  var id: String { "\(component.rawValue).\(path)" }
+  var id: String { LayerID(network, path).description }
   var out: Int { shape[0] }
   var depth: Int { shape.dropFirst().reduce(1, *) }
   /// Whether the layer reads one place at a time.
   var isPointwise: Bool { shape.dropFirst(2).allSatisfy { $0 == 1 } }
-  /// The network in adapter files.
-  var network: AdapterFile.Network { component == .unet ? .unet : .textEncoder }
 
   var stage: Stage {
-    if component == .textEncoder { return .text }
+    if network == .textEncoder { return .text }
     let isContext = path.hasSuffix("attn2.to_k") || path.hasSuffix("attn2.to_v")
     return isContext ? .crossAttention : .spatial
   }
@@ -49,12 +47,11 @@ struct FusionLayers: Sendable {
   init(_ concepts: [FusionConcept], _ model: DiffusersModel) throws {
     var all: Set<FusionLayer> = []
     var blocks: [String] = []
-    for component in [DiffusersModel.Component.textEncoder, .unet] {
-      let table = try model.layers(component)
-      let network: AdapterFile.Network = component == .unet ? .unet : .textEncoder
+    for network in AdapterFile.Network.allCases {
+      let table = try model.layers(network.component)
       for layer in concepts.flatMap(\.file.layers) where layer.network == network {
         guard let known = table[layer.key] else { continue }
-        all.insert(FusionLayer(component: component, path: known.path, shape: known.shape))
+        all.insert(FusionLayer(network: network, path: known.path, shape: known.shape))
       }
       blocks += table.values.map(\.path).filter { $0.hasSuffix(".attn2.to_k") }
     }

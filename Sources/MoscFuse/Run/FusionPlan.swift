@@ -37,10 +37,10 @@ struct FusionPlan {
     if request.inputs.isEmpty, let folder {
       for concept in try folder.concepts(of: fingerprint) { try concepts.add(concept) }
       for name in request.removed { try concepts.remove(name) }
-      for text in request.reweighed { try concepts.reweigh(text) }
-      for argument in request.added { try concepts.add(argument: argument) }
+      for change in request.reweighed { try concepts.reweigh(change) }
+      for input in request.added { try concepts.add(input) }
     } else {
-      for argument in request.inputs { try concepts.add(argument: argument) }
+      for input in request.inputs { try concepts.add(input) }
     }
     guard !concepts.list.isEmpty else {
       throw CommandError.usage("no concept is left to fuse")

@@ -19,21 +19,24 @@ final class MeasuringProgram {
   init(
     _ components: ModelComponents, _ function: ModelFunction, measuring layers: [FusionLayer]
   ) throws {
-    let source = try components.model.program(function, measuring: Set(layers.map(\.path)))
+    // Thousands of rows of a U-Net average rounding out; the few of a prompt are solved to the last bit.
+    let chunk = function.kind == .unet ? 64 : 1
+    let source = try components.model.program(
+      function, measuring: MeasuredLayers(Set(layers.map(\.path)), chunk: chunk))
     let graph = source.function
+    let names = Dictionary(layers.map { ($0.path, $0.id) }, uniquingKeysWith: { first, _ in first })
     var buffers: [(layers: [String], buffer: AlignedBuffer, width: Int, rows: Int)] = []
     var memory: [String: AlignedBuffer] = [:]
     for (index, paths) in source.moments.enumerated() {
-      let name = "moments.\(index)"
+      let name = ResultName.moments(index)
       guard let position = graph.resultNames.firstIndex(of: name) else { continue }
       let id = graph.results[position]
       let type = graph.type(id)
       let buffer = try AlignedBuffer(byteCount: type.byteCount())
       memory[name] = buffer
-      let component = function.component.rawValue
       let width = type.shape[0]
       buffers.append(
-        (paths.map { "\(component).\($0)" }, buffer, width, graph.inputs(of: id) / width))
+        (paths.compactMap { names[$0] }, buffer, width, graph.inputs(of: id) / width))
     }
     self.buffers = buffers
     threads = max(1, components.compiler.target.threads)

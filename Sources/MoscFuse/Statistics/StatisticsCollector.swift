@@ -40,16 +40,16 @@ struct StatisticsCollector {
     let own = layers[.crossAttention]
     let numbers = Set(own.map { layers.contextNumber($0) }).sorted()
     var sums: [Int: MomentSum] = [:]
-    let end = try PromptTokenizer(model).end
+    let tokenizer = try PromptTokenizer(model)
     try encode(concept, model, measuring: []) { ids, states, _ in
       let (tokens, width) = (states.shape[1], states.shape[2])
       let floats = states.floats
       for number in numbers {
         let row = ids.count == 1 ? 0 : number
         var sum = sums[number] ?? MomentSum(width: width)
-        // Concept tokens come after the end token, which is the last of CLIP's vocabulary.
-        let hasConcept = ids[row].contains { $0 > end }
-        for (position, id) in ids[row].enumerated() where id >= end || !hasConcept {
+        let hasConcept = ids[row].contains(where: tokenizer.conceptTokens.contains)
+        for (position, id) in ids[row].enumerated()
+        where !hasConcept || id == tokenizer.end || tokenizer.conceptTokens.contains(id) {
           let start = (row * tokens + position) * width
           sum.add(floats[start..<start + width])
         }

@@ -4,21 +4,42 @@ import MoscIR
 /// the values they produce.
 package struct ModelBuilder {
   package var graph: Graph
-  package var checkpoint: Checkpoint
+  /// What the layers of the network read.
+  package private(set) var weights: NetworkWeights
   /// The attention of image to text that cross-attention layers leave here; nil to leave none.
   package var attentionMaps: AttentionMaps?
 
-  package init(_ name: String, _ checkpoint: Checkpoint) {
+  /// A function over one network, or of none so far.
+  package init(
+    _ name: String, _ weights: NetworkWeights = NetworkWeights(WeightTable([:], declarations: []))
+  ) {
     graph = Graph(name)
-    self.checkpoint = checkpoint
+    self.weights = weights
+  }
+
+  /// Appends one of several networks of a function, with weights of its own.
+  package mutating func reading<Value>(
+    _ own: inout NetworkWeights,
+    _ network: (inout ModelBuilder) throws(Diagnostic) -> Value
+  ) throws(Diagnostic) -> Value {
+    swap(&weights, &own)
+    defer { swap(&weights, &own) }
+    return try network(&self)
   }
 
   /// The type of a value.
   package func type(_ value: ValueID) -> TensorType { graph.type(value) }
 
+  /// The rows of the tokens that adapters add, `[n, width]`, and the first of them; nil when there are
+  /// none.
+  mutating func tokenRows(width: Int) throws(Diagnostic) -> (rows: ValueID, first: Int)? {
+    guard let first = weights.hooks.addedTokens.first else { return nil }
+    return (try weights.hooks.tokenRows(width: width, in: &graph), first)
+  }
+
   /// The weight at a path.
   package mutating func weight(_ path: String, _ shape: Int...) throws(Diagnostic) -> ValueID {
-    try checkpoint.weight(path, shape, in: &graph)
+    try weights.weight(path, shape, in: &graph)
   }
 
   /// `y = x·Wᵀ + b` over the last axis, `[…, i]` → `[…, out]`.
@@ -28,7 +49,7 @@ package struct ModelBuilder {
     let w = try weight("\(path).weight", out, type(x).lastExtent)
     let b = bias ? try weight("\(path).bias", out) : nil
     let y = try graph.linear(x, weight: w, bias: b, name: path)
-    return try checkpoint.adapted(y, input: x, path, in: &graph)
+    return try weights.hooks.adapted(y, input: x, path, type(w).shape, in: &graph)
   }
 
   /// A square convolution, `[n,h,w,i]` → `[n,h/stride,w/stride,out]`, padded by half the kernel
@@ -40,7 +61,8 @@ package struct ModelBuilder {
     let b = try weight("\(path).bias", out)
     let pad = pad ?? (kernel - 1) / 2
     let y = try graph.conv2d(x, weight: w, bias: b, stride: stride, pad: pad, name: path)
-    return try checkpoint.adapted(y, input: x, path, stride: stride, pad: pad, in: &graph)
+    return try weights.hooks.adapted(
+      y, input: x, path, type(w).shape, stride: stride, pad: pad, in: &graph)
   }
 
   /// Group normalisation with learnt scale and shift.
@@ -62,14 +84,14 @@ package struct ModelBuilder {
   }
 
   /// Declares the results, named as files call them, then the moments of measured layers, and hands
-  /// out graph and checkpoint.
+  /// out the graph and what became of the weights.
   package consuming func finish(
-    _ results: KeyValuePairs<String, ValueID>, _ checkpoint: inout Checkpoint
+    _ results: KeyValuePairs<String, ValueID>, _ weights: inout NetworkWeights
   ) -> Graph {
-    checkpoint = self.checkpoint
-    let moments = checkpoint.moments
+    weights = self.weights
+    let moments = weights.hooks.moments
     graph.results = results.map(\.value) + moments.map(\.sum)
-    graph.resultNames = results.map(\.key) + moments.indices.map { "moments.\($0)" }
+    graph.resultNames = results.map(\.key) + moments.indices.map(ResultName.moments)
     return graph
   }
 }

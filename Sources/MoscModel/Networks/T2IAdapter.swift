@@ -55,9 +55,9 @@ package struct T2IAdapter {
 
   /// The IR of the network for a batch of images of a size in pixels.
   ///
-  /// - Errors: those of `Checkpoint.weight`; `model.size` for a size that is no multiple of 8.
+  /// - Errors: those of `NetworkWeights.weight`; `model.size` for a size that is no multiple of 8.
   package func graph(
-    batch: Int = 1, height: Int, width: Int, _ checkpoint: inout Checkpoint
+    batch: Int = 1, height: Int, width: Int, _ weights: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
     try expectPositive(("batch", batch), ("height", height), ("width", width))
     let side = T2IAdapterConfig.unshuffle
@@ -65,7 +65,7 @@ package struct T2IAdapter {
       throw Diagnostic(
         "model.size", "the condition image's \(name) is \(size), expected a multiple of \(side)")
     }
-    var b = ModelBuilder("t2i_adapter", checkpoint)
+    var b = ModelBuilder("t2i_adapter", weights)
     let image = b.graph.parameter("image", .f32(batch, height, width, config.imageChannels))
     var x = try unshuffled(image, in: &b)
     x = try b.conv(x, "adapter.conv_in", out: config.widths.first ?? 0)
@@ -81,7 +81,7 @@ package struct T2IAdapter {
       }
       maps.append(x)
     }
-    var graph = b.finish([:], &checkpoint)
+    var graph = b.finish([:], &weights)
     graph.results = maps
     graph.resultNames = maps.indices.map { Self.mapName($0) }
     return graph

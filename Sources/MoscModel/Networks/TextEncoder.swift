@@ -7,7 +7,7 @@ import MoscIR
 /// every prompt and `%input_ids i32[n,t−p]` goes on: attention is causal, so the states of the
 /// prefix are those of every prompt. Source: Radford et al. 2021; transformers
 /// `CLIPTextModel`.
-package struct TextEncoder {
+package struct TextEncoder: Sendable {
   package var config: TextEncoderConfig
 
   package init(_ config: TextEncoderConfig) { self.config = config }
@@ -35,13 +35,13 @@ package struct TextEncoder {
 
   /// The IR of the encoder.
   ///
-  /// - Errors: those of `Checkpoint.weight`; `model.size`, `model.clip-skip`.
+  /// - Errors: those of `NetworkWeights.weight`; `model.size`, `model.clip-skip`.
   package func graph(
-    _ shape: Shape, _ checkpoint: inout Checkpoint
+    _ shape: Shape, _ weights: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
-    var b = ModelBuilder("text_encoder", checkpoint)
+    var b = ModelBuilder(ComponentKind.textEncoder.rawValue, weights)
     let states = try encode(shape, in: &b)
-    return b.finish(["last_hidden_state": states], &checkpoint)
+    return b.finish(["last_hidden_state": states], &weights)
   }
 
   /// Appends the encoder with its parameters: the states `[n,t,c]`.
@@ -88,19 +88,20 @@ package struct TextEncoder {
     return try b.graph.add(looked, positions, name: path)
   }
 
-  /// The rows of tokens; tokens past the vocabulary are the added ones.
+  /// The rows of tokens; the added ones have a table of their own.
   private func look(
     up ids: ValueID, in table: ValueID, _ path: String, _ b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
-    guard b.checkpoint.addedTokens > 0 else { return try b.graph.gather(table, ids: ids, name: path) }
-    let added = try b.checkpoint.tokenRows(width: config.width, in: &b.graph)
+    guard let added = try b.tokenRows(width: config.width) else {
+      return try b.graph.gather(table, ids: ids, name: path)
+    }
     let shape = b.type(ids).shape
     let first = try b.graph.constant(
-      Double(config.vocabulary), TensorType(.i32, [1, 1]), name: "first_added_token")
+      Double(added.first), TensorType(.i32, [1, 1]), name: "first_added_token")
     // Ids outside of a table read its nearest row, so both tables can be read for every token.
     let known = try b.graph.gather(table, ids: ids)
     let place = try b.graph.sub(ids, first)
-    let new = try b.graph.gather(added, ids: place)
+    let new = try b.graph.gather(added.rows, ids: place)
     let isNew = try b.graph.compare(ids, first, is: .greaterOrEqual)
     let mask = try b.graph.reshape(isNew, to: shape + [1])
     return try b.graph.select(mask, new, known, name: path)

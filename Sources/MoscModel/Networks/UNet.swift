@@ -12,7 +12,7 @@ import MoscIR
 /// prompt of the whole picture first; and `%coverage.HxW f32[r,h·w]` for every resolution with
 /// cross-attention says which context a pixel listens to (`RegionalAttention`). Source: diffusers
 /// `UNet2DConditionModel`.
-package struct UNet {
+package struct UNet: Sendable {
   package var config: UNetConfig
 
   package init(_ config: UNetConfig) { self.config = config }
@@ -47,12 +47,12 @@ package struct UNet {
 
   /// The IR of the network for given sizes.
   ///
-  /// - Errors: those of `Checkpoint.weight`; `model.size` for a size below one.
-  package func graph(_ shape: Shape, _ checkpoint: inout Checkpoint) throws(Diagnostic) -> Graph {
+  /// - Errors: those of `NetworkWeights.weight`; `model.size` for a size below one.
+  package func graph(_ shape: Shape, _ weights: inout NetworkWeights) throws(Diagnostic) -> Graph {
     try expectPositive(
       ("batch", shape.batch), ("height", shape.height), ("width", shape.width),
       ("tokens", shape.tokens))
-    var b = ModelBuilder("unet", checkpoint)
+    var b = ModelBuilder(ComponentKind.unet.rawValue, weights)
     let sample = b.graph.parameter(
       "sample", .f32(shape.batch, shape.height, shape.width, config.inChannels))
     let timestep = b.graph.parameter("timestep", .f32(shape.batch))
@@ -64,7 +64,7 @@ package struct UNet {
       rate: .prompt)
 
     let x = try denoise(sample, timestep: timestep, states: states, shape, in: &b)
-    return b.finish(["noise_pred": x], &checkpoint)
+    return b.finish(["noise_pred": x], &weights)
   }
 
   /// Appends the network over given inputs: the prediction `[n,h,w,c]`.

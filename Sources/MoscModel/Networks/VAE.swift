@@ -6,16 +6,16 @@ import MoscIR
 /// latents; images in −1…1. `@vae_decoder(%latents f32[n,h,w,c]) -> image f32[n,H,W,3]`. Both speak
 /// of unscaled latents: the denoiser's latents are `scaling_factor` times those, and the caller
 /// multiplies or divides.
-package struct VAE {
+package struct VAE: Sendable {
   package var config: VAEConfig
 
   package init(_ config: VAEConfig) { self.config = config }
 
   /// The IR of the encoder for a batch of images of a size in pixels.
   ///
-  /// - Errors: those of `Checkpoint.weight`; `model.size`.
+  /// - Errors: those of `NetworkWeights.weight`; `model.size`.
   package func encoder(
-    batch: Int = 1, height: Int, width: Int, _ checkpoint: inout Checkpoint
+    batch: Int = 1, height: Int, width: Int, _ weights: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
     let smallest = config.downsampling
     try expectPositive(("batch", batch), ("height", height), ("width", width))
@@ -24,10 +24,10 @@ package struct VAE {
         "model.size",
         "images of \(width)×\(height) pixels, expected at least \(smallest)×\(smallest)")
     }
-    var b = ModelBuilder("vae_encoder", checkpoint)
+    var b = ModelBuilder(ComponentKind.vaeEncoder.rawValue, weights)
     let image = b.graph.parameter("image", .f32(batch, height, width, config.inChannels))
     let moments = try encode(image, in: &b)
-    return b.finish(["moments": moments], &checkpoint)
+    return b.finish(["moments": moments], &weights)
   }
 
   /// Appends the encoder: the moments `[n,h,w,2·c]` of images `[n,H,W,3]`.
@@ -54,15 +54,15 @@ package struct VAE {
 
   /// The IR of the decoder for a batch of latents of a size in latent pixels.
   ///
-  /// - Errors: those of `Checkpoint.weight`; `model.size`.
+  /// - Errors: those of `NetworkWeights.weight`; `model.size`.
   package func decoder(
-    batch: Int = 1, height: Int, width: Int, _ checkpoint: inout Checkpoint
+    batch: Int = 1, height: Int, width: Int, _ weights: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
     try expectPositive(("batch", batch), ("height", height), ("width", width))
-    var b = ModelBuilder("vae_decoder", checkpoint)
+    var b = ModelBuilder(ComponentKind.vaeDecoder.rawValue, weights)
     let latents = b.graph.parameter("latents", .f32(batch, height, width, config.latentChannels))
     let image = try decode(latents, in: &b)
-    return b.finish(["image": image], &checkpoint)
+    return b.finish(["image": image], &weights)
   }
 
   /// Appends the decoder: images `[n,H,W,3]` of latents `[n,h,w,c]`.

@@ -43,13 +43,13 @@ package struct AutoencoderStep: Hashable, Sendable {
   /// The IR of the step, its gradients requested.
   ///
   /// - Errors: those of the network; `model.size` for pictures that latents do not divide.
-  package func graph(_ vae: VAE, _ checkpoint: inout Checkpoint) throws(Diagnostic) -> Graph {
+  func graph(_ vae: VAE, _ weights: inout NetworkWeights) throws(Diagnostic) -> Graph {
     let factor = vae.config.downsampling
     for (name, size) in [("height", height), ("width", width)] where size % factor != 0 {
       throw Diagnostic(
         "model.size", "the pictures' \(name) is \(size), expected a multiple of \(factor)")
     }
-    var b = ModelBuilder(Self.name, checkpoint)
+    var b = ModelBuilder(Self.name, weights)
     let image = b.graph.parameter("image", .f32(batch, height, width, vae.config.inChannels))
     let type = TensorType.f32(
       batch, height / factor, width / factor, vae.config.latentChannels)
@@ -65,7 +65,7 @@ package struct AutoencoderStep: Hashable, Sendable {
       latents = b.graph.parameter("latents", type)
     }
     let picture = try vae.decode(latents, in: &b)
-    checkpoint = b.checkpoint
+    weights = b.weights
 
     let difference = try b.graph.sub(picture, image)
     let square = try b.graph.mean(try b.graph.mul(difference, difference))
@@ -83,7 +83,7 @@ package struct AutoencoderStep: Hashable, Sendable {
       loss = try b.graph.add(loss, try b.graph.mul(divergence, weight))
     }
     return try b.graph.withGradients(
-      of: loss, checkpoint.trainedInputs, results: [("loss", loss), ("square", square)])
+      of: loss, weights.hooks.trainedInputs, results: [("loss", loss), ("square", square)])
   }
 }
 
@@ -127,8 +127,8 @@ extension DiffusersModel {
   ///
   /// - Throws: `FormatError` for files, `Diagnostic` for configs and tensors that do not fit.
   package func trainingModule(_ step: AutoencoderStep) throws -> TrainingModule {
-    var checkpoint = try trainedCheckpoint(.vae)
-    let graph = try step.graph(try vae(), &checkpoint)
-    return TrainingModule(graph, checkpoint.trainedInputs)
+    var weights = try networkWeights(.vae, training: .weights)
+    let graph = try step.graph(try vae(), &weights)
+    return TrainingModule(graph, weights.hooks.trainedInputs)
   }
 }

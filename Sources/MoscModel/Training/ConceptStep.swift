@@ -71,24 +71,24 @@ package struct ConceptStep: Hashable, Sendable {
   /// The name of the function.
   package static let name = "concept_step"
   /// What comes before the name of a trained tensor in the name of its gradient.
-  package static let gradientPrefix = "grad."
+  package static let gradientPrefix = ResultName.gradient(of: "")
 
   /// The IR of the step, its gradients requested.
   ///
   /// - Parameters:
-  ///   - text: the text encoder's checkpoint.
-  ///   - image: the U-Net's.
+  ///   - text: the weights of the text encoder.
+  ///   - image: those of the U-Net.
   /// - Errors: those of the networks; `training.nothing` when no tensor is trained.
-  package func graph(
-    _ encoder: TextEncoder, _ unet: UNet, text: inout Checkpoint, image: inout Checkpoint
+  func graph(
+    _ encoder: TextEncoder, _ unet: UNet, text: inout NetworkWeights, image: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
-    var b = ModelBuilder(Self.name, text)
+    var b = ModelBuilder(Self.name)
     let layers = isLayerwise ? unet.config.crossAttentionLayers : 1
     let prompts = TextEncoder.Shape(batch: captions * layers, sharedTokens: sharedTokens)
-    let encoded = try encoder.encode(prompts, in: &b)
+    let encoded = try b.reading(&text) { (b) throws(Diagnostic) in
+      try encoder.encode(prompts, in: &b)
+    }
     let states = try self.states(encoded, layers, in: &b)
-    text = b.checkpoint
-    b.checkpoint = image
     if regulariser != nil { b.attentionMaps = AttentionMaps() }
 
     let channels = unet.config.inChannels
@@ -97,23 +97,16 @@ package struct ConceptStep: Hashable, Sendable {
     let shape = UNet.Shape(
       batch: batch, height: height, width: width, tokens: encoder.config.positions,
       isLayerwise: isLayerwise)
-    let prediction = try unet.denoise(
-      noise.noisy, timestep: timestep, states: states, shape, in: &b)
-    image = b.checkpoint
+    let prediction = try b.reading(&image) { (b) throws(Diagnostic) in
+      try unet.denoise(noise.noisy, timestep: timestep, states: states, shape, in: &b)
+    }
     let attention = try regularisation(
       unet, tokens: encoder.config.positions, b.attentionMaps, in: &b.graph)
     let error = try noiseLoss(prediction, noise.target, in: &b.graph)
     let total = try b.graph.add(error, attention)
-
-    let trained = text.trainedInputs + image.trainedInputs
-    if trained.isEmpty {
-      throw Diagnostic("training.nothing", "no tensor is trained: there is no gradient to take")
-    }
-    let gradients = try b.graph.gradient(total, trained)
-    let names = trained.map { Self.gradientPrefix + b.graph[$0].name }
-    b.graph.results = [total, attention, prediction] + gradients
-    b.graph.resultNames = ["loss", "attn_reg", "model_pred"] + names
-    return b.graph
+    return try b.graph.withGradients(
+      of: total, text.hooks.trainedInputs + image.hooks.trainedInputs,
+      results: [("loss", total), ("attn_reg", attention), ("model_pred", prediction)])
   }
 
   /// The text states `[b,L,t,c]`, or `[b,t,c]`.

@@ -36,16 +36,16 @@ package struct DenoisingStep: Hashable, Sendable {
   /// The IR of the step, its gradients requested.
   ///
   /// - Parameters:
-  ///   - text: the text encoder's checkpoint, its weights trained.
-  ///   - image: the U-Net's.
+  ///   - text: the weights of the text encoder, trained.
+  ///   - image: those of the U-Net.
   /// - Errors: those of the networks.
-  package func graph(
-    _ encoder: TextEncoder, _ unet: UNet, text: inout Checkpoint, image: inout Checkpoint
+  func graph(
+    _ encoder: TextEncoder, _ unet: UNet, text: inout NetworkWeights, image: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
-    var b = ModelBuilder(Self.name, text)
-    let states = try encoder.encode(TextEncoder.Shape(batch: batch), in: &b)
-    text = b.checkpoint
-    b.checkpoint = image
+    var b = ModelBuilder(Self.name)
+    let states = try b.reading(&text) { (b) throws(Diagnostic) in
+      try encoder.encode(TextEncoder.Shape(batch: batch), in: &b)
+    }
     let type = TensorType.f32(batch, height, width, unet.config.inChannels)
     let latents = b.graph.parameter("latents", type)
     let noise = b.graph.parameter("noise", type)
@@ -57,8 +57,9 @@ package struct DenoisingStep: Hashable, Sendable {
       try b.graph.mul(latents, signal), try b.graph.mul(noise, level), name: "noisy")
     let shape = UNet.Shape(
       batch: batch, height: height, width: width, tokens: encoder.config.positions)
-    let prediction = try unet.denoise(noisy, timestep: timestep, states: states, shape, in: &b)
-    image = b.checkpoint
+    let prediction = try b.reading(&image) { (b) throws(Diagnostic) in
+      try unet.denoise(noisy, timestep: timestep, states: states, shape, in: &b)
+    }
     var target = noise
     if predictsVelocity {
       target = try b.graph.sub(
@@ -71,7 +72,7 @@ package struct DenoisingStep: Hashable, Sendable {
       try b.graph.reshape(squares, to: [batch]), try b.graph.constant(share, .f32(1)))
     let loss = try b.graph.reduceSum(try b.graph.mul(errors, weight), axes: [0])
     return try b.graph.withGradients(
-      of: loss, text.trainedInputs + image.trainedInputs,
+      of: loss, text.hooks.trainedInputs + image.hooks.trainedInputs,
       results: [("loss", loss), ("errors", errors)])
   }
 }
@@ -90,7 +91,7 @@ extension Graph {
     let gradients = try graph.gradient(loss, trained)
     graph.results = results.map(\.value) + gradients
     graph.resultNames =
-      results.map(\.name) + trained.map { ConceptStep.gradientPrefix + self[$0].name }
+      results.map(\.name) + trained.map { ResultName.gradient(of: self[$0].name) }
     return graph
   }
 }
@@ -100,27 +101,9 @@ extension DiffusersModel {
   ///
   /// - Throws: `FormatError` for files, `Diagnostic` for configs and tensors that do not fit.
   package func trainingModule(_ step: DenoisingStep) throws -> TrainingModule {
-    var text = try trainedCheckpoint(.textEncoder)
-    var image = try trainedCheckpoint(.unet)
+    var text = try networkWeights(.textEncoder, training: .weights)
+    var image = try networkWeights(.unet, training: .weights)
     let graph = try step.graph(try textEncoder(), try unet(), text: &text, image: &image)
-    return TrainingModule(graph, text.trainedInputs + image.trainedInputs)
-  }
-
-  /// The checkpoint of a part whose weights are inputs, after checking its files.
-  func trainedCheckpoint(_ component: Component) throws -> Checkpoint {
-    let files = try self.files(component)
-    var checkpoint = try self.checkpoint(component, files)
-    try verify(component, &checkpoint)
-    checkpoint.trained = .weights
-    return checkpoint
-  }
-}
-
-extension TrainingModule {
-  /// A step all of whose weights are inputs.
-  init(_ graph: Graph, _ trained: [ValueID]) {
-    self.init(
-      module: Module(weights: [], graphs: [graph]), sources: [:],
-      trained: trained.map { (graph[$0].name, graph.type($0).shape) })
+    return TrainingModule(graph, text.hooks.trainedInputs + image.hooks.trainedInputs)
   }
 }

@@ -24,10 +24,8 @@ package struct WeightInitialisation: Hashable, Sendable {
   private let text: TextEncoderConfig?
 
   package init(_ model: DiffusersModel, _ component: DiffusersModel.Component) throws {
-    var recording = Checkpoint(recording: component.rawValue)
-    try model.request(component, &recording)
     self.component = component
-    shapes = recording.expected
+    shapes = try model.requests(component).shapes
     text = component == .textEncoder ? try model.textEncoder().config : nil
   }
 

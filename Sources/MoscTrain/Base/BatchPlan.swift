@@ -20,7 +20,7 @@ package struct BatchPlan: Sendable {
   }
 
   package let groups: [Group]
-  private let random: StepRandom
+  private let random: RunSeed
   /// The batches of each group so far.
   private var drawn: [Int]
   private var orders: [[Int]: [Int]] = [:]
@@ -34,7 +34,7 @@ package struct BatchPlan: Sendable {
   ///   - batch: the pictures in a batch of the smallest size; larger ones get fewer, so that every
   ///     batch has about the same number of pixels.
   package init(
-    sizes: [(height: Int, width: Int)], pictures: [Int], batch: Int, random: StepRandom
+    sizes: [(height: Int, width: Int)], pictures: [Int], batch: Int, random: RunSeed
   ) {
     let members = Dictionary(grouping: pictures) { [sizes[$0].height, sizes[$0].width] }
     let smallest = members.keys.map { $0[0] * $0[1] }.min() ?? 1

@@ -20,7 +20,7 @@ struct ModelFolder {
   ///   - source: gives configuration, tokenizer, scheduler and the weights that are not drawn.
   ///   - drawn: the parts that start from random weights.
   func create(
-    from source: DiffusersModel, drawing drawn: Set<DiffusersModel.Component>, _ random: StepRandom
+    from source: DiffusersModel, drawing drawn: Set<DiffusersModel.Component>, _ random: RunSeed
   ) throws {
     let files = FileManager.default
     let partial = url.deletingLastPathComponent()
@@ -31,7 +31,7 @@ struct ModelFolder {
   }
 
   private func fill(
-    from source: DiffusersModel, drawing drawn: Set<DiffusersModel.Component>, _ random: StepRandom
+    from source: DiffusersModel, drawing drawn: Set<DiffusersModel.Component>, _ random: RunSeed
   ) throws {
     let files = FileManager.default
     for name in ["tokenizer", "scheduler"] + DiffusersModel.Component.allCases.map(\.rawValue) {
@@ -60,7 +60,7 @@ struct ModelFolder {
 
   /// Random weights by name.
   private static func drawn(
-    _ model: DiffusersModel, _ component: DiffusersModel.Component, _ random: StepRandom
+    _ model: DiffusersModel, _ component: DiffusersModel.Component, _ random: RunSeed
   ) throws -> [String: HostArray] {
     let start = try WeightInitialisation(model, component)
     let salt = UInt32(DiffusersModel.Component.allCases.firstIndex(of: component) ?? 0) << 8
@@ -109,17 +109,15 @@ extension DiffusersModel {
   ///
   /// - Throws: what is wrong with its files.
   func canonicalWeights(_ component: Component) throws -> [String: HostArray] {
-    let files = try files(component)
-    var checkpoint = try checkpoint(component, files)
-    try verify(component, &checkpoint)
-    var weights: [String: HostArray] = [:]
-    for (name, shape) in checkpoint.expected {
-      guard let stored = checkpoint.storedName(name),
-        let file = files.files.first(where: { $0[stored] != nil })
+    let part = try weights(component)
+    var result: [String: HostArray] = [:]
+    for (name, shape) in part.requests.shapes {
+      guard let stored = part.table.storedName(name),
+        let file = part.files.files.first(where: { $0[stored] != nil })
       else { continue }
-      weights[name] = HostArray(try file.array(stored).floats, shape: shape)
+      result[name] = HostArray(try file.array(stored).floats, shape: shape)
     }
-    return weights
+    return result
   }
 }
 

@@ -6,8 +6,7 @@ import MoscReport
 
 /// The captioned pictures of a pretraining run.
 struct PictureSet {
-  let files: [URL]
-  let captions: [String]
+  let images: [TrainingImage]
   /// In pixels.
   let sizes: [(height: Int, width: Int)]
   /// The hash of names and contents of all pictures.
@@ -40,8 +39,7 @@ struct PictureSet {
       }
     }
     guard problems.isEmpty else { throw DatasetError(problems) }
-    files = images.map(\.image)
-    captions = images.map(\.caption)
+    self.images = images
     self.sizes = sizes
     hash = FileHash.sha256(Data(hashes.utf8))
   }
@@ -50,7 +48,7 @@ struct PictureSet {
   func images(_ indices: [Int]) throws -> TensorValue {
     var floats: [Float] = []
     for index in indices {
-      floats += try ImageFile.read(files[index]).rgb.pixels.map { Float($0) / 127.5 - 1 }
+      floats += try ImageFile.read(images[index].image).rgb.pixels.map { Float($0) / 127.5 - 1 }
     }
     let size = sizes[indices[0]]
     return TensorValue([indices.count, size.height, size.width, 3], floats)
@@ -58,7 +56,7 @@ struct PictureSet {
 
   /// Splits off every n-th picture: those to train on and those to measure with.
   func split(holdingOut count: Int) -> (training: [Int], validation: [Int]) {
-    let total = files.count
+    let total = images.count
     let held = Set((0..<min(count, total / 2)).map { $0 * total / max(1, min(count, total / 2)) })
     return ((0..<total).filter { !held.contains($0) }, held.sorted())
   }

@@ -19,7 +19,7 @@ package struct PretrainJob {
   package func run() throws {
     let folder = ModelFolder(
       url: URL(fileURLWithPath: request.output), savedType: request.savedType)
-    let random = StepRandom(seed: request.seed)
+    let random = RunSeed(request.seed)
     let source = try ModelComponents.open(request.start ?? request.configuration)
     let isKnown = FileManager.default.fileExists(atPath: folder.url.path)
     if isKnown && !request.resumes {
@@ -29,7 +29,7 @@ package struct PretrainJob {
     let set = try PictureSet(
       URL(fileURLWithPath: request.data), factor: try source.vae().config.downsampling)
     reporter.info(
-      "\(set.files.count) pictures, sizes "
+      "\(set.images.count) pictures, sizes "
         + Set(set.sizes.map { "\($0.width)×\($0.height)" }).sorted().joined(separator: ", "))
     if !isKnown {
       try folder.create(from: source, drawing: drawn, random)
@@ -37,21 +37,21 @@ package struct PretrainJob {
     let compiler = try Compiler(training: request.compiler, precision: request.precision, reporter)
     for stage in request.stages {
       let model = try folder.model()
-      func latents() throws -> LatentSet {
-        try LatentSet(
+      func latents() throws -> EncodedPictures<Float16> {
+        try EncodedPictures(
           set, ModelComponents(try folder.model(), compiler),
-          cache: folder.training.appending(path: "latents.safetensors"))
+          keptIn: folder.training.appending(path: "latents.safetensors"))
       }
-      let task: any TrainedStage
+      let trained: any TrainedStage
       switch stage {
-      case .vae: task = try AutoencoderStage(model, set, nil, random)
-      case .decoder: task = try AutoencoderStage(model, set, try latents(), random)
-      case .unet: task = try DenoiserStage(request, model, set, try latents(), random)
+      case .vae: trained = try AutoencoderStage(model, set, nil, random)
+      case .decoder: trained = try AutoencoderStage(model, set, try latents(), random)
+      case .unet: trained = try DenoiserStage(request, model, set, try latents(), random)
       }
-      var loop = try PretrainingLoop(stage, task, request, folder, set, compiler)
-      guard try loop.run(atMost: request.stopAfter) else { return }
+      var run = try PretrainingRun(stage, trained, request, folder, set, compiler)
+      guard try run.run() else { return }
       if stage == .vae {
-        try folder.setScalingFactor(try latents().scalingFactor(Array(set.files.indices)))
+        try folder.setScalingFactor(try latents().scalingFactor(Array(set.images.indices)))
       }
     }
   }

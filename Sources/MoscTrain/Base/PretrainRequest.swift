@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 
 /// The parts of a model that one run of `mosc pretrain` trains.
 package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {
@@ -8,10 +9,22 @@ package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {
   case decoder
   /// Text encoder and U-Net together, on the latents of a finished autoencoder.
   case unet
+}
 
-  /// The stages that a name of the command line stands for.
-  package static func named(_ name: String) -> [Self]? {
-    name == "all" ? [.vae, .unet] : Self(rawValue: name).map { [$0] }
+/// The stages that a run can be asked for.
+package enum PretrainingScope: String, CaseIterable, Hashable, Sendable {
+  /// A whole model.
+  case all
+  case vae, decoder, unet
+
+  /// The stages in their order.
+  package var stages: [PretrainingStage] {
+    switch self {
+    case .all: [.vae, .unet]
+    case .vae: [.vae]
+    case .decoder: [.decoder]
+    case .unet: [.unet]
+    }
   }
 }
 
@@ -94,14 +107,18 @@ package struct PretrainRequest: Hashable, Sendable {
   ///
   /// The number of steps is not among them: a run can be made longer or shorter, which changes the
   /// learning rates from there on.
-  package func settings(_ stage: PretrainingStage) -> [String: String] {
+  func settings(_ stage: PretrainingStage, _ set: PictureSet, _ compiler: Compiler) -> RunSettings {
     let recipe = recipe(stage)
-    return [
-      "stage": stage.rawValue, "batch": "\(recipe.batch)", "lr": "\(recipe.learningRate)",
-      "warmup": "\(recipe.warmUp)", "weight-decay": "\(recipe.weightDecay)",
-      "ema": "\(recipe.averageDecay)", "clip": "\(recipe.gradientNorm)",
-      "caption-dropout": "\(captionDropout)", "min-snr": "\(noiseRatioLimit)",
-      "noisy-share": "\(noisyShare)", "snr-floor": "\(noiseRatioFloor)", "validation": "\(validation)", "seed": "\(seed)",
-    ]
+    return RunSettings(
+      RunSettings.arithmetic(compiler) + [
+        ("--stage", .string(stage.rawValue)), ("--batch", .int(recipe.batch)),
+        ("--lr", .double(recipe.learningRate)), ("--warmup", .int(recipe.warmUp)),
+        ("--weight-decay", .double(recipe.weightDecay)), ("--ema", .double(recipe.averageDecay)),
+        ("--clip", .double(recipe.gradientNorm)),
+        ("--caption-dropout", .double(captionDropout)), ("--min-snr", .double(noiseRatioLimit)),
+        ("--noisy-share", .double(noisyShare)), ("--snr-floor", .double(noiseRatioFloor)),
+        ("--validation", .int(validation)), ("--seed", .string(String(seed))),
+        ("--data", RunSettings.data(set.images)),
+      ])
   }
 }

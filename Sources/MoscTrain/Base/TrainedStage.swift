@@ -30,8 +30,8 @@ protocol TrainedStage {
 /// Text encoder and U-Net on latents.
 struct DenoiserStage: TrainedStage {
   let model: DiffusersModel
-  let latents: LatentSet
-  let random: StepRandom
+  let latents: EncodedPictures<Float16>
+  let random: RunSeed
   /// The tokens of every picture's caption.
   let tokens: [[Int32]]
   /// The tokens of no caption.
@@ -48,14 +48,14 @@ struct DenoiserStage: TrainedStage {
   let measure = "errors"
 
   init(
-    _ request: PretrainRequest, _ model: DiffusersModel, _ set: PictureSet, _ latents: LatentSet,
-    _ random: StepRandom
+    _ request: PretrainRequest, _ model: DiffusersModel, _ set: PictureSet, _ latents: EncodedPictures<Float16>,
+    _ random: RunSeed
   ) throws {
     self.model = model
     self.latents = latents
     self.random = random
     let tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
-    tokens = set.captions.map { tokenizer.encode($0).ids }
+    tokens = set.images.map { tokenizer.encode($0.caption).ids }
     empty = tokenizer.encode("").ids
     let config = try SchedulerConfig(of: model)
     schedule = NoiseSchedule(config)
@@ -79,7 +79,7 @@ struct DenoiserStage: TrainedStage {
   func inputs(
     _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
   ) throws -> [String: TensorValue] {
-    let salt = isMeasured ? StepRandom.Stream.validation.rawValue : 0
+    let salt = isMeasured ? RunSeed.Stream.validation.rawValue : 0
     let (height, width) = (group.height / factor, group.width / factor)
     let count = batch.pictures.count
     let size = height * width * latents.channels
@@ -123,8 +123,8 @@ struct AutoencoderStage: TrainedStage {
   let model: DiffusersModel
   let set: PictureSet
   /// What the decoder is trained on; nil to train the encoder too.
-  let latents: LatentSet?
-  let random: StepRandom
+  let latents: EncodedPictures<Float16>?
+  let random: RunSeed
   let factor: Int
   let channels: Int
 
@@ -132,7 +132,7 @@ struct AutoencoderStage: TrainedStage {
   let measure = "square"
 
   init(
-    _ model: DiffusersModel, _ set: PictureSet, _ latents: LatentSet?, _ random: StepRandom
+    _ model: DiffusersModel, _ set: PictureSet, _ latents: EncodedPictures<Float16>?, _ random: RunSeed
   ) throws {
     self.model = model
     self.set = set
@@ -153,7 +153,7 @@ struct AutoencoderStage: TrainedStage {
   func inputs(
     _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
   ) throws -> [String: TensorValue] {
-    let salt = isMeasured ? StepRandom.Stream.validation.rawValue : 0
+    let salt = isMeasured ? RunSeed.Stream.validation.rawValue : 0
     let count = batch.pictures.count
     let shape = [count, group.height / factor, group.width / factor, channels]
     let size = shape.dropFirst().reduce(1, *)

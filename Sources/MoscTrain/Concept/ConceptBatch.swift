@@ -140,20 +140,16 @@ package struct ConceptInputs {
 }
 
 extension ConceptStep {
-  /// The step that fits a batch.
-  package init(_ batch: ConceptBatch, _ settings: ModelSettings, _ model: DiffusersModel) throws {
+  /// The step for batches of a form.
+  package init(_ form: BatchForm, _ settings: ModelSettings, _ model: DiffusersModel) throws {
     let tokenizer = try PromptTokenizer(model)
-    let words = try batch.captions.map { caption in
-      tokenizer.conceptPositions(try tokenizer.rows(caption)[0].ids).count
-    }
-    let regulariser = settings.attentionWeight.map { _ in
-      Regulariser(words: words.max() ?? 0, isFullIdentity: settings.regularisesFullIdentity)
-    }
-    let shape = batch.latents.shape
+    let words = tokenizer.conceptPositions(try tokenizer.rows(form.caption)[0].ids).count
     self.init(
-      batch: shape[0], height: shape[1], width: shape[2],
-      captions: Set(batch.captions).count == 1 ? 1 : shape[0],
-      isLayerwise: settings.isLayerwise, regulariser: regulariser,
+      batch: form.batch, height: form.height, width: form.width,
+      captions: form.isCaptionShared ? 1 : form.batch, isLayerwise: settings.isLayerwise,
+      regulariser: settings.attentionWeight.map { _ in
+        Regulariser(words: words, isFullIdentity: settings.regularisesFullIdentity)
+      },
       predictsVelocity: try SchedulerConfig(of: model).prediction == .velocity)
   }
 }

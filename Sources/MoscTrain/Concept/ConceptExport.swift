@@ -24,9 +24,10 @@ struct ConceptExport {
       return try ConceptFile.write(
         layers, words, layout: layout, metadata: try metadata(layers), to: url)
     }
-    let paths = try [DiffusersModel.Component.unet, .textEncoder].map { try plan.model.layers($0) }
+    let unet = try plan.model.layers(.unet)
+    let textEncoder = try plan.model.layers(.textEncoder)
     try ConceptFile.writePTH(layers, words, to: url) { layer in
-      (layer.network == .unet ? paths[0] : paths[1])[layer.key]?.path ?? layer.key
+      (layer.network == .unet ? unet : textEncoder)[layer.key]?.path ?? layer.key
     }
   }
 
@@ -36,29 +37,22 @@ struct ConceptExport {
   ) -> ([AdapterFile.Layer], [AdapterFile.Word]) {
     let array: ParameterGroup.Role =
       groups.contains(where: \.keepsAverage) ? .average : .parameters
-    var layers: [String: AdapterFile.Layer] = [:]
-    var order: [String] = []
+    var layers: [LayerID: AdapterFile.Layer] = [:]
     var words: [AdapterFile.Word] = []
-    for (name, values) in concept.named(array, of: groups) {
-      let prefix = "\(TrainedConcept.Group.embedding.rawValue)."
-      if name.hasPrefix(prefix) {
-        words.append(AdapterFile.Word(text: String(name.dropFirst(prefix.count)), rows: values))
-        continue
+    for (tensor, values) in concept.tensors(array, of: groups) {
+      switch tensor {
+      case .word(let text): words.append(AdapterFile.Word(text: text, rows: values))
+      case .factor(let id, let factor):
+        var layer = layers[id] ?? AdapterFile.Layer(
+          network: id.network, key: id.key, down: values, up: values, scale: concept.scale(id))
+        switch factor {
+        case .down: layer.down = values
+        case .up: layer.up = values
+        }
+        layers[id] = layer
       }
-      let isDown = name.hasSuffix(".lora_down.weight")
-      let stem = String(name.dropLast((isDown ? ".lora_down.weight" : ".lora_up.weight").count))
-      if layers[stem] == nil {
-        order.append(stem)
-        let network = TrainedConcept.Group(of: stem)
-        let path = stem.dropFirst(network.rawValue.count + 1)
-        layers[stem] = AdapterFile.Layer(
-          network: network == .unet ? .unet : .textEncoder,
-          key: String(path).replacing(".", with: "_"), down: values, up: values,
-          scale: concept.scale(stem))
-      }
-      if isDown { layers[stem]?.down = values } else { layers[stem]?.up = values }
     }
-    return (order.sorted().compactMap { layers[$0] }, words)
+    return (layers.sorted { $0.key.description < $1.key.description }.map(\.value), words)
   }
 
   /// What kohya's tools, the web UI and ModelSpec readers look for; equal runs give equal text.
@@ -109,12 +103,12 @@ struct ConceptExport {
     let folders = Dictionary(grouping: plan.setup.dataset.images) {
       $0.image.deletingLastPathComponent().lastPathComponent
     }
-    let parts = folders.sorted { $0.key < $1.key }.map { name, images in
+    let parts = folders.sorted { $0.key < $1.key }.map { name, images -> (String, JSONValue) in
       let distinct = Set(images.map(\.image)).count
-      return "\(JSONText.quote(name)): {\"n_repeats\": \(images.count / max(1, distinct)), "
-        + "\"img_count\": \(distinct)}"
+      let repeats = images.count / max(1, distinct)
+      return (name, .fields([("n_repeats", .int(repeats)), ("img_count", .int(distinct))]))
     }
-    return "{\(parts.joined(separator: ", "))}"
+    return JSONValue.fields(parts).description
   }
 }
 

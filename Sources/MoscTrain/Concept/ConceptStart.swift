@@ -33,7 +33,7 @@ struct ConceptStart {
     _ layer: ModelLayer, _ network: AdapterFile.Network, _ settings: LoRASettings, _ index: Int
   ) -> AdapterFile.Layer {
     let depth = layer.shape.dropFirst().reduce(1, *)
-    var random = PythonRandom(seed: seed(.factors, network == .unet ? 1 : 0, index))
+    var random = PythonRandom(seed: seed.generator(.factors, network == .unet ? 1 : 0, index))
     let bound = 1 / Double(depth).squareRoot()
     let down = (0..<settings.rank * depth).map { _ in Float((2 * random.random() - 1) * bound) }
     let ones = [Int](repeating: 1, count: layer.shape.count - 2)
@@ -54,7 +54,7 @@ struct ConceptStart {
       var row: [Float]
       switch word.start {
       case .random(let deviation):
-        var source = TorchRandomSource(seed: seed(.words, index))
+        var source = TorchRandomSource(seed: seed.generator(.words, index))
         row = source.normals(config.width).map { $0 * Float(deviation) }
       case .word(let text):
         row = try model.tokenRow(Int(tokenizer.tokens(text).first ?? 0))

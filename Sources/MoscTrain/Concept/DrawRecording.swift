@@ -14,27 +14,30 @@ struct DrawRecording {
   init(_ file: OutputFile, _ plan: TrainPlan) {
     self.file = file
     let model = plan.setup.model
-    func text(_ value: Double?) -> String { value.map { String($0) } ?? "null" }
     metadata = [
       "mosc": Version.text,
-      "noise_offset": text(model.noiseOffset),
-      "attn_reg_weight": text(model.attentionWeight),
+      "noise_offset": JSONValue.number(model.noiseOffset).description,
+      "attn_reg_weight": JSONValue.number(model.attentionWeight).description,
       "reg_full_identity": String(model.regularisesFullIdentity),
       "use_mask_loss": String(model.usesMaskLoss), "lora_alpha": "1.0",
-      "optimiser": Self.optimiser(plan),
+      "optimiser": Self.optimiser(plan).description,
     ]
   }
 
-  private static func optimiser(_ plan: TrainPlan) -> String {
+  private static func optimiser(_ plan: TrainPlan) -> JSONValue {
     let (model, optimiser) = (plan.setup.model, plan.setup.optimiser)
     let rates = [
       ("embedding", model.embedding?.learningRate),
       ("text_encoder", model.textEncoder?.learningRate), ("unet", model.unet?.learningRate),
-    ].map { "\"\($0)\": \($1 ?? 0)" }.joined(separator: ", ")
-    return "{\"type\": \"AdamW\", \"betas\": [\(optimiser.beta1), \(optimiser.beta2)], "
-      + "\"eps\": 1e-08, \"weight_decay\": \(optimiser.weightDecay), "
-      + "\"schedule\": \"\(plan.schedule.shape.rawValue)\", "
-      + "\"total_steps\": \(Int(plan.schedule.total.rounded(.up))), \"lr\": {\(rates)}}"
+    ]
+    return .fields([
+      ("type", .string("AdamW")),
+      ("betas", .array([.double(optimiser.beta1), .double(optimiser.beta2)])),
+      ("eps", .double(1e-8)), ("weight_decay", .double(optimiser.weightDecay)),
+      ("schedule", .string(plan.schedule.shape.rawValue)),
+      ("total_steps", .int(Int(plan.schedule.total.rounded(.up)))),
+      ("lr", .fields(rates.map { ($0, .double($1 ?? 0)) })),
+    ])
   }
 
   /// Appends the draws of a step.
@@ -51,8 +54,7 @@ struct DrawRecording {
       (prefix + "timesteps", TensorValue([shape[0]], batch.timesteps.map { Int32($0) })),
       (prefix + "mask", masks(batch.masks)), (prefix + "img_mask", masks(batch.imageMasks)),
     ]
-    metadata[prefix + "prompts"] =
-      "[\(batch.captions.map { JSONText.quote($0) }.joined(separator: ", "))]"
+    metadata[prefix + "prompts"] = JSONValue.array(batch.captions.map { .string($0) }).description
   }
 
   /// Writes the file.

@@ -157,11 +157,17 @@ package struct StepRecording: Sendable {
 
 /// Batches as a file recorded them.
 package struct RecordedDraws: TrainingDraws {
+  package let form: BatchForm
   private let recording: StepRecording
 
-  package init(_ recording: StepRecording) { self.recording = recording }
-
-  package var captions: Set<String>? { nil }
+  /// - Throws: `FormatError` for a file without the first step.
+  package init(_ recording: StepRecording) throws {
+    self.recording = recording
+    var form = BatchForm(try recording.batch("step0."))
+    // Later steps may have other captions.
+    form.isCaptionShared = false
+    self.form = form
+  }
 
   package func batch(_ number: Int) throws -> ConceptBatch { try recording.batch("step\(number).") }
 }

@@ -27,6 +27,7 @@ package struct TrainJob {
         + "\(adapter?.applied(.textEncoder) ?? 0) layers of the text encoder and "
         + "\(adapter?.applied(.unet) ?? 0) of the U-Net, \(compiler.target.precision.rawValue), "
         + "\(compiler.target.threads) threads")
-    try ConceptTrainer(plan, compiler).run()
+    var run = try ConceptRun(plan, compiler)
+    try run.run()
   }
 }

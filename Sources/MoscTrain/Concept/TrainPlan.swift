@@ -48,9 +48,8 @@ package struct TrainPlan: Sendable {
     }
     seed = RunSeed(setup.seed)
     if replay == nil { try Self.check(setup, base) }
-    if let path = request.model.adapters.files.first {
+    if !request.model.adapters.files.isEmpty {
       // Training goes on from a file.
-      _ = path
       var options = request.model
       options.path = base.folder.path
       model = try ModelComponents.open(options)
@@ -70,7 +69,7 @@ package struct TrainPlan: Sendable {
       request.steps ?? Int(total.rounded(.up)), replay?.stepCount ?? .max)
     guard steps >= 1 else { throw CommandError.usage("--steps \(steps): expected at least 1") }
     schedule = LearningRateSchedule(
-      replay?.schedule ?? request.schedule, warmUp: request.warmUp, total: total)
+      replay?.schedule ?? request.rateShape, warmUp: request.warmUp, total: total)
     optimiser = AdamW(beta1: setup.optimiser.beta1, beta2: setup.optimiser.beta2)
     self.setup = setup
   }
@@ -158,21 +157,5 @@ package struct TrainPlan: Sendable {
   package func companion(_ suffix: String) -> URL {
     let name = output.url.deletingPathExtension().lastPathComponent
     return output.url.deletingLastPathComponent().appending(path: name + suffix)
-  }
-
-  /// What a saved state must agree with: every setting and the data.
-  var fingerprint: String {
-    var facts = [
-      String(describing: setup), String(steps), String(describing: schedule),
-      String(describing: request.averageDecay), String(describing: request.replayDraws),
-      String(describing: request.model), String(request.variants), request.compiler.cpu,
-    ]
-    for image in setup.dataset.images {
-      for url in [image.image, image.mask].compactMap({ $0 }) {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: url.path)
-        facts.append("\(attributes?[.size] ?? 0)")
-      }
-    }
-    return FileHash.sha256(Data(facts.joined(separator: "\n").utf8))
   }
 }

@@ -1,8 +1,6 @@
 import MoscEngine
 import MoscFormats
-import MoscIR
 import MoscNetworks
-import MoscReport
 
 /// What `mosc train` is asked for; nil leaves a setting to the configuration, or to its default.
 package struct TrainRequest: Hashable, Sendable {
@@ -29,7 +27,8 @@ package struct TrainRequest: Hashable, Sendable {
   package var embeddingRate: Double?
   package var textEncoderRate: Double?
   package var unetRate: Double?
-  package var schedule = LearningRateSchedule.Shape.linear
+  /// How the learning rates fall.
+  package var rateShape = LearningRateSchedule.Shape.linear
   package var warmUp = 0
   package var noiseOffset: Double?
   /// The weight of the attention regulariser; 0 for none.
@@ -52,41 +51,10 @@ package struct TrainRequest: Hashable, Sendable {
   package var previewPrompts: [String] = []
   package var recordDraws: String?
   package var replayDraws: String?
-  /// The most memory that the run may plan for, in bytes.
-  package var memoryLimit: Int?
+  /// The most memory that the run may plan for.
+  package var memoryLimit: ByteSize?
   /// Whether the time of each kernel is shown at the end.
   package var profiles = false
 
   package init(output: String) { self.output = output }
-}
-
-extension TrainRequest {
-  /// Sets the layout of the file by name.
-  package mutating func setLayout(_ name: String) throws {
-    guard let layout = ConceptFile.Layout(rawValue: name) else {
-      let known = ConceptFile.Layout.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CommandError.usage("--format '\(name)': expected one of \(known)")
-    }
-    self.layout = layout
-  }
-
-  /// Sets the shape of the learning rates by name.
-  package mutating func setSchedule(_ name: String) throws {
-    guard let shape = LearningRateSchedule.Shape(rawValue: name) else {
-      let known = LearningRateSchedule.Shape.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CommandError.usage("--lr-scheduler '\(name)': expected one of \(known)")
-    }
-    schedule = shape
-  }
-
-  /// Sets the memory limit from a text such as `6G`, `800M` or a number of bytes.
-  package mutating func setMemoryLimit(_ text: String) throws {
-    let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30]
-    let unit = text.uppercased().last.flatMap { units[$0] }
-    let number = unit == nil ? text : String(text.dropLast())
-    guard let value = Double(number), value > 0, value.isFinite else {
-      throw CommandError.usage("--max-ram '\(text)': expected a size such as 6G or 800M")
-    }
-    memoryLimit = Int(value * (unit ?? 1))
-  }
 }

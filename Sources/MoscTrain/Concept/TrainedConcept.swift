@@ -11,11 +11,30 @@ package struct TrainedConcept {
     case unet
 
     /// The group of a trained tensor.
-    package init(of tensor: String) {
-      if tensor == AdapterSet.rowsName {
-        self = .embedding
-      } else {
-        self = tensor.hasPrefix("\(Self.unet.rawValue).") ? .unet : .textEncoder
+    init(of tensor: AdapterTensor) {
+      switch tensor {
+      case .tokenRows: self = .embedding
+      case .factor(let layer, _), .scale(let layer):
+        self =
+          switch layer.network {
+          case .textEncoder: .textEncoder
+          case .unet: .unet
+          }
+      }
+    }
+  }
+
+  /// A tensor of a concept's file.
+  package enum Tensor {
+    /// The embeddings of a word.
+    case word(String)
+    case factor(LayerID, AdapterTensor.Factor)
+
+    /// The name that the reference's files give it.
+    package var name: String {
+      switch self {
+      case .word(let text): "\(Group.embedding.rawValue).\(text)"
+      case .factor(let layer, let factor): "\(AdapterTensor.factor(layer, factor).name).weight"
       }
     }
   }
@@ -29,7 +48,9 @@ package struct TrainedConcept {
     _ training: TrainingModule, _ settings: ModelSettings, _ optimiser: OptimiserSettings,
     accumulates: Bool = false, keepsAverage: Bool = false
   ) throws -> [ParameterGroup] {
-    let members = Dictionary(grouping: training.trained) { Group(of: $0.name) }
+    let members = Dictionary(grouping: training.trained) {
+      AdapterTensor($0.name).map(Group.init)
+    }
     return try Group.allCases.compactMap { kind in
       guard let tensors = members[kind] else { return nil }
       let tuning: TuningSettings? =
@@ -43,31 +64,29 @@ package struct TrainedConcept {
         learningRate: tuning?.learningRate ?? 0,
         weightDecay: tuning?.weightDecay ?? optimiser.weightDecay, accumulates: accumulates,
         keepsAverage: keepsAverage)
-      for slice in group.layout.slices {
-        let start = model.adapterTensor(slice.name)?.floats ?? []
-        group.set(.parameters, slice, to: start)
-        group.set(.average, slice, to: start)
-      }
+      try group.start(model.adapterTensor)
       return group
     }
   }
 
-  /// The tensors of an array under the names that the reference's files give them:
-  /// `embedding.<word>`, `text_encoder.PATH.lora_down.weight`, `unet.PATH.lora_up.weight`, in the
-  /// ranks of the file.
-  package func named(
+  /// The tensors of an array as files hold them: the words one by one, factors in the ranks of the
+  /// file.
+  package func tensors(
     _ array: ParameterGroup.Role, of groups: [ParameterGroup]
-  ) -> [(name: String, values: HostArray)] {
-    groups.flatMap { group in
-      group.tensors(array).flatMap { name, values in
-        Group(of: name) == .embedding
-          ? rows(values) : [("\(name).weight", trimmed(name, values))]
+  ) -> [(tensor: Tensor, values: HostArray)] {
+    groups.flatMap { $0.tensors(array) }.flatMap {
+      name, values -> [(tensor: Tensor, values: HostArray)] in
+      switch AdapterTensor(name) {
+      case .tokenRows: rows(values)
+      case .factor(let layer, let factor):
+        [(.factor(layer, factor), trimmed(layer, factor, values))]
+      case .scale, nil: []
       }
     }
   }
 
   /// The rows of each word.
-  private func rows(_ values: HostArray) -> [(name: String, values: HostArray)] {
+  private func rows(_ values: HostArray) -> [(tensor: Tensor, values: HostArray)] {
     let width = values.shape[1]
     let floats = values.floats
     var first = 0
@@ -75,15 +94,16 @@ package struct TrainedConcept {
       let count = word.tokenIDs.count
       defer { first += count }
       let part = [Float](floats[first * width..<(first + count) * width])
-      return ("\(Group.embedding.rawValue).\(word.text)", HostArray(part, shape: [count, width]))
+      return (.word(word.text), HostArray(part, shape: [count, width]))
     }
   }
 
   /// A factor without the zeros that round its rank up.
-  private func trimmed(_ name: String, _ values: HostArray) -> HostArray {
-    let isDown = name.hasSuffix(".lora_down")
-    let path = String(name.dropLast(isDown ? ".lora_down".count : ".lora_up".count))
-    let ranks = model.adapters.adapters.compactMap { $0.fileRanks[path] }
+  private func trimmed(
+    _ layer: LayerID, _ factor: AdapterTensor.Factor, _ values: HostArray
+  ) -> HostArray {
+    let isDown = factor == .down
+    let ranks = model.adapters.adapters.compactMap { $0.fileRanks[layer] }
     guard let rank = ranks.first else { return values }
     let floats = values.floats
     let padded = isDown ? values.shape[0] : values.shape[1]
@@ -123,8 +143,8 @@ extension TrainedConcept {
 }
 
 extension TrainedConcept {
-  /// The multiplier of a layer, such as `unet.conv_in`.
-  package func scale(_ layer: String) -> Float {
-    model.adapterTensor("\(layer).scale")?.floats.first ?? 1
+  /// The multiplier of a layer.
+  func scale(_ layer: LayerID) -> Float {
+    model.adapterTensor(AdapterTensor.scale(layer).name)?.floats.first ?? 1
   }
 }

@@ -9,6 +9,14 @@ package struct TrainedWord: Hashable, Sendable {
     case random(deviation: Double)
     /// The embedding of a word that is one token.
     case word(String)
+
+    /// The start as Mix-of-Show writes it.
+    package var text: String {
+      switch self {
+      case .random(let deviation): "<rand-\(deviation)>"
+      case .word(let word): word
+      }
+    }
   }
 
   /// The word as captions spell it, such as `<a1>`.

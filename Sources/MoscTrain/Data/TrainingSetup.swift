@@ -95,7 +95,7 @@ package struct TuningSettings: Hashable, Sendable {
 /// The low-rank layers of a network.
 package struct LoRASettings: Hashable, Sendable {
   /// Which layers get one.
-  package enum Layers: Hashable, Sendable {
+  package enum Layers: String, Hashable, Sendable {
     /// The four projections of every attention.
     case attention
     /// Those, the feed-forward layers and, in the U-Net, the projections around a transformer.

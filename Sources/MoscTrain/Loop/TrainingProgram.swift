@@ -3,32 +3,23 @@ import MoscIR
 import MoscModel
 import MoscRuntime
 
-/// A compiled training step with its optimiser: parameters, gradients and moments stay where the
-/// kernels read and write them.
+/// A compiled training step: parameters and gradients stay where the kernels read and write them.
 package final class TrainingProgram {
   package let groups: [ParameterGroup]
-  package let optimiser: AdamW
   private let step: Program
-  private let updates: [Program]
-  private let gradientPrefix: String
 
-  /// Compiles the step of a module, and an update for every group.
+  /// Compiles the step of a module.
   ///
-  /// - Parameters:
-  ///   - groups: together they hold every trained tensor of the module.
-  ///   - gradientPrefix: what precedes a tensor's name in the name of its gradient.
+  /// - Parameter groups: together they hold every trained tensor of the module.
   package init(
-    _ training: TrainingModule, _ groups: [ParameterGroup], _ optimiser: AdamW,
-    _ compiler: Compiler, gradientPrefix: String = ConceptStep.gradientPrefix
+    _ training: TrainingModule, _ groups: [ParameterGroup], _ compiler: Compiler
   ) throws {
     self.groups = groups
-    self.optimiser = optimiser
-    self.gradientPrefix = gradientPrefix
     var memory: [String: AlignedBuffer] = [:]
     for group in groups {
       for slice in group.layout.slices {
         memory[slice.name] = try group.buffer(.parameters, of: slice)
-        memory[gradientPrefix + slice.name] = try group.buffer(.gradients, of: slice)
+        memory[ConceptStep.gradientPrefix + slice.name] = try group.buffer(.gradients, of: slice)
       }
     }
     let function = training.function.name
@@ -36,16 +27,6 @@ package final class TrainingProgram {
       try compiler.compile(training.module, function: function),
       weights: WeightFiles(training.sources), on: compiler,
       memory: memory)
-    updates = try groups.map { group in
-      let graph = try optimiser.graph(count: group.layout.count, hasAverage: group.keepsAverage)
-      var memory: [String: AlignedBuffer] = [:]
-      for array in ParameterGroup.Role.lasting { memory[array.rawValue] = group.buffer(array) }
-      memory["gradients"] = group.buffer(.sum) ?? group.buffer(.gradients)
-      return try Program(
-        try compiler.compile(Module(weights: [], graphs: [graph]), function: graph.name),
-        weights: WeightFiles([:]), on: compiler,
-        memory: memory)
-    }
   }
 
   /// The memory of intermediate values and packed weights, in bytes.
@@ -72,33 +53,4 @@ package final class TrainingProgram {
 
   /// The first value of the step, in the order of computation, that is not finite.
   package func firstNonFinite() throws -> String? { try step.firstNonFinite() }
-
-  /// Updates the parameters of groups from their gradients.
-  ///
-  /// - Parameters:
-  ///   - number: the number of this update, from 1.
-  ///   - rate: the factor of the learning rates.
-  ///   - scale: what gradients are multiplied with.
-  ///   - blend: the share of the new parameters in the running mean.
-  ///   - frozen: the names of groups that stay as they are.
-  package func update(
-    _ number: Int, rate: Double, scale: Double = 1, blend: Double? = nil,
-    frozen: Set<String> = []
-  ) throws {
-    // New values replace the old ones together: an interruption leaves either.
-    var next: [(group: ParameterGroup, values: [String: TensorValue])] = []
-    for (group, program) in zip(groups, updates) where !frozen.contains(group.name) {
-      let scalars = optimiser.scalars(
-        step: number, learningRate: group.learningRate * rate, weightDecay: group.weightDecay,
-        gradientScale: scale, blend: group.keepsAverage ? blend ?? 0 : nil)
-      let values = try program.run(scalars.mapValues { TensorValue([1], [Float($0)]) })
-      next.append((group, values))
-    }
-    for (group, values) in next {
-      for array in ParameterGroup.Role.lasting {
-        guard let value = values[AdamW.nextPrefix + array.rawValue] else { continue }
-        group.replace(array, with: value.floats)
-      }
-    }
-  }
 }

@@ -1,5 +1,5 @@
 import MoscFormats
-import MoscIR
+import MoscReport
 import MoscRuntime
 
 /// Where named tensors lie in a flat array of f32.
@@ -28,9 +28,12 @@ package struct FlatLayout: Hashable, Sendable {
   }
 }
 
-/// Parameters that are trained alike, with everything the optimiser knows of them, each as one flat
-/// array.
-package struct ParameterGroup: Sendable {
+/// The owner of parameters that are trained alike, with everything the optimiser knows of them, each
+/// as one flat array.
+///
+/// Compiled steps and updates read and write the same memory, so a group is an object: who holds it
+/// sees what they wrote.
+package final class ParameterGroup {
   /// The arrays of a group.
   package enum Role: String, CaseIterable, Hashable, Sendable {
     case parameters
@@ -43,15 +46,12 @@ package struct ParameterGroup: Sendable {
     case square
     /// The running mean of parameters.
     case average
-
-    /// The arrays that a run resumes from.
-    package static let lasting: [Self] = [.parameters, .mean, .square, .average]
   }
 
   package let name: String
   package let layout: FlatLayout
-  package var learningRate: Double
-  package var weightDecay: Double
+  package let learningRate: Double
+  package let weightDecay: Double
   private let arrays: [Role: AlignedBuffer]
 
   /// Allocates the arrays, all zeros.
@@ -70,6 +70,11 @@ package struct ParameterGroup: Sendable {
       arrays[array] = try AlignedBuffer(byteCount: layout.count * 4)
     }
     self.arrays = arrays
+  }
+
+  /// The arrays that a run goes on from.
+  package var lasting: [Role] {
+    [.parameters, .mean, .square, .average].filter { arrays[$0] != nil }
   }
 
   /// Whether a running mean of the parameters is kept.
@@ -94,16 +99,58 @@ package struct ParameterGroup: Sendable {
     }
   }
 
+  /// Sets every tensor to where training starts, and its running mean where one is kept.
+  ///
+  /// - Throws: `CommandError.failure` for a tensor that has no values, or another number of them.
+  package func start(_ values: (String) -> HostArray?) throws(CommandError) {
+    for slice in layout.slices {
+      guard let start = values(slice.name)?.floats else {
+        throw .failure("\(title(slice)): found nothing, expected \(slice.shape)")
+      }
+      try set(.parameters, slice, to: start)
+      if keepsAverage { try set(.average, slice, to: start) }
+    }
+  }
+
   /// Sets a tensor of an array.
-  package func set(_ array: Role, _ slice: FlatLayout.Slice, to values: [Float]) {
-    guard let floats = arrays[array]?.floats, values.count == slice.count else { return }
+  ///
+  /// - Throws: `CommandError.failure` for another number of values than the tensor has.
+  package func set(
+    _ array: Role, _ slice: FlatLayout.Slice, to values: [Float]
+  ) throws(CommandError) {
+    let floats = try floats(array, values.count)
+    guard values.count == slice.count else {
+      throw .failure("\(title(slice)): found \(values.count) numbers, expected \(slice.count)")
+    }
     for (index, value) in values.enumerated() { floats[slice.offset + index] = value }
   }
 
   /// Sets a whole array.
-  package func replace(_ array: Role, with values: [Float]) {
-    guard let floats = arrays[array]?.floats, values.count == floats.count else { return }
+  ///
+  /// - Throws: `CommandError.failure` for another number of values than the array has.
+  package func replace(_ array: Role, with values: [Float]) throws(CommandError) {
+    let floats = try floats(array, values.count)
+    guard values.count == floats.count else {
+      throw .failure(
+        "'\(array.rawValue)' of the group '\(name)': found \(values.count) numbers, expected "
+          + "\(floats.count)")
+    }
     _ = floats.update(fromContentsOf: values)
+  }
+
+  /// The numbers of an array that is to be written.
+  private func floats(
+    _ array: Role, _ count: Int
+  ) throws(CommandError) -> UnsafeMutableBufferPointer<Float> {
+    guard let floats = arrays[array]?.floats else {
+      throw .failure(
+        "the group '\(name)' keeps no '\(array.rawValue)', found \(count) numbers for it")
+    }
+    return floats
+  }
+
+  private func title(_ slice: FlatLayout.Slice) -> String {
+    "tensor '\(slice.name)' of the group '\(name)'"
   }
 
   /// Adds the gradients to their sum, where one is kept.

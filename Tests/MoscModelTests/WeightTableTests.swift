@@ -5,10 +5,11 @@ import MoscModel
 import Testing
 
 /// Every tensor is used or explained, and errors say which is not.
-@Suite struct CheckpointTests {
+@Suite struct WeightTableTests {
   let encoder: TextEncoder
   /// The tensors that the encoder asks for.
   let complete: [String: StoredTensor]
+  private let requests: WeightRequests
 
   init() throws {
     encoder = TextEncoder(
@@ -18,23 +19,23 @@ import Testing
           {"vocab_size": 10, "hidden_size": 4, "intermediate_size": 8, "num_hidden_layers": 1,
            "num_attention_heads": 2, "max_position_embeddings": 5}
           """)))
-    var recording = Checkpoint(recording: "text_encoder")
+    var recording = NetworkWeights(recording: "text_encoder")
     _ = try encoder.graph(TextEncoder.Shape(), &recording)
-    complete = recording.expected.mapValues {
+    requests = recording.requests
+    complete = requests.shapes.mapValues {
       StoredTensor(dtype: .f32, shape: $0, source: "text_encoder")
     }
   }
 
   @discardableResult
   private func load(_ tensors: [String: StoredTensor]) throws -> Graph {
-    var checkpoint = Checkpoint(
+    let table = WeightTable(
       tensors,
       declarations: [WeightsDeclaration(name: "text_encoder", path: "dir/model.safetensors")],
       spellings: TextEncoder.spellings, explained: TextEncoder.explained)
-    checkpoint.anticipate(complete.keys)
-    let graph = try encoder.graph(TextEncoder.Shape(), &checkpoint)
-    try checkpoint.finish()
-    return graph
+    try table.check(requests)
+    var weights = NetworkWeights(table)
+    return try encoder.graph(TextEncoder.Shape(), &weights)
   }
 
   @Test func missing() {
@@ -108,15 +109,15 @@ import Testing
 
   /// Old autoencoder files: other names, and 1×1 convolutions for linear maps.
   @Test func oldAttentionNames() throws {
-    var recording = Checkpoint(recording: "vae")
+    var recording = NetworkWeights(recording: "vae")
     var b = ModelBuilder("block", recording)
     let x = b.graph.parameter("x", .f32(1, 2, 2, 4))
     let block = PixelAttention(groups: 2, eps: 1e-6)
     let path = "decoder.mid_block.attentions.0"
     _ = try block(x, path, in: &b)
-    recording = b.checkpoint
+    recording = b.weights
     var tensors: [String: StoredTensor] = [:]
-    for (name, shape) in recording.expected {
+    for (name, shape) in recording.requests.shapes {
       let old =
         name.replacingOccurrences(of: "to_q", with: "query")
         .replacingOccurrences(of: "to_k", with: "key")
@@ -126,14 +127,14 @@ import Testing
         dtype: .f16, shape: shape.count == 2 ? shape + [1, 1] : shape, source: "vae")
     }
     #expect(tensors["\(path).proj_attn.weight"]?.shape == [4, 4, 1, 1])
-    let checkpoint = Checkpoint(
+    let table = WeightTable(
       tensors, declarations: [WeightsDeclaration(name: "vae", path: "vae.safetensors")],
       spellings: VAE.spellings)
-    b = ModelBuilder("block", checkpoint)
+    b = ModelBuilder("block", NetworkWeights(table))
     let y = try block(b.graph.parameter("x", .f32(1, 2, 2, 4)), path, in: &b)
     #expect(b.type(y) == .f32(1, 2, 2, 4))
     let weight = try #require(b.graph.value(named: "\(path).to_out.0.weight"))
     #expect(b.type(weight) == .f32(4, 4))
-    try b.checkpoint.finish()
+    try table.check(recording.requests)
   }
 }

@@ -1,28 +1,22 @@
 import Foundation
 
-/// Random numbers that depend on a seed, a stream, a step and a place only.
+/// Numbers at a place of a stream, without a generator.
 ///
-/// A run that resumes at a step draws what the uninterrupted run draws there, without any generator
-/// state to store. Words are Philox-4x32-10 of the counter (place, step, stream, 0). Source: Salmon
-/// et al. 2011.
-package struct StepRandom: Hashable, Sendable {
+/// Words are Philox-4x32-10 of the counter (place, step, stream, 0) with the seed as key. Source:
+/// Salmon et al. 2011.
+extension RunSeed {
   /// What numbers are drawn for.
   package enum Stream: UInt32, Sendable {
     case group, order, timestep, dropout, noise, latent, initialisation
     case validation = 100
   }
 
-  private let key: [UInt32]
-
-  package init(seed: UInt64) {
-    key = [UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)]
-  }
-
   private func words(_ stream: UInt32, _ step: Int, _ place: Int) -> [UInt32] {
     let counter = (
       UInt32(truncatingIfNeeded: place), UInt32(truncatingIfNeeded: step), stream, UInt32(0)
     )
-    let words = PhiloxRandomSource.rounds(counter, (key[0], key[1]))
+    let key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+    let words = PhiloxRandomSource.rounds(counter, key)
     return [words.0, words.1, words.2, words.3]
   }
 

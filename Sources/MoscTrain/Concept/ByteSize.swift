@@ -1,0 +1,15 @@
+/// An amount of memory.
+package struct ByteSize: Hashable, Sendable {
+  package var bytes: Int
+
+  /// Reads `6G`, `800M`, `64K` or a number of bytes, units being powers of 1024; nil for anything else.
+  package init?(spelling: String) {
+    let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30]
+    let unit = spelling.uppercased().last.flatMap { units[$0] }
+    let number = unit == nil ? spelling : String(spelling.dropLast())
+    guard let value = Double(number), value > 0,
+      let bytes = Int(exactly: (value * (unit ?? 1)).rounded(.down))
+    else { return nil }
+    self.bytes = bytes
+  }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import MoscDiffusion
+import MoscEngine
+import MoscFormats
+import MoscModel
+import MoscNetworks
+import MoscReport
+
+/// A plan with everything that its steps need: from encoded pictures to the written concept.
+struct ConceptRun {
+  private let plan: TrainPlan
+  private let compiler: Compiler
+  private let concept: TrainedConcept
+  private let program: TrainingProgram
+  private var loop: TrainingLoop<ConceptTask>
+
+  /// What users of the output find beside it.
+  private enum Companion {
+    static let state = ".state.safetensors"
+    static let log = ".log.jsonl"
+    static let plot = ".loss.svg"
+  }
+
+  init(_ plan: TrainPlan, _ compiler: Compiler) throws {
+    self.plan = plan
+    self.compiler = compiler
+    let (setup, request) = (plan.setup, plan.request)
+    let concept = TrainedConcept(plan.model)
+    self.concept = concept
+    let start = try TrainingState.open(
+      plan.companion(Companion.state), plan.settings(compiler), resumes: request.resumes)
+    let draws = try Self.draws(plan, compiler)
+    let step = try ConceptStep(draws.form, setup.model, plan.model)
+    let training = try plan.model.trainingModule(step)
+    let groups = try concept.groups(
+      training, setup.model, setup.optimiser, accumulates: setup.gradientAccumulation > 1,
+      keepsAverage: request.averageDecay != nil)
+    let budgeted = try MemoryChoice.compiler(
+      for: training.module, limit: request.memoryLimit?.bytes, compiler)
+    program = try TrainingProgram(training, groups, budgeted)
+    compiler.reporter.detail(
+      "memory of a step: \(program.memory.load >> 20) MiB of weights, "
+        + "\(program.memory.arena >> 20) MiB of values")
+    program.isProfiling = request.profiles
+    let task = ConceptTask(
+      plan, concept, groups, program, try ConceptInputs(step, setup.model, plan.model), draws,
+      compiler)
+    loop = try TrainingLoop(
+      task,
+      LoopPlan(
+        title: plan.output.path, steps: plan.steps, schedule: plan.schedule,
+        parts: setup.gradientAccumulation, saveEvery: max(1, setup.saveInterval),
+        reportEvery: max(1, setup.printInterval)),
+      try TrainingState(start, groups), try Optimiser(plan.optimiser, groups, budgeted),
+      TrainingLog(
+        plan.companion(Companion.log), picture: plan.companion(Companion.plot),
+        through: start.step), compiler.reporter)
+  }
+
+  private static func draws(
+    _ plan: TrainPlan, _ compiler: Compiler
+  ) throws -> any TrainingDraws {
+    if let replay = plan.replay { return try RecordedDraws(replay) }
+    let latents = try compiler.reporter.phase(.encode, "pictures") {
+      try DatasetLatents(
+        plan.setup.dataset, variants: plan.request.variants, seed: plan.seed, plan.model, compiler)
+    }
+    return DatasetDraws(
+      plan.setup.dataset, latents, seed: plan.seed,
+      trainSteps: try SchedulerConfig(of: plan.model).trainSteps)
+  }
+
+  /// Takes every step that is left, and writes the concept.
+  mutating func run() throws {
+    _ = try loop.run()
+    let reporter = compiler.reporter
+    try ConceptExport(plan, concept).write(loop.state.groups, to: plan.output.url)
+    try loop.task.recording?.write()
+    loop.state.remove()
+    if plan.request.profiles {
+      reporter.print(program.profile(try MachinePeak(compiler)).text())
+    }
+    reporter.info("\(plan.output.path): \(plan.model.adapters.words.map(\.text).joined(separator: " "))")
+  }
+}

@@ -1,0 +1,50 @@
+import MoscEngine
+import MoscIR
+import MoscRuntime
+
+/// The compiled updates of parameter groups, which read gradients and change parameters and moments
+/// where they lie.
+final class Optimiser {
+  private let groups: [ParameterGroup]
+  private let rule: AdamW
+  private let updates: [Program]
+
+  /// Compiles an update for every group.
+  init(_ rule: AdamW, _ groups: [ParameterGroup], _ compiler: Compiler) throws {
+    self.groups = groups
+    self.rule = rule
+    updates = try groups.map { group in
+      let graph = try rule.graph(count: group.layout.count, hasAverage: group.keepsAverage)
+      var memory: [String: AlignedBuffer] = [:]
+      for array in group.lasting { memory[array.rawValue] = group.buffer(array) }
+      memory["gradients"] = group.buffer(.sum) ?? group.buffer(.gradients)
+      return try Program(
+        try compiler.compile(Module(weights: [], graphs: [graph]), function: graph.name),
+        weights: WeightFiles([:]), on: compiler,
+        memory: memory)
+    }
+  }
+
+  /// Updates the parameters of groups from their gradients.
+  ///
+  /// - Parameters:
+  ///   - number: the number of this update, from 1.
+  ///   - rate: the factor of the learning rates.
+  func update(_ number: Int, rate: Double, _ step: StepUpdate) throws {
+    // New values replace the old ones together: an interruption leaves either.
+    var next: [(group: ParameterGroup, values: [String: TensorValue])] = []
+    for (group, program) in zip(groups, updates) where !step.frozen.contains(group.name) {
+      let scalars = rule.scalars(
+        step: number, learningRate: group.learningRate * rate, weightDecay: group.weightDecay,
+        gradientScale: step.scale, blend: group.keepsAverage ? step.blend ?? 0 : nil)
+      let values = try program.run(scalars.mapValues { TensorValue([1], [Float($0)]) })
+      next.append((group, values))
+    }
+    for (group, values) in next {
+      for array in group.lasting {
+        guard let value = values[AdamW.nextPrefix + array.rawValue] else { continue }
+        try group.replace(array, with: value.floats)
+      }
+    }
+  }
+}

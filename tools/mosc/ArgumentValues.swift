@@ -1,0 +1,104 @@
+import ArgumentParser
+import MoscDiffusion
+import MoscDriver
+import MoscEngine
+import MoscFormats
+import MoscFuse
+import MoscModel
+import MoscNetworks
+import MoscRandom
+import MoscReport
+import MoscSample
+import MoscTrain
+
+// The types that options and arguments have. What they read is theirs; here is only that they may be read.
+
+extension AdapterOptions.Mode: ExpressibleByArgument {}
+extension ChangePrinter.Style: ExpressibleByArgument {}
+extension ComponentKind: ExpressibleByArgument {}
+extension ConceptFile.Layout: ExpressibleByArgument {}
+extension FusionMethod: ExpressibleByArgument {}
+extension FusionSolver: ExpressibleByArgument {}
+extension LearningRateSchedule.Shape: ExpressibleByArgument {}
+extension LogFormat: ExpressibleByArgument {}
+extension ModuleForm: ExpressibleByArgument {}
+extension OptimisationLevel: ExpressibleByArgument {}
+extension PretrainingScope: ExpressibleByArgument {}
+extension SavedType: ExpressibleByArgument {}
+extension SchedulerConfig.Spacing: ExpressibleByArgument {}
+
+extension AdapterRequest: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension ByteSize: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension FusionInput: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension LatentSize: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension PictureSize: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension Precision: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension ProgramSource: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+  package static var allValueStrings: [String] { spellings }
+}
+
+extension RandomSourceKind: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension Reweighing: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension RunTarget: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+  package static var allValueStrings: [String] { spellings }
+}
+
+extension SamplerName.Choice: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+  package static var allValueStrings: [String] { SamplerName.allCases.map(\.rawValue) }
+}
+
+extension SchedulerConfig.Levels: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+  package static var allValueStrings: [String] { ["default", "karras", "exponential"] }
+}
+
+extension SeedList: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+/// The program whose behaviour is repeated to the bit.
+enum CompatibleProgram: String, CaseIterable, ExpressibleByArgument {
+  case mixOfShow = "mix-of-show"
+}
+
+/// Reads a value of a hidden option, whose errors would otherwise not say what is expected.
+func listed<Value: ExpressibleByArgument>(_ text: String) throws -> Value {
+  if let value = Value(argument: text) { return value }
+  throw ValidationError("expected one of " + Value.allValueStrings.joined(separator: ", "))
+}
+
+/// A number of an option with the least, and maybe the largest, that it may be.
+///
+/// - Throws: an error that names all of them, when it is not among those.
+func check(_ option: String, _ value: Int?, least: Int, largest: Int? = nil) throws {
+  guard let value, value < least || value > largest ?? value else { return }
+  let expected = largest.map { "a number from \(least) to \($0)" } ?? "at least \(least)"
+  throw ValidationError("--\(option) \(value): expected \(expected)")
+}
