@@ -7,18 +7,20 @@ package enum SystemMessage {
 }
 
 extension Error {
-  /// Whether the error is one of Foundation's; a cast to `NSError` succeeds for every error.
-  package var isOfFoundation: Bool {
-    self is CocoaError || self is POSIXError || type(of: self as any Error) == NSError.self
-  }
-
   /// The message without Foundation's type noise: the system's words where a call of the system failed.
   package var plainDescription: String {
     guard isOfFoundation else { return String(describing: self) }
-    let error = self as NSError
-    let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-    guard cause.domain == NSPOSIXErrorDomain else { return error.localizedDescription }
-    return SystemMessage.text(Int32(truncatingIfNeeded: cause.code))
+    switch (self as? CocoaError)?.userInfo[NSUnderlyingErrorKey] ?? self {
+    case let call as POSIXError: return SystemMessage.text(call.code.rawValue)
+    case let call as NSError where call.domain == NSPOSIXErrorDomain:
+      return SystemMessage.text(Int32(truncatingIfNeeded: call.code))
+    default: return localizedDescription
+    }
+  }
+
+  /// Whether the error is one of Foundation, which would describe itself by a dump of its fields.
+  package var isOfFoundation: Bool {
+    self is CocoaError || self is POSIXError || type(of: self as any Error) == NSError.self
   }
 }
 
