@@ -3,20 +3,27 @@ import Synchronization
 
 /// Ctrl-C as a flag that long work looks at between steps, so that no file is left half written.
 package enum Interruption {
-  private static let flag = Atomic<Bool>(false)
+  /// The signal that came; 0 for none.
+  private static let signalNumber = Atomic<Int32>(0)
 
-  /// Whether Ctrl-C was pressed.
-  package static var isRequested: Bool { flag.load(ordering: .relaxed) }
+  /// Whether Ctrl-C was pressed, or the process is asked to end otherwise.
+  package static var isRequested: Bool { signalNumber.load(ordering: .relaxed) != 0 }
 
-  /// Ends the work with exit status 130 when Ctrl-C was pressed.
+  /// The exit status of a command that was interrupted: 128 and the number of the signal.
+  package static var status: Int32 {
+    let number = signalNumber.load(ordering: .relaxed)
+    return number == 0 ? ExitStatus.interrupted.rawValue : 128 + number
+  }
+
+  /// Ends the work when Ctrl-C was pressed.
   package static func check() throws {
     if isRequested { throw CommandError.interrupted }
   }
 
   /// Starts listening; the second Ctrl-C ends the process at once.
   package static func listen() {
-    let handler: @convention(c) (Int32) -> Void = { _ in
-      if Interruption.flag.exchange(true, ordering: .relaxed) { _exit(ExitStatus.interrupted.rawValue) }
+    let handler: @convention(c) (Int32) -> Void = { number in
+      if Interruption.signalNumber.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
     }
     // A parent may have left the signal blocked.
     var signals = sigset_t()

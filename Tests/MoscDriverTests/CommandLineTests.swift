@@ -48,6 +48,7 @@ import Testing
     ["sample", "-p", "a cat", "--mcpu", "z80"],
     ["run", "unet"], ["run", "painter", "--in", "a", "--out", "b"],
     ["bench", "painter"], ["bench", "unet", "--runs", "0"], ["bench", "unet", "--latent", "64"],
+    ["fuse"], ["fuse", ":1"], ["train", "-o", "a.pth", "--max-ram", "much"],
     ["compile", "unet", "--emit", "gold"], ["opt", "--passes", "gild", "-"],
   ])
   func refusesWrongCommandLines(arguments: [String]) throws {

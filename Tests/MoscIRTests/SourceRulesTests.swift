@@ -9,7 +9,7 @@ import Testing
   /// An error thrown by `??`'s right side is lost when that side makes an enum case of two or more
   /// values: Swift 6.3 takes the autoclosure for one that cannot throw, and the program runs on into
   /// nothing. Source: swiftlang/swift issue 91937.
-  private static let lostError = /\?\?\s+(?:try\s+)?[\w.]+\([^()]*?\.[a-z]\w*\([^()]*?,/
+  private static var lostError: Regex<Substring> { /\?\?\s+(?:try\s+)?[\w.]+\([^()]*?\.[a-z]\w*\([^()]*?,/ }
 
   @Test func noErrorIsLostBehindAnAutoclosure() throws {
     for text in [

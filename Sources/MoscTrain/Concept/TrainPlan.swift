@@ -68,6 +68,9 @@ package struct TrainPlan: Sendable {
     steps = min(
       request.steps ?? Int(total.rounded(.up)), replay?.stepCount ?? .max)
     guard steps >= 1 else { throw CommandError.usage("--steps \(steps): expected at least 1") }
+    if let interval = request.previewInterval, interval < 1 {
+      throw CommandError.usage("--preview-every \(interval): expected at least 1")
+    }
     schedule = LearningRateSchedule(
       replay?.schedule ?? request.rateShape, warmUp: request.warmUp, total: total)
     optimiser = AdamW(beta1: setup.optimiser.beta1, beta2: setup.optimiser.beta2)
