@@ -134,8 +134,8 @@ static int chunks_fit(const uint8_t *data, size_t size) {
 static void limit(png_structp png, int with_texts) {
   static const png_byte skipped[] = "iCCP\0sPLT\0eXIf\0hIST\0tEXt\0zTXt\0iTXt";
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, skipped, with_texts ? 4 : 7);
-  if (!with_texts) return;
-  png_set_chunk_malloc_max(png, maximum_chunk);
+  // What is skipped takes no memory, however long it is.
+  png_set_chunk_malloc_max(png, with_texts ? maximum_chunk : 0);
   png_set_chunk_cache_max(png, maximum_chunks);
 }
 

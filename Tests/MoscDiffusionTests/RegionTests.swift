@@ -59,10 +59,8 @@ import Testing
   @Test(arguments: ["1e19", "9223372036854775808", "-1e300", "1.7e308"])
   func boxesFarOutside(_ number: String) throws {
     for box in ["[0,0,16,\(number)]", "[\(number),0,16,16]", "[0,\(number),\(number),16]"] {
-      for text in ["[a]-*-[b]-*-\(box)"] {
-        #expect { try RewriteText.regions(text, width: 512, height: 256) } throws: {
-          "\($0)".contains("outside") && $0 is PromptError
-        }
+      #expect(throws: PromptError.self) {
+        try RewriteText.regions("[a]-*-[b]-*-\(box)", width: 512, height: 256)
       }
       #expect(throws: PromptError.self) {
         try RewriteText.strengths("\(box)-1.0", width: 512, height: 256)

@@ -113,16 +113,19 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["notes.txt"])
   }
 
-  /// Strengths that leave the range of numbers are an error, and no file is written.
-  @Test(arguments: ["1e39", "3e38", "-3e38"])
-  func numbersThatAreNotFinite(_ strength: String) throws {
-    for method in [FusionMethod.concat, .svd] {
-      var request = request(method)
-      let path = RecordedRun.url("edlora_hina.pth").path
-      guard let input = FusionInput(spelling: "\(path):\(strength)") else { continue }
-      request.inputs = [input]
-      #expect(message(request) != "no error")
-      #expect(scratch.names == [])
-    }
+  /// A change that leaves the range of numbers is an error, and no file is written.
+  @Test(arguments: [FusionMethod.concat, .svd, .weighted])
+  func numbersThatAreNotFinite(_ method: FusionMethod) throws {
+    let file = try AdapterFile(RecordedRun.url("edlora_hina.pth"))
+    var layers = file.layers
+    layers[2].up = HostArray(layers[2].up.floats.map { $0 * 1e30 }, shape: layers[2].up.shape)
+    let concept = scratch.url.appending(path: "large.safetensors")
+    try ConceptFile.write(layers, file.words, metadata: [:], to: concept)
+    var request = request(method)
+    let strength: Float = 1e38
+    request.inputs = [.concept(AdapterRequest(path: concept.path, textEncoder: strength, unet: strength))]
+    request.fullModel = scratch.path("full")
+    #expect(message(request).contains("expected numbers"))
+    #expect(scratch.names == ["large.safetensors"])
   }
 }
