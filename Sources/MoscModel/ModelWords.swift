@@ -6,7 +6,23 @@ extension DiffusersModel {
   package func conceptWords() throws -> [ConceptWord] {
     let file = folder.appending(path: "new_concept_cfg.json")
     guard FileManager.default.fileExists(atPath: file.path) else { return [] }
-    return try ConceptWord.read(try JSONObject(contentsOf: file))
+    let words = try ConceptWord.read(try JSONObject(contentsOf: file))
+    let layers = try unet().config.crossAttentionLayers
+    let vocabulary = try textEncoder().config.vocabulary
+    for word in words {
+      guard [1, layers].contains(word.tokenNames.count) else {
+        throw FormatError(
+          file.path, "word \"\(word.text)\"",
+          "has \(word.tokenNames.count) tokens, expected 1, or \(layers) for the cross-attention "
+            + "layers")
+      }
+      if let id = word.tokenIDs.first(where: { !(0..<vocabulary).contains(Int($0)) }) {
+        throw FormatError(
+          file.path, "word \"\(word.text)\"",
+          "has the token id \(id), expected 0 to \(vocabulary - 1), the rows of the text encoder")
+      }
+    }
+    return words
   }
 
   /// The embedding of a token.

@@ -85,7 +85,8 @@ extension T2IAdapterConfig {
         guard name.hasPrefix(start) else { return nil }
         return Int(name.dropFirst(start.count).prefix { $0 != "." })
       }
-      return (found.max() ?? -1) + 1
+      // A number that no adapter has is as good as many too many.
+      return min(found.max() ?? -1, 1 << 20) + 1
     }
     let bodies = numbers("\(prefix)body.")
     // The original numbers the blocks of all four levels in one row.

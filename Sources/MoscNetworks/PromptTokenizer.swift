@@ -1,3 +1,4 @@
+import FoundationEssentials
 import MoscDiffusion
 import MoscFormats
 import MoscModel
@@ -9,6 +10,10 @@ package struct PromptTokenizer {
   /// The tokens of all concept words, those of the model and those of adapters.
   package let conceptTokens: Set<Int32>
   private let tokenizer: CLIPTokenizer
+  /// The rows of the text encoder's table.
+  private let vocabulary: Int
+  /// Where the tokenizer comes from, for errors.
+  private let place: String
 
   package init(_ model: DiffusersModel) throws {
     let words = try model.words()
@@ -19,6 +24,8 @@ package struct PromptTokenizer {
       for (name, id) in zip(word.tokenNames, word.tokenIDs) { tokenizer.add(name, id: id) }
     }
     self.tokenizer = tokenizer
+    vocabulary = try model.textEncoder().config.vocabulary
+    place = model.tokenizerFolder.path
   }
 
   /// Tokens per prompt.
@@ -29,7 +36,8 @@ package struct PromptTokenizer {
 
   /// The prompt of each cross-attention layer, one if all are equal.
   ///
-  /// - Throws: `CommandError.failure` for a concept that is not loaded.
+  /// - Throws: `CommandError.failure` for a concept that is not loaded; `FormatError` for tokens that the
+  ///   text encoder does not have.
   package func rows(_ text: String) throws -> [CLIPTokenizer.Encoding] {
     let prompts: [String]
     do {
@@ -38,6 +46,13 @@ package struct PromptTokenizer {
       throw CommandError.failure(error.description)
     }
     let rows = prompts.map { tokenizer.encode($0) }
+    for id in rows.lazy.flatMap(\.ids)
+    where !(0..<vocabulary).contains(Int(id)) && !conceptTokens.contains(id) {
+      throw FormatError(
+        place, nil,
+        "gives a word of \"\(text.prefix(40))\" the token \(id), but the text encoder has only "
+          + "\(vocabulary); it belongs to another model")
+    }
     return Set(rows.map(\.ids)).count == 1 ? [rows[0]] : rows
   }
 

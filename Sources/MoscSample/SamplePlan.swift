@@ -85,7 +85,9 @@ package struct SamplePlan: Sendable {
     }
     let given = try request.latentsIn.map { path in
       let (name, latents) = try TensorFile.read(path, oneOf: ["latents_init", "latents_in"])
-      guard latents.shape.count == 4, latents.shape[1] == vae.latentChannels else {
+      guard latents.shape.count == 4, latents.shape[1] == vae.latentChannels,
+        latents.shape.allSatisfy({ 1...8192 ~= $0 })
+      else {
         throw CommandError.failure(
           "'\(path)': '\(name)' has shape \(latents.shape), expected "
             + "[n, \(vae.latentChannels), h, w]")
@@ -134,7 +136,7 @@ package struct SamplePlan: Sendable {
   ) throws {
     for (option, value) in [("width", width), ("height", height)] {
       guard value >= factor, value % factor == 0, value <= 8192 else {
-        let near = max(factor, (value + factor / 2) / factor * factor)
+        let near = (min(max(value, factor), 8192) + factor / 2) / factor * factor
         throw CommandError.usage(
           "--\(option) \(value): expected a multiple of \(factor) up to 8192, such as \(min(near, 8192))"
         )

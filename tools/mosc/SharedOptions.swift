@@ -210,8 +210,11 @@ struct ShapeArguments: ParsableArguments {
   var regions = NetworkShape().regions
 
   func validate() throws {
-    try check("batch", batch, least: 1)
+    try check("batch", batch, least: 1, largest: 1024)
     try check("regions", regions, least: 0, largest: 64)
+    for extent in [latent.height, latent.width] {
+      try check("latent", extent, least: 1, largest: 4096)
+    }
   }
 
   var shape: NetworkShape {

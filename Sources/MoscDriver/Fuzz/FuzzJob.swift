@@ -36,12 +36,15 @@ package struct FuzzJob {
   package func run() throws {
     let quiet = reporter.quieter
     var differing: [UInt64] = []
-    let end = request.seed + UInt64(request.count)
+    let (end, isTooLarge) = request.seed.addingReportingOverflow(UInt64(request.count))
+    if isTooLarge {
+      throw CommandError.usage("--seed \(request.seed): \(request.count) seeds from there on are too many")
+    }
     let pool = ThreadPool(threads: request.compiler.threads ?? ProcessFacts.physicalCoreCount)
     reporter.begin(.run, "fuzz")
     for start in stride(from: request.seed, to: end, by: UInt64.Stride(Self.seedsPerCompiler)) {
       var compilers: [Variant: Compiler] = [:]
-      for seed in start..<min(start + Self.seedsPerCompiler, end) {
+      for seed in start..<start + min(Self.seedsPerCompiler, end - start) {
         try Interruption.check()
         let variant = Variant(seed, request.compiler)
         let compiler = try compilers[variant] ?? variant.compiler(request.compiler, quiet, pool)

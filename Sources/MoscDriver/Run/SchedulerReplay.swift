@@ -24,8 +24,19 @@ package struct SchedulerReplay {
     let file = try SafetensorsFile(URL(fileURLWithPath: request.input))
     let start = try file.array("x_init")
     let c = try file.array("c").floats
+    guard c.count == start.count else {
+      throw FormatError(
+        request.input, "tensor \"c\"",
+        "has \(c.count) numbers, expected \(start.count) as \"x_init\" has")
+    }
     var results: [(name: String, array: HostArray)] = []
     for scenario in try scenarios(file) {
+      guard scenario.config.stepRange.contains(scenario.steps) else {
+        throw FormatError(
+          request.input, "case \(scenario.name)",
+          "has \(scenario.steps) steps, expected \(scenario.config.stepRange.lowerBound) to "
+            + "\(scenario.config.stepRange.upperBound)")
+      }
       let noise = try file["\(scenario.name).noise"].map { try file.array($0.name).floats } ?? []
       let (timesteps, samples) = try Self.follow(scenario, start.floats, c, noise)
       results.append(

@@ -28,6 +28,7 @@ package struct TrainPlan: Sendable {
   ///   settings.
   package init(_ request: TrainRequest) throws {
     self.request = request
+    try Self.checkNumbers(request)
     output = try OutputFile(request.output)
     if output.isStandardOutput { throw CommandError.usage("--output: expected a file, found '-'") }
     layout = request.layout ?? ConceptFile.Layout(output.url)
@@ -67,7 +68,7 @@ package struct TrainPlan: Sendable {
     let total = (replay?.scheduledSteps ?? asked).map(Double.init) ?? setup.steps
     steps = min(
       request.steps ?? Int(total.rounded(.up)), replay?.stepCount ?? .max)
-    guard steps >= 1 else { throw CommandError.usage("--steps \(steps): expected at least 1") }
+    try CommandError.check("steps", steps, in: 1...Self.mostSteps)
     if let interval = request.previewInterval, interval < 1 {
       throw CommandError.usage("--preview-every \(interval): expected at least 1")
     }
@@ -75,6 +76,21 @@ package struct TrainPlan: Sendable {
       replay?.schedule ?? request.rateShape, warmUp: request.warmUp, total: total)
     optimiser = AdamW(beta1: setup.optimiser.beta1, beta2: setup.optimiser.beta2)
     self.setup = setup
+  }
+
+  /// More steps than any run takes; numbers that follow from them stay far from overflowing.
+  private static let mostSteps = 10_000_000
+
+  /// Refuses numbers whose products would be of no use, before anything is made of them.
+  private static func checkNumbers(_ request: TrainRequest) throws {
+    for (option, value, most) in [
+      ("steps", request.steps, mostSteps), ("rank", request.rank, 4096),
+      ("batch-size", request.batchSize, 1024), ("gradient-accumulation", request.accumulation, 4096),
+      ("resolution", request.resolution, 8192), ("variants", request.variants, 4096),
+      ("save-every", request.saveInterval, mostSteps),
+    ] {
+      if let value { try CommandError.check(option, value, in: 1...most) }
+    }
   }
 
   /// Steps of a run from flags that do not say how many.
