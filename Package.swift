@@ -72,7 +72,9 @@ let package = Package(
     .target(name: "MoscDiffusion", dependencies: ["MoscFormats"], swiftSettings: settings),
     .target(
       name: "MoscNetworks",
-      dependencies: ["MoscIR", "MoscPasses", "MoscFormats", "MoscReport", "MoscEngine", "MoscModel", "MoscDiffusion"],
+      dependencies: [
+        "MoscIR", "MoscFormats", "MoscReport", "MoscEngine", "MoscModel", "MoscDiffusion",
+      ],
       swiftSettings: settings),
 
     // The features.
@@ -94,8 +96,9 @@ let package = Package(
     .executableTarget(
       name: "mosc",
       dependencies: [
-        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscDiffusion", "MoscEngine",
-        "MoscReport", "MoscRandom", "MoscFormats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
+        "MoscDiffusion", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
     // Tests.

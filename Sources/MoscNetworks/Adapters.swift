@@ -2,7 +2,6 @@ import Foundation
 import MoscDiffusion
 import MoscFormats
 import MoscModel
-import MoscPasses
 import MoscReport
 
 /// An adapter file and its strengths, as `--lora FILE[:te[:unet]]` names them.
@@ -54,9 +53,6 @@ package struct AdapterOptions: Hashable, Sendable {
   package var allowsUnmatched = false
 
   package init() {}
-
-  /// The pass that merges adapters; left out, they stay branches.
-  package static let foldingPass = FoldLoRA.name
 }
 
 extension ModelComponents {

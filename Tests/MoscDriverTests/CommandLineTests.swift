@@ -20,7 +20,9 @@ import Testing
   func optionsOfACommandDiffer(command: String) throws {
     let help = try MoscProgram.run(command, "--help-hidden").output
     let names = help.split(separator: "\n").filter { $0.hasPrefix("  -") }.flatMap { line in
-      line.split(separator: "  ").first.map { $0.matches(of: /--?[a-zA-Z][\w-]*/).map(\.output) } ?? []
+      // The names end where the value or the help begins.
+      line.split(separator: "  ").first.map { $0.prefix { $0 != "<" } }
+        .map { $0.split(separator: ", ").map { $0.trimmingCharacters(in: .whitespaces) } } ?? []
     }
     let twice = Dictionary(grouping: names) { $0 }.filter { $0.value.count > 1 }.keys
     #expect(!names.isEmpty && twice.isEmpty, "\(twice.sorted())")

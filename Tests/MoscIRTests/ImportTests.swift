@@ -63,8 +63,9 @@ import Testing
     Rule(
       "tools/mosc",
       [
-        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscDiffusion",
-        "MoscEngine", "MoscReport", "MoscRandom", "MoscFormats", "ArgumentParser",
+        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
+        "MoscDiffusion", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
+        "ArgumentParser",
       ]),
   ]
 

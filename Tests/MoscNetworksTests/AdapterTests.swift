@@ -18,7 +18,7 @@ import Testing
   ) throws -> ModelComponents {
     var options = CompilationOptions()
     options.usesCache = false
-    if mode == .runtime { options.disabledPasses = [AdapterOptions.foldingPass] }
+    if mode == .runtime { options.disabledPasses = [PassPipeline.adapterFolding] }
     var model = ModelOptions(path: GoldenFile.model)
     model.adapters.files = [
       AdapterRequest(path: adapter.path, textEncoder: strength, unet: strength)

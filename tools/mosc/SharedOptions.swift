@@ -172,7 +172,7 @@ struct CompilerArguments: ParsableArguments {
   /// The options for programs of a model.
   func options(for model: ModelOptions) throws -> CompilationOptions {
     var options = try options()
-    if model.adapters.mode == .runtime { options.disabledPasses.insert(AdapterOptions.foldingPass) }
+    if model.adapters.mode == .runtime { options.disabledPasses.insert(PassPipeline.adapterFolding) }
     return options
   }
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import MoscDriver
-import MoscImages
 
 struct SketchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

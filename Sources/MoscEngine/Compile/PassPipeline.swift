@@ -23,6 +23,9 @@ package struct PassPipeline {
   /// The passes that programs run without, if asked to.
   package static var optional: [any Pass.Type] { Registry.all.filter { $0.isOptional } }
 
+  /// The pass that merges adapters into weights; left out, they stay branches of their layers.
+  package static let adapterFolding = FoldLoRA.name
+
   /// The passes of `--disable-pass`.
   ///
   /// - Throws: a usage error for a pass that is unknown or needed.
