@@ -113,6 +113,25 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["notes.txt"])
   }
 
+  /// Concepts whose names become the same file name keep statistics of their own.
+  @Test func namesThatLookAlikeInFiles() throws {
+    var both = request(.solve)
+    both.statistics = scratch.path("s")
+    both.inputs = try ["hina": "a b.pth", "kaori": "a_b.pth"].sorted { $0.key < $1.key }.map { concept, name in
+      let place = scratch.url.appending(path: name)
+      try AtomicFile.copy(RecordedRun.url("edlora_\(concept).pth"), to: place)
+      return .concept(AdapterRequest(path: place.path))
+    }
+    #expect(message(both) == "no error")
+    var one = request(.solve)
+    (one.statistics, one.inputs, one.removed) = (scratch.path("s"), [], ["<kaori1>"])
+    #expect(message(one) == "no error")
+    let words = try AdapterFile(URL(fileURLWithPath: one.output)).words.map(\.text)
+    #expect(words == ["<hina1>", "<hina2>"])
+    let files = try namesInFolder(scratch.url.appending(path: "s")).filter { $0.hasSuffix(".safetensors") }
+    #expect(files == ["a_b-2.safetensors", "a_b.safetensors"])
+  }
+
   /// A change that leaves the range of numbers is an error, and no file is written.
   @Test(arguments: [FusionMethod.concat, .svd, .weighted])
   func numbersThatAreNotFinite(_ method: FusionMethod) throws {

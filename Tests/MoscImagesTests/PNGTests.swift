@@ -89,7 +89,6 @@ import Testing
   @Test func textsAreBounded() throws {
     let long = try PNG.encode(image, texts: [("long", String(repeating: "x", count: 5 << 20))])
     #expect(try ImageFile.decode(long, path: "l.png").pixels.count == image.pixels.count)
-    #expect(throws: FormatError.self) { try PNG.decode(long, path: "l.png") }
     let many = try PNG.encode(image, texts: (0..<500).map { ("key \($0)", "text") })
     #expect(try ImageFile.decode(many, path: "m.png").pixels.count == image.pixels.count)
     #expect((50...64).contains(try PNG.decode(many, path: "m.png").texts.count))

@@ -16,6 +16,14 @@ enum FusedFile {
     for layer in layers {
       try check(layer.up, "layer '\(layer.key)'")
       try check(layer.down, "layer '\(layer.key)'")
+      // Factors of like size can hold what their product cannot.
+      let largest = [layer.up, layer.down].map { $0.floats.reduce(0) { max($0, Double(abs($1))) } }
+      let bound = largest[0] * largest[1] * Double(layer.rank) * Double(abs(layer.scale))
+      guard Float(bound).isFinite else {
+        throw CommandError.failure(
+          "the change of the fused layer '\(layer.key)' reaches up to \(bound), expected numbers that "
+            + "weights can hold; nothing is written")
+      }
     }
     for word in words { try check(word.rows, "word '\(word.text)'") }
     let ordered = layers.sorted { ($0.network.rawValue, $0.key) < ($1.network.rawValue, $1.key) }

@@ -189,7 +189,8 @@ struct FusionConcepts {
     }
     var name = concept.name
     var number = 2
-    while list.contains(where: { $0.name == name }) {
+    // Names that differ in blanks alone would share files in a folder of statistics.
+    while list.contains(where: { StatisticsFolder.fileName($0.name) == StatisticsFolder.fileName(name) }) {
       name = "\(concept.name)-\(number)"
       number += 1
     }

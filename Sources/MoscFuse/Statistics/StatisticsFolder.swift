@@ -54,8 +54,8 @@ struct StatisticsFolder {
     url.appending(path: "\(Self.fileName(name)).safetensors")
   }
 
-  /// Names may hold characters that file names may not.
-  private static func fileName(_ name: String) -> String {
+  /// The name of a concept's files: names may hold characters that file names may not.
+  static func fileName(_ name: String) -> String {
     String(name.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
   }
 
