@@ -31,7 +31,7 @@ import Testing
   }
 
   private func file(_ key: String) -> URL {
-    scratch.url.appending(path: "weights/\(key).mosc-packed")
+    scratch.url.appending(path: "weights/\(key).mosc-pack")
   }
 
   @Test(arguments: [64, 1000, 4096, 70_001]) func valuesComeBack(_ count: Int) throws {
@@ -60,7 +60,7 @@ import Testing
     for data in broken {
       try data.write(to: file("a"))
       switch cache.value("a", byteCount: 10_007) {
-      case .damaged(let reason): #expect(reason.contains("a.mosc-packed"))
+      case .damaged(let reason): #expect(reason.contains("a.mosc-pack"))
       case .miss: #expect(data.isEmpty)
       case .hit: Issue.record("damage is not seen")
       }
@@ -105,7 +105,7 @@ import Testing
     }
     func files() -> [String] {
       let names = try? FileManager.default.contentsOfDirectory(atPath: scratch.path("cache/weights"))
-      return (names ?? []).filter { $0.hasSuffix(".mosc-packed") }.sorted()
+      return (names ?? []).filter { $0.hasSuffix(".mosc-pack") }.sorted()
     }
     let first = try run()
     let unet = try UNetLoad(try compiler { _ in })
