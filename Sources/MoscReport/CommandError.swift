@@ -7,7 +7,7 @@ package enum ExitStatus: Int32, Sendable {
   case usage = 2
   /// Something was strictly forbidden: unmatched tensors, a budget exceeded.
   case strictness = 3
-  /// Ctrl-C; other signals end with 128 and their number, see `Interruption.status`.
+  /// Ctrl-C, SIGTERM or SIGHUP.
   case interrupted = 130
 }
 

@@ -3,17 +3,10 @@ import Synchronization
 
 /// Ctrl-C as a flag that long work looks at between steps, so that no file is left half written.
 package enum Interruption {
-  /// The signal that came; 0 for none.
-  private static let signalNumber = Atomic<Int32>(0)
+  private static let flag = Atomic<Bool>(false)
 
   /// Whether Ctrl-C was pressed, or the process is asked to end otherwise.
-  package static var isRequested: Bool { signalNumber.load(ordering: .relaxed) != 0 }
-
-  /// The exit status of a command that was interrupted: 128 and the number of the signal.
-  package static var status: Int32 {
-    let number = signalNumber.load(ordering: .relaxed)
-    return number == 0 ? ExitStatus.interrupted.rawValue : 128 + number
-  }
+  package static var isRequested: Bool { flag.load(ordering: .relaxed) }
 
   /// Ends the work when Ctrl-C was pressed.
   package static func check() throws {
@@ -22,8 +15,8 @@ package enum Interruption {
 
   /// Starts listening; the second Ctrl-C ends the process at once.
   package static func listen() {
-    let handler: @convention(c) (Int32) -> Void = { number in
-      if Interruption.signalNumber.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
+    let handler: @convention(c) (Int32) -> Void = { _ in
+      if Interruption.flag.exchange(true, ordering: .relaxed) { _exit(ExitStatus.interrupted.rawValue) }
     }
     // A parent may have left the signal blocked.
     var signals = sigset_t()

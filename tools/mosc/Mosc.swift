@@ -26,7 +26,7 @@ struct Mosc: ParsableCommand {
     } catch let error as CommandError {
       // Commands report through their own reporter; what arrives here was not reported yet.
       write("error: \(error)\n", to: .standardError)
-      Foundation.exit(error == .interrupted ? Interruption.status : error.status.rawValue)
+      Foundation.exit(error.status.rawValue)
     } catch {
       let code = exitCode(for: error)
       if code == .success {
@@ -62,8 +62,7 @@ func perform(_ reporter: Reporter, _ body: () throws -> Void) throws {
     try body()
   } catch {
     let status = ExitStatus(error)
-    if status == .interrupted { throw ExitCode(Interruption.status) }
-    reporter.error(String(describing: error))
+    if status != .interrupted { reporter.error(String(describing: error)) }
     throw ExitCode(status.rawValue)
   }
 }
