@@ -84,6 +84,10 @@ package struct ObjectCache: Sendable {
   /// Removes the oldest entries until the rest fit the cap; returns how many went.
   @discardableResult
   package func trim() -> Int {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: directory.path)
+    for name in names ?? [] where name.hasSuffix(".\(Self.oldSuffix)") {
+      try? FileManager.default.removeItem(at: directory.appendingPathComponent(name))
+    }
     var list = entries().sorted { ($0.date, $0.url.path) < ($1.date, $1.url.path) }
     var total = list.reduce(0) { $0 + $1.bytes }
     var removed = 0
@@ -99,9 +103,6 @@ package struct ObjectCache: Sendable {
     let keys: Set<URLResourceKey> = [.contentModificationDateKey, .fileSizeKey]
     let urls = try? FileManager.default.contentsOfDirectory(
       at: directory, includingPropertiesForKeys: Array(keys))
-    for url in urls ?? [] where url.pathExtension == Self.oldSuffix {
-      try? FileManager.default.removeItem(at: url)
-    }
     return (urls ?? []).filter { $0.pathExtension == Self.suffix }.compactMap { url in
       guard let values = try? url.resourceValues(forKeys: keys) else { return nil }
       return (url, values.contentModificationDate ?? .distantPast, values.fileSize ?? 0)

@@ -1,6 +1,7 @@
 import COpenBLAS
 import Foundation
 import MoscEngine
+import MoscFuse
 import MoscLLVM
 import MoscModel
 import MoscNetworks
@@ -35,12 +36,18 @@ package struct Doctor: Sendable {
     let memory = Double(ProcessInfo.processInfo.physicalMemory) / 1_073_741_824
     lines += [
       "memory      " + String(format: "%.1f GiB", memory),
-      "OpenBLAS    " + String(cString: openblas_get_config()),
+      "OpenBLAS    " + openBLAS,
       "cache       \(cacheFolder) (\(cacheSummary))",
     ]
     let found = problems
     lines += found.isEmpty ? ["everything is in place"] : found.map { "problem: \($0)" }
     return lines.joined(separator: "\n")
+  }
+
+  /// The library of fusion; asking one that cannot be loaded would end the program.
+  private var openBLAS: String {
+    (try? LinearAlgebra.load()) == nil
+      ? "cannot be loaded" : String(cString: openblas_get_config())
   }
 
   /// What is wrong, each with the command that cures it.
@@ -49,6 +56,11 @@ package struct Doctor: Sendable {
     if !LLVMVersion.current.hasPrefix("19.") {
       found.append(
         "LLVM \(LLVMVersion.current) is loaded, expected 19; run: apt-get install llvm-19-dev")
+    }
+    do {
+      try LinearAlgebra.load()
+    } catch {
+      found.append("\(error); run: apt-get install libopenblas0 liblapacke")
     }
     do {
       try ModelComponents.verify(.embedded())

@@ -31,7 +31,7 @@ struct FuseLayerJob {
       throw FormatError(
         request.input, nil, "holds no problem: expected tensors NAME.X, NAME.Y and NAME.W0")
     }
-    LinearAlgebra.useOneThread()
+    try LinearAlgebra.load()
     let recorded = try Self.iterations(file)
     var tensors: [(name: String, array: HostArray)] = []
     var members: [JSONValue.Member] = []

@@ -77,7 +77,7 @@ package struct BoundFunction {
     do {
       try launches.run(
         on: pool, skipping: skipped, observe: observe, isCancelled: isCancelled)
-    } catch is CancellationError {
+    } catch {
       throw CommandError.interrupted
     }
   }

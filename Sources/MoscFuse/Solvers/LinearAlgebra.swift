@@ -18,9 +18,6 @@ package enum LinearAlgebra {
       "fusing needs OpenBLAS and LAPACKE, which cannot be loaded: \(String(cString: problem))")
   }
 
-  /// Has no effect any more: the library never has more than one.
-  package static func useOneThread() {}
-
   /// Solves `M · S = T` for a symmetric positive definite S by Cholesky's decomposition.
   ///
   /// - Returns: M, or nil when S is not positive definite in double precision.
