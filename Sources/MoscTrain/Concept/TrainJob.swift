@@ -18,6 +18,7 @@ package struct TrainJob {
 
   package func run() throws {
     for note in plan.setup.notes { reporter.detail(note) }
+    for warning in plan.setup.warnings { reporter.warn(warning) }
     let compiler = try Compiler(
       training: plan.request.compiler, precision: plan.request.model.precision, reporter)
     let adapter = plan.model.adapters.adapters.first

@@ -48,7 +48,7 @@ package struct TrainPlan: Sendable {
         "--resolution \(size): expected a multiple of \(factor), which is a pixel of the latents")
     }
     seed = RunSeed(setup.seed)
-    if replay == nil { try Self.check(setup, base) }
+    if replay == nil { try Self.check(&setup, base) }
     if !request.model.adapters.files.isEmpty {
       // Training goes on from a file.
       var options = request.model
@@ -56,6 +56,12 @@ package struct TrainPlan: Sendable {
       model = try ModelComponents.open(options)
       guard model.adapters.adapters.count == 1, !model.adapters.words.isEmpty else {
         throw CommandError.usage("--lora: training goes on from one file with concept words")
+      }
+      guard model.adapters.adapters.allSatisfy(\.changes.isEmpty),
+        model.adapters.words.allSatisfy({ $0.isLayerwise || $0.tokenNames.count == 1 })
+      else {
+        throw CommandError.usage(
+          "--lora: training goes on from low-rank layers and layer-wise words alone; this file holds others")
       }
     } else if replay != nil {
       throw CommandError.usage("--replay-draws needs the concept it starts from: give it with --lora")
@@ -160,10 +166,16 @@ package struct TrainPlan: Sendable {
   }
 
   /// Refuses data and words that would stop the run later, all problems at once.
-  private static func check(_ setup: TrainingSetup, _ model: DiffusersModel) throws {
+  private static func check(_ setup: inout TrainingSetup, _ model: DiffusersModel) throws {
     let tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+    let lengths = CaptionLengths(
+      setup.dataset, words: setup.model.words.map(\.text), tokenizer)
+    setup.warn(lengths.warning)
+    let review = setup.review()
+    setup.warnings += review.warnings
     let problems =
-      TrainedWord.problems(setup.model.words, tokenizer, path: "the concept") + setup.problems()
+      TrainedWord.problems(setup.model.words, tokenizer, path: "the concept") + review.problems
+      + lengths.problems
     if !problems.isEmpty { throw DatasetError(problems) }
     for (flag, value) in [
       ("batch size", setup.dataset.batchSize), ("gradient accumulation", setup.gradientAccumulation),

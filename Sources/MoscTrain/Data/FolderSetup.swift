@@ -65,12 +65,14 @@ package struct FolderSetup: Hashable, Sendable {
       let images = ImageFolder(
         images: folder.appending(path: name), captions: captions, masks: masks, fallback: "")
       let count = KohyaConfig.repeats(name)?.0 ?? 1
+      setup.warn(images.passedOverCaptions)
       setup.dataset.images += images.list(&problems, process: process)
         .flatMap { [TrainingImage](repeating: $0, count: count) }
     }
     if repeated.isEmpty {
       let images = ImageFolder(images: folder, captions: captions, masks: masks, fallback: "")
       setup.dataset.images = images.list(&problems, process: process)
+      setup.warn(images.passedOverCaptions)
     }
     // The regulariser pulls attention into masks: without any it has nothing to say.
     if setup.dataset.images.contains(where: { $0.mask != nil }) {
