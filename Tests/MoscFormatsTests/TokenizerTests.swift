@@ -56,7 +56,8 @@ import Testing
     }
     #expect(whole.nextID == 49409)
     #expect(whole.tokens("a <hat1>") == [320, 49408])
-    #expect(whole.encode("a").ids == (try tokenizer().encode("a").ids))
+    let own = try tokenizer()
+    #expect(whole.encode("a").ids == own.encode("a").ids)
   }
 
   @Test(arguments: [

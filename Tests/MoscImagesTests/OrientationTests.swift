@@ -20,7 +20,8 @@ import Testing
   private static func jpeg(_ data: Data, _ exif: [UInt8]) -> Data {
     let body = Array("Exif\0\0".utf8) + exif
     let length = body.count + 2
-    return data.prefix(2) + [0xff, 0xe1, UInt8(length >> 8), UInt8(length & 255)] + body + data.dropFirst(2)
+    let segment = [0xff, 0xe1, UInt8(length >> 8), UInt8(length & 255)] + body
+    return inserted(segment, in: data, at: 2)
   }
 
   /// A PNG file with an `eXIf` chunk behind its header.
@@ -32,7 +33,13 @@ import Testing
       for _ in 0..<8 { sum = sum & 1 == 1 ? sum >> 1 ^ 0xedb8_8320 : sum >> 1 }
     }
     func long(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(value >> (24 - 8 * $0) & 255) } }
-    return data.prefix(33) + long(UInt32(exif.count)) + body + long(~sum) + data.dropFirst(33)
+    return inserted(long(UInt32(exif.count)) + body + long(~sum), in: data, at: 33)
+  }
+
+  private static func inserted(_ bytes: [UInt8], in data: Data, at place: Int) -> Data {
+    var result = [UInt8](data)
+    result.insert(contentsOf: bytes, at: place)
+    return Data(result)
   }
 
   /// Where the pixels of the first row go, told by the corners: top left, top right, bottom left.

@@ -108,7 +108,9 @@ enum AdapterName {
   private static func part(_ name: Substring) -> (stem: Substring, part: String) {
     for (ending, part) in AdapterFamilies.endings
     where name.hasSuffix(ending) && name.utf8.count > ending.utf8.count {
-      return (name.dropLast(ending.count), part)
+      let stem = name.dropLast(ending.count)
+      // What ends so after all is no layer called `lora_C`, but a part of the layer before it.
+      if stem.firstRange(of: ".lora") == nil { return (stem, part) }
     }
     // Underscores spell paths of kohya's, so the first point ends them.
     if !name.hasPrefix("text_model."), let dot = name.firstIndex(of: "."), name[..<dot].contains("_"),

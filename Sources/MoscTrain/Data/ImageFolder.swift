@@ -90,12 +90,12 @@ package struct ImageFolder: Sendable {
     let folder = captions ?? images
     let texts = names(folder).filter { !$0.hasPrefix(".") }
     if texts.contains(where: { $0.hasSuffix(captionExtension) }) { return nil }
-    let stems = Set(names(images).map { ($0 as NSString).deletingPathExtension })
-    let others = texts.filter { name in
-      let ending = (name as NSString).pathExtension.lowercased()
-      return ["txt", "caption", "cap", "tags"].contains(ending)
-        && stems.contains((name as NSString).deletingPathExtension)
+    func isText(_ name: String) -> Bool {
+      ["txt", "caption", "cap", "tags"].contains((name as NSString).pathExtension.lowercased())
     }
+    func stem(_ name: String) -> String { (name as NSString).deletingPathExtension }
+    let pictures = Set(names(images).filter { !isText($0) }.map(stem))
+    let others = texts.filter { isText($0) && pictures.contains(stem($0)) }
     guard let first = others.first else { return nil }
     return "\(folder.path): no caption '*\(captionExtension)' was found, but \(others.count) such as "
       + "'\(first)'; all pictures are called by the same words instead"
