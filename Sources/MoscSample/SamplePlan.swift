@@ -1,6 +1,7 @@
 import Foundation
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscReport
@@ -32,7 +33,7 @@ package struct SamplePlan: Sendable {
   /// Images that say where things are.
   package let conditions: SpatialConditions
   /// The given initial latents, `[n,c,h,w]`.
-  package let initialLatents: TensorValue?
+  package let initialLatents: HostArray?
   package let trajectory: OutputFile?
 
   /// The sampler, however it was spelled.
@@ -132,7 +133,7 @@ package struct SamplePlan: Sendable {
   }
 
   private static func checkSize(
-    _ width: Int, _ height: Int, _ factor: Int, _ latents: TensorValue?
+    _ width: Int, _ height: Int, _ factor: Int, _ latents: HostArray?
   ) throws {
     for (option, value) in [("width", width), ("height", height)] {
       guard value >= factor, value % factor == 0, value <= 8192 else {
@@ -156,6 +157,8 @@ package struct SamplePlan: Sendable {
     request.sampler.apply(to: &config)
     if let levels = request.levels { config.levels = levels }
     if let spacing = request.timestepSpacing { config.spacing = spacing }
+    if let prediction = request.prediction { config.prediction = prediction }
+    if request.hasZeroTerminalSNR { config.rescaleBetasZeroSNR = true }
     config.endsAtTimestepZero = request.matchesMixOfShow
     guard request.steps <= config.trainSteps else {
       throw CommandError.usage(

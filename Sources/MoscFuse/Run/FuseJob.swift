@@ -21,7 +21,7 @@ package struct FuseJob {
     let reportFile = try request.report.map { try OutputFile($0) }
     let sheet = try request.sheet.map { try OutputFile($0) }
     let fullModel = try request.fullModel.map { try FullModelFolder($0) }
-    let base = try ModelComponents.open(request.model.path)
+    let base = try ModelComponents.open(request.model.path, vae: request.model.vae)
     try ModelComponents.verify(base)
     let plan = try FusionPlan(request, base, output)
     for note in plan.concepts.notes { reporter.warn(note) }

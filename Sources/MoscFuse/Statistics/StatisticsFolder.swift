@@ -139,20 +139,19 @@ struct StatisticsFolder {
 }
 
 extension DiffusersModel {
-  /// What tells one base model from another: sizes and tables of its weights files, and samples of
-  /// their content.
+  /// What tells one base model from another: names and shapes of its tensors, and samples of
+  /// their content; the layout of its files does not matter.
   func fingerprint() throws -> String {
     var data = Data()
     for component in [Component.textEncoder, .unet] {
-      for file in try files(component).files {
-        data.append(Data("\(component.rawValue) \(file.entries.count)\n".utf8))
-        for entry in file.entries {
-          data.append(Data("\(entry.name) \(entry.dtype.rawValue) \(entry.shape)\n".utf8))
-          let bytes = file.bytes(of: entry)
-          data.append(contentsOf: bytes.prefix(64))
-          data.append(contentsOf: bytes.suffix(64))
-          file.dropPages(of: entry)
-        }
+      let tensors = try weights(component).all
+      data.append(Data("\(component.rawValue) \(tensors.count)\n".utf8))
+      for tensor in tensors {
+        let (dtype, bytes) = (tensor.stored.dtype.rawValue, tensor.stored.bytes)
+        data.append(Data("\(tensor.name) \(dtype) \(tensor.shape)\n".utf8))
+        data.append(contentsOf: bytes.prefix(64))
+        data.append(contentsOf: bytes.suffix(64))
+        tensor.file.dropPages(of: tensor.storedName)
       }
     }
     return FileHash.sha256(data)

@@ -34,11 +34,11 @@ package struct TrainPlan: Sendable {
     layout = request.layout ?? ConceptFile.Layout(output.url)
     record = try request.recordDraws.map { try OutputFile($0) }
     replay = try request.replayDraws.map { try StepRecording($0) }
-    var base = try ModelComponents.open(request.model.path)
+    var base = try ModelComponents.open(request.model.path, vae: request.model.vae)
     let size = try request.resolution ?? base.trainedSize()
     var setup = try replay?.setup ?? Self.read(request, size: size)
     if request.model.path == nil, let path = setup.model.path {
-      base = try DiffusersModel(folder: URL(fileURLWithPath: path))
+      base = try DiffusersModel(at: URL(fileURLWithPath: path))
     }
     Self.apply(request, to: &setup)
     let factor = try base.vae().config.downsampling
@@ -52,7 +52,7 @@ package struct TrainPlan: Sendable {
     if !request.model.adapters.files.isEmpty {
       // Training goes on from a file.
       var options = request.model
-      options.path = base.folder.path
+      options.path = base.url.path
       model = try ModelComponents.open(options)
       guard model.adapters.adapters.count == 1, !model.adapters.words.isEmpty else {
         throw CommandError.usage("--lora: training goes on from one file with concept words")
@@ -161,7 +161,7 @@ package struct TrainPlan: Sendable {
 
   /// Refuses data and words that would stop the run later, all problems at once.
   private static func check(_ setup: TrainingSetup, _ model: DiffusersModel) throws {
-    let tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+    let tokenizer = try model.tokenizer()
     let problems =
       TrainedWord.problems(setup.model.words, tokenizer, path: "the concept") + setup.problems()
     if !problems.isEmpty { throw DatasetError(problems) }

@@ -18,7 +18,7 @@ extension TrainPlan {
       .array([settings.textEncoder, settings.unet].map { $0.map(fact) ?? .null })
     }
     return [
-      ("--model", .string(model.folder.lastPathComponent)),
+      ("--model", .string(model.url.lastPathComponent)),
       ("--lora", .array(request.model.adapters.files.map(\.fact))),
       ("--concept", .array(settings.words.map { .string($0.text) })),
       ("--init", .array(settings.words.map { .string($0.start.text) })),
