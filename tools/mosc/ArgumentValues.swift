@@ -102,3 +102,11 @@ func check(_ option: String, _ value: Int?, least: Int, largest: Int? = nil) thr
   let expected = largest.map { "a number from \(least) to \($0)" } ?? "at least \(least)"
   throw ValidationError("--\(option) \(value): expected \(expected)")
 }
+
+/// A default of both kinds of models, for help: `16, or 4 for Stable Diffusion`.
+func defaults<Value: CustomStringConvertible>(_ path: KeyPath<ModelDefaults, Value>) -> String {
+  let usual = "\(ModelDefaults.stableDiffusion[keyPath: path])"
+  // Help is shown without the embedded model, too.
+  guard let own = ModelDefaults.embedded else { return usual }
+  return "\(own[keyPath: path]), or \(usual) for Stable Diffusion"
+}

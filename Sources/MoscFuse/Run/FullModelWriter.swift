@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscModel
+import MoscNetworks
 import MoscReport
 
 /// Writes a model with a fused change as a complete folder in diffusers layout, as the reference's
@@ -17,6 +18,10 @@ struct FullModelWriter {
   private func writeParts(to folder: URL) throws {
     for part in ["vae", "tokenizer"] {
       try copy(base.folder.appending(path: part), to: folder.appending(path: part))
+    }
+    let defaults = base.folder.appending(path: ModelDefaults.fileName)
+    if FileManager.default.fileExists(atPath: defaults.path) {
+      try AtomicFile.copy(defaults, to: folder.appending(path: ModelDefaults.fileName))
     }
     let set = try AdapterSet(
       [(AdapterFile(path: "the fused concepts", layers: [], words: words), AdapterStrength())], base)

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscModel
+import MoscNetworks
 import MoscRandom
 
 /// The model folder that pretraining makes: first the start, then what was learnt.
@@ -39,15 +40,14 @@ struct ModelFolder {
         at: url.appending(path: name), withIntermediateDirectories: true)
     }
     try files.createDirectory(at: training, withIntermediateDirectories: true)
-    var copied = ["model_index.json", "scheduler/scheduler_config.json"]
+    let optional = ["model_index.json", ModelDefaults.fileName, "scheduler/scheduler_config.json"]
+    var copied = optional
     copied += DiffusersModel.Component.allCases.map { "\($0.rawValue)/config.json" }
     let tokenizer = try files.contentsOfDirectory(atPath: source.tokenizerFolder.path).sorted()
     copied += tokenizer.map { "tokenizer/\($0)" }
     for path in copied {
       let file = source.folder.appending(path: path)
-      if !files.fileExists(atPath: file.path), path.hasPrefix("model") || path.hasPrefix("sched") {
-        continue
-      }
+      if !files.fileExists(atPath: file.path), optional.contains(path) { continue }
       try AtomicFile.write(try readFile(file), to: url.appending(path: path))
     }
     for component in DiffusersModel.Component.allCases {
