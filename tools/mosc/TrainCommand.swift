@@ -22,13 +22,13 @@ struct TrainCommand: ParsableCommand {
       """)
 
   @Option(
-    name: [.long, .customLong("train_data_dir"), .customLong("instance-data-dir")],
+    name: .long,
     help: ArgumentHelp(
       "A folder of pictures, or one with folders images, captions and masks.", valueName: "folder"))
   var data: String?
 
   @Option(
-    name: [.long, .customLong("dataset_config"), .customLong("opt")],
+    name: .long,
     help: ArgumentHelp(
       "A Mix-of-Show (.yml) or kohya (.toml) configuration.", valueName: "file"))
   var config: String?
@@ -40,12 +40,12 @@ struct TrainCommand: ParsableCommand {
   var masks: String?
 
   @Option(
-    name: [.long, .customLong("placeholder_token")],
+    name: .long,
     help: ArgumentHelp("The words to teach.", valueName: "'<a1> <a2>'"))
   var concept: String?
 
   @Option(
-    name: [.customLong("init"), .customLong("initializer_token")],
+    name: [.customLong("init")],
     help: ArgumentHelp("The word that the concept starts from.", valueName: "word"))
   var start: String?
 
@@ -62,26 +62,26 @@ struct TrainCommand: ParsableCommand {
   var resolution: Int?
 
   @Option(
-    name: [.long, .customLong("max_train_steps")],
+    name: .long,
     help: "Steps (default: \(defaults(\.training.steps)); those of a Mix-of-Show configuration).")
   var steps: Int?
 
   @Option(
-    name: [.long, .customLong("max_train_epochs")],
+    name: .long,
     help: "Passes over all pictures, in place of --steps.")
   var epochs: Int?
 
   @Option(
-    name: [.long, .customLong("train_batch_size")],
+    name: .long,
     help: "Pictures of a step (default: \(defaults(\.training.batchSize))).")
   var batchSize: Int?
 
   @Option(
-    name: [.customLong("gradient-accumulation"), .customLong("gradient_accumulation_steps")],
+    name: [.customLong("gradient-accumulation")],
     help: "Batches whose gradients are added up for a step.")
   var accumulation: Int?
 
-  @Option(name: [.long, .customLong("network_dim")], 
+  @Option(name: .long, 
     help: "The rank of the layers (default: \(defaults(\.training.rank))).")
   var rank: Int?
 
@@ -89,12 +89,12 @@ struct TrainCommand: ParsableCommand {
   var alpha: Double?
 
   @Option(
-    name: [.long, .customLong("network_alpha")],
+    name: .long,
     help: "The same as kohya counts it: it is divided by the rank.")
   var networkAlpha: Double?
 
   @Option(
-    name: [.long, .customLong("learning_rate")],
+    name: .long,
     help: "The learning rate of text encoder and U-Net, where they have none of their own.")
   var learningRate: Double?
 
@@ -104,37 +104,37 @@ struct TrainCommand: ParsableCommand {
   var embeddingRate: Double?
 
   @Option(
-    name: [.customLong("text-encoder-lr"), .customLong("text_encoder_lr")],
+    name: [.customLong("text-encoder-lr")],
     help: "The learning rate of the text encoder's layers (default: \(defaults(\.training.textEncoderRate))).")
   var textEncoderRate: Double?
 
   @Option(
-    name: [.customLong("unet-lr"), .customLong("unet_lr")],
+    name: [.customLong("unet-lr")],
     help: "The learning rate of the U-Net's layers (default: \(defaults(\.training.unetRate))).")
   var unetRate: Double?
 
   @Option(
-    name: [.long, .customLong("lr_scheduler")],
+    name: .long,
     help: ArgumentHelp("How learning rates fall.", valueName: "shape"))
   var lrScheduler = LearningRateSchedule.Shape.linear
 
   @Option(
-    name: [.customLong("warm-up"), .customLong("lr_warmup_steps")],
+    name: [.customLong("warm-up")],
     help: "Steps over which learning rates rise.")
   var warmUp = 0
 
   @Option(
-    name: [.long, .customLong("noise_offset")],
+    name: .long,
     help: "The share of noise that is constant over a channel; 0 for none (default: 0.01).")
   var noiseOffset: Double?
 
   @Option(
-    name: [.customLong("attention-weight"), .customLong("attn-reg-weight")],
+    name: [.customLong("attention-weight")],
     help: "The weight of the regulariser that keeps attention on the concept, where there are masks; 0 for none (default: \(defaults(\.training.attentionWeight))).")
   var attentionWeight: Double?
 
   @Flag(
-    name: [.customLong("masked-loss"), .customLong("masked_loss")], inversion: .prefixedNo,
+    name: [.customLong("masked-loss")], inversion: .prefixedNo,
     help: "Learn only where the masks are white (default: as the configuration says, else not).")
   var maskedLoss: Bool?
 
@@ -166,7 +166,7 @@ struct TrainCommand: ParsableCommand {
   var saveMinutes = TrainRequest(output: "").saveSeconds / 60
 
   @Option(
-    name: [.long, .customLong("save_every_n_steps")],
+    name: .long,
     help: "Keep the concept of every so many steps in a file of its own, NAME-step00000100.")
   var keepEvery: Int?
 
@@ -177,12 +177,12 @@ struct TrainCommand: ParsableCommand {
   var overwrite = false
 
   @Option(
-    name: [.customLong("preview-every"), .customLong("sample_every_n_steps")],
+    name: [.customLong("preview-every")],
     help: "Steps between preview pictures.")
   var previewEvery: Int?
 
   @Option(
-    name: [.customLong("preview-prompt"), .customLong("validation_prompt")],
+    name: [.customLong("preview-prompt")],
     help: "A prompt of the previews (repeatable).")
   var previewPrompt: [String] = []
 

@@ -68,7 +68,7 @@ package struct PretrainJob {
   private func checkDisk(_ model: DiffusersModel, beside folder: URL) throws {
     var sizes: [DiffusersModel.Component: Int] = [:]
     for component in DiffusersModel.Component.allCases {
-      let shapes = try model.weights(component).requests.shapes
+      let shapes = try WeightInitialisation(model, component).shapes
       sizes[component] = shapes.values.reduce(0) { $0 + $1.reduce(1, *) }
     }
     let parts = request.stages.map { stage in
