@@ -29,7 +29,7 @@ package struct SampleJob {
     reporter.info(
       "\(count == 1 ? "a picture" : "\(count) pictures") of \(plan.width)x\(plan.height), "
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance "
-        + "\(GenerationParameters.number(request.guidance)), "
+        + "\(GenerationParameters.number(plan.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     reporter.report(plan.model.adapters)
     let writer = PictureWriter(plan, compiler.target)

@@ -12,7 +12,8 @@ package struct SampleRequest: Hashable, Sendable {
   /// A file with one prompt per line in place of `prompt`; `-` for standard input.
   package var promptFile: String?
   package var steps = 20
-  package var guidance = 7.0
+  /// nil for what suits the model.
+  package var guidance: Double?
   /// One seed per picture; a short list is continued by counting up.
   package var seeds: [UInt64] = [0]
   /// The picture size; nil for the size the model was trained at.

@@ -99,7 +99,7 @@ package final class Sampler {
       if copies == 1 { return output.floats }
       return guide(
         unconditional: output.samples(0..<count).floats,
-        conditional: output.samples(count..<2 * count).floats, scale: Float(plan.request.guidance))
+        conditional: output.samples(count..<2 * count).floats, scale: Float(plan.guidance))
     }
   }
 

@@ -161,8 +161,8 @@ import Testing
     try write("data/3.txt", "a green ball\n")
     #expect { try PretrainJob(request, .silent).run() } throws: { error in
       let message = String(describing: error)
-      return message.contains("bytes: a blue ball, this run has 3.png of")
-        && message.contains("bytes: a green ball;")
+      return message.contains(": a blue ball, this run has 3.png (")
+        && message.contains("): a green ball;")
     }
     try write("data/3.txt", "a blue ball\n")
 

@@ -111,3 +111,11 @@ extension ElementType: ExpressibleByArgument {
     self.init(rawValue: argument.uppercased())
   }
 }
+
+/// A default of both kinds of models, for help: `16, or 4 for Stable Diffusion`.
+func defaults<Value: CustomStringConvertible>(_ path: KeyPath<ModelDefaults, Value>) -> String {
+  let usual = "\(ModelDefaults.stableDiffusion[keyPath: path])"
+  // Help is shown without the embedded model, too.
+  guard let own = ModelDefaults.embedded else { return usual }
+  return "\(own[keyPath: path]), or \(usual) for Stable Diffusion"
+}

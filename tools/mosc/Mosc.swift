@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MoscDriver
 import MoscEngine
 import MoscReport
 
@@ -21,7 +22,13 @@ struct Mosc: ParsableCommand {
   static func main() {
     Interruption.listen()
     do {
-      var command = try parseAsRoot()
+      let line = try CommandLineTranslation(Array(CommandLine.arguments.dropFirst()))
+      var command = try parseAsRoot(line.arguments)
+      if !line.warnings.isEmpty {
+        let isJSON = line.arguments.contains("json")
+        let reporter = Reporter(verbosity: .quiet, format: isJSON ? .json : .text)
+        for warning in line.warnings { reporter.warn(warning) }
+      }
       try command.run()
     } catch let error as CommandError {
       // Commands report through their own reporter; what arrives here was not reported yet.

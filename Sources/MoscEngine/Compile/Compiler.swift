@@ -168,9 +168,12 @@ package struct Compiler: Sendable {
       let lowered = try lower(module, name: name)
       try Interruption.check()
       let reporter = reporter
-      let compiled = try kernels.compile(lowered.buffers.kernels) { done, total in
+      let compiled = try kernels.compile(
+        lowered.buffers.kernels, isCancelled: { Interruption.isRequested }
+      ) { done, total in
         reporter.progress(.compile, "kernels of \(name)", done: done, of: total)
       }
+      try Interruption.check()
       for kernel in compiled.values.sorted(by: { $0.name < $1.name }) {
         for warning in kernel.warnings { reporter.warn(warning) }
         try remarks.print(kernel.remarks)
@@ -193,7 +196,10 @@ package struct Compiler: Sendable {
   package func compileKernels(
     _ graphs: [Graph], progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
   ) throws -> [String: Kernel] {
-    try kernels.compile(graphs, progress: progress).mapValues(Self.callable)
+    let compiled = try kernels.compile(
+      graphs, isCancelled: { Interruption.isRequested }, progress: progress)
+    try Interruption.check()
+    return compiled.mapValues(Self.callable)
   }
 
   private static func callable(_ kernel: CompiledKernel) -> Kernel {

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscModel
+import MoscNetworks
 import MoscReport
 
 /// Writes a model with a fused change as a complete folder in diffusers layout, as the reference's

@@ -48,7 +48,7 @@ struct FusionPlan {
     self.concepts = concepts
     layers = try FusionLayers(concepts.list, base)
     let vae = try base.vae().config
-    let side = try request.size ?? (base.unet().config.sampleSize ?? 64) * vae.downsampling
+    let side = try request.size ?? base.trainedSize()
     guard side % vae.downsampling == 0 else {
       throw CommandError.usage("--size \(side): expected a multiple of \(vae.downsampling)")
     }

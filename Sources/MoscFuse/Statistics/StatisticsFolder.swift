@@ -2,6 +2,7 @@ import Foundation
 import MoscFormats
 import MoscIR
 import MoscModel
+import MoscNetworks
 import MoscReport
 
 /// A folder that keeps concepts with their statistics, so that a later fusion need not run the
@@ -139,21 +140,9 @@ struct StatisticsFolder {
 }
 
 extension DiffusersModel {
-  /// What tells one base model from another: names and shapes of its tensors, and samples of
-  /// their content; the layout of its files does not matter.
+  /// What tells one base model from another: the contents of everything that statistics depend on.
   func fingerprint() throws -> String {
-    var data = Data()
-    for component in [Component.textEncoder, .unet] {
-      let tensors = try weights(component).all
-      data.append(Data("\(component.rawValue) \(tensors.count)\n".utf8))
-      for tensor in tensors {
-        let (dtype, bytes) = (tensor.stored.dtype.rawValue, tensor.stored.bytes)
-        data.append(Data("\(tensor.name) \(dtype) \(tensor.shape)\n".utf8))
-        data.append(contentsOf: bytes.prefix(64))
-        data.append(contentsOf: bytes.suffix(64))
-        tensor.file.dropPages(of: tensor.storedName)
-      }
-    }
-    return FileHash.sha256(data)
+    let parts = try contentHashes([.textEncoder, .unet]).map { "\($0.part) \($0.hash)" }
+    return FileHash.sha256(Data(parts.joined(separator: "\n").utf8))
   }
 }

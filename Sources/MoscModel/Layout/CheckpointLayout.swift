@@ -85,6 +85,10 @@ struct CheckpointLayout: ModelLayout {
 
   func tokenizerFolder() throws -> URL { try BundledFiles.folder("clip") }
 
+  func defaults() throws -> JSONObject? {
+    metadata.configs["defaults"].map { JSONObject(path: "\(url.path), metadata", members: $0) }
+  }
+
   func conceptWords() throws -> JSONObject? {
     metadata.configs["concepts"].map { JSONObject(path: "\(url.path), metadata", members: $0) }
   }
@@ -130,6 +134,7 @@ struct VAELayout: ModelLayout {
   }
 
   func schedulerConfig() throws -> JSONObject? { nil }
+  func defaults() throws -> JSONObject? { nil }
   func conceptWords() throws -> JSONObject? { nil }
   func tokenizerFolder() throws -> URL {
     throw FormatError(url.path, nil, "is an autoencoder and has no tokenizer")

@@ -88,6 +88,9 @@ package struct CheckpointWriter {
     if let scheduler = try model.layout.schedulerConfig() {
       members.append(.init("scheduler", .object(scheduler.members)))
     }
+    if let defaults = try model.layout.defaults() {
+      members.append(.init("defaults", .object(defaults.members)))
+    }
     if let words = try model.layout.conceptWords() {
       members.append(.init("concepts", .object(words.members)))
     }

@@ -18,6 +18,9 @@ package struct DiffusersFolder {
       try write(.object(config.members), to: "\(component.rawValue)/config.json")
     }
     try copyTokenizer(of: model)
+    if let defaults = try model.layout.defaults() {
+      try write(.object(defaults.members), to: "mosc.json")
+    }
     if let words = try model.layout.conceptWords() {
       try write(.object(words.members), to: "new_concept_cfg.json")
     }

@@ -41,6 +41,8 @@ package struct FolderLayout: ModelLayout {
 
   package func schedulerConfig() throws -> JSONObject? { try object("scheduler/scheduler_config.json") }
 
+  package func defaults() throws -> JSONObject? { try object("mosc.json") }
+
   package func conceptWords() throws -> JSONObject? { try object("new_concept_cfg.json") }
 
   package func tokenizerFolder() throws -> URL { url.appending(path: "tokenizer") }

@@ -13,6 +13,8 @@ package protocol ModelLayout: Sendable {
   func schedulerConfig() throws -> JSONObject?
   /// The folder of the tokenizer's files.
   func tokenizerFolder() throws -> URL
+  /// What suits the model where the user says nothing (`mosc.json`); nil where it says nothing either.
+  func defaults() throws -> JSONObject?
   /// The words that a fused model has learnt; nil where there are none.
   func conceptWords() throws -> JSONObject?
 }
@@ -34,5 +36,6 @@ struct LayoutWithVAE: ModelLayout {
 
   func schedulerConfig() throws -> JSONObject? { try base.schedulerConfig() }
   func tokenizerFolder() throws -> URL { try base.tokenizerFolder() }
+  func defaults() throws -> JSONObject? { try base.defaults() }
   func conceptWords() throws -> JSONObject? { try base.conceptWords() }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscModel
+import MoscNetworks
 import MoscRandom
 
 /// The model folder that pretraining makes: first the start, then what was learnt.

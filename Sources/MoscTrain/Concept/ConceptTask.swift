@@ -58,7 +58,12 @@ struct ConceptTask: TrainingTask {
   }
 
   func finished(_ step: Int) throws {
-    guard let interval = plan.request.previewInterval, step % interval == 0 else { return }
-    try preview.draw(groups, step: step)
+    // The last one is the concept itself.
+    if let interval = plan.setup.saveInterval, step % interval == 0, step < plan.steps {
+      try ConceptExport(plan, concept).write(groups, to: plan.numbered(step))
+    }
+    if let interval = plan.request.previewInterval, step % interval == 0 {
+      try preview.draw(groups, step: step)
+    }
   }
 }
