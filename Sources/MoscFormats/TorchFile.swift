@@ -21,7 +21,8 @@ package struct TorchFile: Sendable {
     mapped = file
     guard ZipArchive.isZip(file.bytes) else {
       guard file.bytes.starts(with: [0x80, 0x02]) else {
-        throw FormatError(path, nil, "is not a torch file: expected a zip archive")
+        let kind = FileKind.describe(file.bytes).map { ", found \($0)" } ?? ""
+        throw FormatError(path, nil, "is not a torch file: expected a zip archive\(kind)")
       }
       throw FormatError(
         path, nil, "is a torch file from before version 1.6, expected a zip archive; load and "

@@ -96,7 +96,9 @@ package struct DiffusersModel: Sendable {
   ) -> [(declaration: WeightsDeclaration, source: any WeightSource)] {
     var result: [(WeightsDeclaration, any WeightSource)] = []
     for adapter in adapters.adapters
-    where adapter.ranks.keys.contains(where: { $0.network == component.network }) {
+    where adapter.changedLayers.union(adapter.ranks.keys).contains(where: {
+      $0.network == component.network
+    }) {
       result.append((adapter.declaration, adapter.store))
     }
     if component == .textEncoder, let rows = adapters.rows {

@@ -62,7 +62,9 @@ extension T2IAdapterConfig {
     guard let entry = shapes[first] else {
       throw FormatError(
         path, nil,
-        "is not a T2I-Adapter: it has neither 'adapter.conv_in.weight' nor 'conv_in.weight'")
+        "is not a T2I-Adapter: "
+          + (TensorFileKind.describe(shapes.keys).map { "it is \($0)" }
+            ?? "it has neither 'adapter.conv_in.weight' nor 'conv_in.weight'"))
     }
     let square = Self.unshuffle * Self.unshuffle
     guard entry.count == 4, [1, 3, 4].contains(entry[1] / square), entry[1] % square == 0 else {

@@ -106,6 +106,7 @@ package struct SamplePlan: Sendable {
     try Self.checkSize(width, height, factor, given)
     batches = Self.batches(request, prompts)
     regions = try request.regions.regions(width: width, height: height)
+    try Self.checkTags(request, regions)
     for region in regions where region.adapterStrengths.count > conditions.count {
       throw CommandError.usage(
         "\(region.name) has \(region.adapterStrengths.count) t2i strengths for "
@@ -152,6 +153,19 @@ package struct SamplePlan: Sendable {
     }
   }
 
+  /// Refuses adapter tags where nothing reads them.
+  private static func checkTags(_ request: SampleRequest, _ regions: [Region]) throws {
+    do throws(PromptError) {
+      try LeftoverTag.refuse(in: request.negativePrompt, "the negative prompt")
+      for region in regions {
+        try LeftoverTag.refuse(in: region.prompt, "the prompt of \(region.name)")
+        try LeftoverTag.refuse(in: region.negative ?? "", "the negative prompt of \(region.name)")
+      }
+    } catch {
+      throw CommandError.usage(error.description)
+    }
+  }
+
   private static func schedulerConfig(
     _ request: SampleRequest, _ model: DiffusersModel
   ) throws -> SchedulerConfig {
@@ -162,9 +176,9 @@ package struct SamplePlan: Sendable {
     if let prediction = request.prediction { config.prediction = prediction }
     if request.hasZeroTerminalSNR { config.rescaleBetasZeroSNR = true }
     config.endsAtTimestepZero = request.matchesMixOfShow
-    guard request.steps <= config.trainSteps else {
-      throw CommandError.usage(
-        "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
+    try config.check(for: request.sampler.sampler)
+    if let obstacle = request.sampler.sampler.obstacle(config, steps: request.steps) {
+      throw CommandError.usage("--steps \(request.steps): \(obstacle)")
     }
     return config
   }
@@ -192,11 +206,12 @@ package struct SamplePlan: Sendable {
   ) throws -> (prompts: [String], tags: [LoraTag]) {
     var texts = [request.prompt]
     if let path = request.promptFile {
-      texts = try TextFile.read(path).split(whereSeparator: \.isNewline)
+      texts = try TextFile.read(path).textLines
         .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
       if texts.isEmpty { throw CommandError.failure("'\(path)' holds no prompt") }
     }
     do {
+      for text in texts { try LeftoverTag.refuse(in: text, "the prompt", readsLoras: true) }
       let parts = try texts.map { try LoraTag.take(from: $0) }
       guard Set(parts.map(\.tags)).count <= 1 else {
         throw CommandError.usage("the prompts ask for different <lora:…>; draw them one by one")

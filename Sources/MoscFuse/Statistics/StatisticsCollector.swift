@@ -112,6 +112,10 @@ struct StatisticsCollector {
     try program.set(["encoder_hidden_states": try states.context([prompt])])
     var schedule = try SchedulerConfig(of: model)
     schedule.endsAtTimestepZero = settings.matchesMixOfShow
+    try schedule.check(for: .dpmpp2M)
+    if let obstacle = SamplerName.dpmpp2M.obstacle(schedule, steps: settings.steps) {
+      throw CommandError.usage("\(settings.steps) steps of statistics: \(obstacle)")
+    }
     let denoising = Denoising(
       height: size, width: size, channels: config.inChannels,
       SamplerName.dpmpp2M.scheduler(schedule, steps: settings.steps))

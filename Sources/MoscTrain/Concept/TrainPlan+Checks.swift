@@ -48,10 +48,15 @@ extension TrainPlan {
   }
 
   /// Refuses data and words that would stop the run later, all problems at once.
-  static func check(_ setup: TrainingSetup, _ model: DiffusersModel) throws {
+  static func check(_ setup: inout TrainingSetup, _ model: DiffusersModel) throws {
     let tokenizer = try model.tokenizer()
+    let lengths = CaptionLengths(setup.dataset, words: setup.model.words.map(\.text), tokenizer)
+    setup.warn(lengths.warning)
+    let review = setup.review()
+    setup.warnings += review.warnings
     let problems =
-      TrainedWord.problems(setup.model.words, tokenizer, path: "the concept") + setup.problems()
+      TrainedWord.problems(setup.model.words, tokenizer, path: "the concept") + review.problems
+      + lengths.problems
     if !problems.isEmpty { throw DatasetError(problems) }
     for (flag, value) in [
       ("batch size", setup.dataset.batchSize), ("gradient accumulation", setup.gradientAccumulation),

@@ -65,7 +65,7 @@ package struct TrainPlan: Sendable {
         "--resolution \(size): expected a multiple of \(factor), which is a pixel of the latents")
     }
     seed = RunSeed(setup.seed)
-    if replay == nil { try Self.check(setup, base) }
+    if replay == nil { try Self.check(&setup, base) }
     if let started {
       model = started
     } else if replay != nil {
@@ -123,6 +123,12 @@ package struct TrainPlan: Sendable {
     let model = try ModelComponents.open(options)
     guard model.adapters.adapters.count == 1, !model.adapters.words.isEmpty else {
       throw CommandError.usage("--lora: training goes on from one file with concept words")
+    }
+    guard model.adapters.adapters.allSatisfy(\.changes.isEmpty),
+      model.adapters.words.allSatisfy({ $0.isLayerwise || $0.tokenNames.count == 1 })
+    else {
+      throw CommandError.usage(
+        "--lora: training goes on from low-rank layers and layer-wise words alone; this file holds others")
     }
     return model
   }
