@@ -65,6 +65,11 @@ package struct CLIPTokenizer: Sendable {
     }
   }
 
+  /// Whether every word has the token that it has in another tokenizer.
+  package func hasVocabulary(of other: CLIPTokenizer) -> Bool {
+    encoder.vocabulary == other.encoder.vocabulary
+  }
+
   /// Makes a text that is one token wherever it occurs in a prompt; the first id given to a text
   /// stays.
   package mutating func add(_ text: String, id: Int32) {

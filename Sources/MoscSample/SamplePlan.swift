@@ -24,6 +24,7 @@ package struct SamplePlan: Sendable {
   /// Pixels per latent.
   package let factor: Int
   package let latentChannels: Int
+  package let guidance: Double
   /// What latents are divided by before the decoder.
   package let scalingFactor: Float
   /// Pictures that are drawn together; they share a prompt.
@@ -33,7 +34,7 @@ package struct SamplePlan: Sendable {
   /// Images that say where things are.
   package let conditions: SpatialConditions
   /// The given initial latents, `[n,c,h,w]`.
-  package let initialLatents: TensorValue?
+  package let initialLatents: HostArray?
   package let trajectory: OutputFile?
 
   /// The sampler, however it was spelled.
@@ -54,7 +55,7 @@ package struct SamplePlan: Sendable {
   }
 
   /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
-  package var usesGuidance: Bool { request.guidance > 1 }
+  package var usesGuidance: Bool { guidance > 1 }
   /// Regions, the rounding of their boxes.
   package var rounding: RegionCoverage.Rounding { request.matchesMixOfShow ? .inward : .centre }
   package var latentHeight: Int { height / factor }
@@ -69,6 +70,7 @@ package struct SamplePlan: Sendable {
     let (prompts, tags) = try Self.prompts(request)
     model = try ModelComponents.open(request.model, tags: tags)
     schedulerConfig = try Self.schedulerConfig(request, model)
+    guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
     let unet = try model.unet().config
     let encoder = try model.textEncoder().config
@@ -97,7 +99,7 @@ package struct SamplePlan: Sendable {
     }
     initialLatents = given
     conditions = try SpatialConditions(request.conditions, unet: unet)
-    let side = (unet.sampleSize ?? 64) * factor
+    let side = try model.trainedSize()
     let drawn = conditions.size
     width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
     height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
@@ -128,13 +130,13 @@ package struct SamplePlan: Sendable {
     try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
     try CommandError.check("batch-size", request.batchSize, in: 1...64)
     try CommandError.check("clip-skip", request.clipSkip, in: 1...10_000)
-    guard request.guidance.isFinite else {
-      throw CommandError.usage("--cfg-scale \(request.guidance): expected a number")
+    if let guidance = request.guidance, !guidance.isFinite {
+      throw CommandError.usage("--cfg-scale \(guidance): expected a number")
     }
   }
 
   private static func checkSize(
-    _ width: Int, _ height: Int, _ factor: Int, _ latents: TensorValue?
+    _ width: Int, _ height: Int, _ factor: Int, _ latents: HostArray?
   ) throws {
     for (option, value) in [("width", width), ("height", height)] {
       guard value >= factor, value % factor == 0, value <= 8192 else {
@@ -171,6 +173,8 @@ package struct SamplePlan: Sendable {
     request.sampler.apply(to: &config)
     if let levels = request.levels { config.levels = levels }
     if let spacing = request.timestepSpacing { config.spacing = spacing }
+    if let prediction = request.prediction { config.prediction = prediction }
+    if request.hasZeroTerminalSNR { config.rescaleBetasZeroSNR = true }
     config.endsAtTimestepZero = request.matchesMixOfShow
     try config.check(for: request.sampler.sampler)
     if let obstacle = request.sampler.sampler.obstacle(config, steps: request.steps) {

@@ -129,7 +129,7 @@ package struct AdapterSet: Sendable {
   private mutating func addWords(_ files: [AdapterFile], _ model: DiffusersModel) throws {
     let known = try model.conceptWords()
     var owners = Dictionary(
-      known.map { ($0.text, model.folder.path) }, uniquingKeysWith: { first, _ in first })
+      known.map { ($0.text, model.url.path) }, uniquingKeysWith: { first, _ in first })
     let width = try model.textEncoder().config.width
     let layers = try model.unet().config.crossAttentionLayers
     var next = try model.nextToken()

@@ -11,7 +11,7 @@ package enum KohyaConfig {
   ///
   /// - Throws: `DatasetError` with all problems of the configuration and the files' names.
   package static func read(
-    _ url: URL, maskReduction: MaskReduction = .bilinear
+    _ url: URL, resolution: Int = 512, maskReduction: MaskReduction = .bilinear
   ) throws(DatasetError) -> TrainingSetup {
     var root: ConfigSection
     do {
@@ -24,7 +24,9 @@ package enum KohyaConfig {
     var problems: [FormatError] = []
     let paths = ConfigPaths(config: url)
     var general = root.section("general")
-    let defaults = SubsetSettings(&general, SubsetSettings())
+    var usual = SubsetSettings()
+    usual.resolution = (resolution, resolution)
+    let defaults = SubsetSettings(&general, usual)
     general.finish()
     root.absorb(general)
     let datasets = root.sections("datasets")
@@ -37,6 +39,7 @@ package enum KohyaConfig {
       if subsets.isEmpty { dataset.problem("there is no [[datasets.subsets]]") }
       for var subset in subsets {
         let settings = SubsetSettings(&subset, own)
+        if let words = subset.string("class_tokens") { setup.addClass(words) }
         setup.add(&subset, settings, paths, &problems)
         subset.finish()
         dataset.absorb(subset)
@@ -78,6 +81,7 @@ package enum KohyaConfig {
         setup.notes.append("\(folder.path) is ignored: its name is not 'N_class'")
         continue
       }
+      setup.addClass(words)
       let images = ImageFolder(
         images: folder, captionExtension: captionExtension, fallback: words)
       let listed = images.list(&problems)
