@@ -24,17 +24,27 @@ extension DiffusersModel {
 
   /// The numbers of a tensor in the model's files.
   func values(_ name: String, _ component: Component) throws -> [Float] {
-    let part = try weights(component)
-    guard let stored = part.table.storedName(name), let tensor = part.table.tensors[stored],
-      let index = part.files.declarations.firstIndex(where: { $0.name == tensor.source })
-    else {
-      throw FormatError(folder.path, nil, "holds no tensor \"\(name)\"")
+    guard let tensor = try weights(component).tensor(name) else {
+      throw FormatError("\(component.rawValue)", nil, "holds no tensor \"\(name)\"")
     }
-    let file = part.files.files[index]
-    guard let found = file.weight(stored) else {
-      throw FormatError(file.url.path, "tensor \"\(stored)\"", "is missing")
+    defer { tensor.file.dropPages(of: tensor.storedName) }
+    return withExtendedLifetime(tensor.file) {
+      ElementType.floats(tensor.stored.bytes, tensor.stored.dtype)
     }
-    defer { file.dropPages(of: stored) }
-    return withExtendedLifetime(file) { ElementType.floats(found.bytes, found.dtype) }
+  }
+
+  /// An adapter whose layers are called as this model's are: programs that keep the names of latent-diffusion
+  /// checkpoints write those.
+  package func spelled(_ file: AdapterFile) throws -> AdapterFile {
+    let names = LDMNames(try unet().config)
+    var others: [String: String] = [:]
+    for name in try requests(.unet).shapes.keys {
+      guard let other = names.stored(name), let dot = other.lastIndex(of: "."),
+        let end = name.lastIndex(of: ".")
+      else { continue }
+      let key = String(other[..<dot].replacing(".", with: "_"))
+      others[key] = String(name[..<end].replacing(".", with: "_"))
+    }
+    return file.renamed { network, key in network == .unet ? others[key] ?? key : key }
   }
 }
