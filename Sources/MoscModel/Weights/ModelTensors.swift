@@ -25,7 +25,7 @@ extension DiffusersModel {
   /// The numbers of a tensor in the model's files.
   func values(_ name: String, _ component: Component) throws -> [Float] {
     guard let tensor = try weights(component).tensor(name) else {
-      throw FormatError("\(component.rawValue)", nil, "holds no tensor \"\(name)\"")
+      throw FormatError(url.path, nil, "holds no tensor \"\(name)\"")
     }
     defer { tensor.file.dropPages(of: tensor.storedName) }
     return withExtendedLifetime(tensor.file) {
