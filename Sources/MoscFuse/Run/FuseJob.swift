@@ -19,24 +19,25 @@ package struct FuseJob {
     try request.check()
     try LinearAlgebra.load()
     let output = try OutputFile(request.output)
-    try locking(output) { try perform(output) }
-  }
-
-  /// Keeps others from writing the file, and the model if there is to be one.
-  private func locking(_ output: OutputFile, _ body: () throws -> Void) throws {
-    func model() throws {
-      guard let path = request.fullModel else { return try body() }
-      try OutputLock.holding(URL(fileURLWithPath: path), reporter, body)
+    let fullModel = try request.fullModel.map { try FullModelFolder($0) }
+    // Others must not write the file, nor the model if there is to be one.
+    func withModel() throws {
+      guard let fullModel else { return try perform(output, fullModel) }
+      try OutputLock.holding(fullModel.url, reporter) { try perform(output, fullModel) }
     }
-    if output.isStandardOutput { return try model() }
-    try OutputLock.holding(output.url, reporter, model)
+    if output.isStandardOutput { return try withModel() }
+    try OutputLock.holding(output.url, reporter, withModel)
   }
 
-  private func perform(_ output: OutputFile) throws {
+  private func perform(_ output: OutputFile, _ fullModel: FullModelFolder?) throws {
     let reportFile = try request.report.map { try OutputFile($0) }
     let sheet = try request.sheet.map { try OutputFile($0) }
+<<<<<<< HEAD
     let fullModel = try request.fullModel.map { try FullModelFolder($0) }
     let base = try ModelComponents.open(request.model.path, vae: request.model.vae)
+=======
+    let base = try ModelComponents.open(request.model.path)
+>>>>>>> keepwork
     try ModelComponents.verify(base)
     if let fullModel {
       let tensors = try DiffusersModel.Component.allCases.flatMap { try base.weights($0).all }
