@@ -10,7 +10,7 @@ package enum Phase: String, CaseIterable, Hashable, Sendable {
 /// Messages and progress on standard error: plain lines, one rewritten line on a terminal, or
 /// JSON lines.
 ///
-/// Nothing here touches standard output, and no message changes a result.
+/// On standard output are only the names of results. No message changes a result.
 package final class Reporter: Sendable {
   package let verbosity: Verbosity
   package let format: LogFormat
@@ -18,6 +18,7 @@ package final class Reporter: Sendable {
   package let trace: TimeTrace?
   private let isTerminal: Bool
   private let sink: @Sendable (String) -> Void
+  private let results: @Sendable (String) throws -> Void
   private let state = Mutex(State())
 
   private struct State {
@@ -28,10 +29,14 @@ package final class Reporter: Sendable {
     var hasOpenLine = false
   }
 
-  /// - Parameter sink: receives the text instead of standard error, for tests.
+  /// - Parameters:
+  ///   - sink: receives the text instead of standard error, for tests.
+  ///   - results: receives the names of results instead of standard output; with a sink nobody does
+  ///     unless told.
   package init(
     verbosity: Verbosity = .normal, format: LogFormat = .text, trace: TimeTrace? = nil,
-    sink: (@Sendable (String) -> Void)? = nil
+    sink: (@Sendable (String) -> Void)? = nil,
+    results: (@Sendable (String) throws -> Void)? = nil
   ) {
     self.verbosity = verbosity
     self.format = format
@@ -40,13 +45,18 @@ package final class Reporter: Sendable {
     self.sink = sink ?? { text in
       try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
+    self.results = results ?? { name in
+      if sink == nil { try StandardOutput.write(Data(name.utf8)) }
+    }
   }
 
   /// A reporter that says nothing.
   package static let silent = Reporter(verbosity: .quiet, sink: { _ in })
 
   /// A reporter to the same place that says only what users must know.
-  package var quieter: Reporter { Reporter(verbosity: .quiet, format: format, sink: sink) }
+  package var quieter: Reporter {
+    Reporter(verbosity: .quiet, format: format, sink: sink, results: results)
+  }
 
   // MARK: Messages
 
@@ -64,6 +74,18 @@ package final class Reporter: Sendable {
 
   /// Writes a text that was asked for, such as a printed module, whatever the verbosity.
   package func print(_ text: String) { line(text) }
+
+  /// Says on standard output, whatever the verbosity, where a result is, for scripts to read.
+  ///
+  /// Standard output that is the result itself gets no name.
+  package func result(_ path: String) throws {
+    if path == "-" { return }
+    if format == .json, verbosity >= .normal {
+      json([("event", .string("result")), ("path", .string(path))])
+    }
+    clearLine()
+    try results("\(path)\n")
+  }
 
   private func say(_ kind: String, _ message: String, from level: Verbosity) {
     if verbosity < level { return }
@@ -174,11 +196,16 @@ package final class Reporter: Sendable {
   }
 
   private func line(_ text: String) {
-    let clear = state.withLock { state in
+    clearLine()
+    sink(text + "\n")
+  }
+
+  private func clearLine() {
+    let isOpen = state.withLock { state in
       defer { state.hasOpenLine = false }
       return state.hasOpenLine
     }
-    sink((clear ? "\r\u{1b}[K" : "") + text + "\n")
+    if isOpen { sink("\r\u{1b}[K") }
   }
 
   private func rewrite(_ text: String) {

@@ -185,7 +185,7 @@ package struct SamplePlan: Sendable {
   private static func prompts(
     _ request: SampleRequest
   ) throws -> (prompts: [String], tags: [LoraTag]) {
-    var texts = [request.prompt]
+    var texts = request.prompts
     if let path = request.promptFile {
       texts = try TextFile.read(path).split(whereSeparator: \.isNewline)
         .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }

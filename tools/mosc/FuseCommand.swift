@@ -13,7 +13,9 @@ struct FuseCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("Concepts.", valueName: "config.json|file[:te[:unet]]"))
   var inputs: [FusionInput] = []
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The fused concept file.", valueName: "file"))
+  @Option(name: .shortAndLong, help: ArgumentHelp(
+    "The fused concept: a .safetensors file, or a folder (default: fused-0000.safetensors here, and so on).",
+    valueName: "file|folder/"))
   var output = FuseRequest().output
 
   @Option(help: ArgumentHelp("Write the whole fused model too.", valueName: "folder"))

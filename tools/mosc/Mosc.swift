@@ -43,6 +43,13 @@ struct Mosc: ParsableCommand {
     }
   }
 
+  /// Ends as programs end that write to a pipe nobody reads from: in silence, by the signal.
+  static func endOfPipe() -> Never {
+    signal(SIGPIPE, SIG_DFL)
+    raise(SIGPIPE)
+    Foundation.exit(ExitStatus.closedPipe.rawValue)
+  }
+
   private static func write(_ text: String, to handle: FileHandle) {
     try? handle.write(contentsOf: Data(text.utf8))
   }
@@ -62,6 +69,7 @@ func perform(_ reporter: Reporter, _ body: () throws -> Void) throws {
     try body()
   } catch {
     let status = ExitStatus(error)
+    if status == .closedPipe { Mosc.endOfPipe() }
     if status != .interrupted { reporter.error(String(describing: error)) }
     throw ExitCode(status.rawValue)
   }

@@ -3,6 +3,7 @@ import MoscEngine
 import MoscFormats
 import MoscNetworks
 import MoscReport
+import MoscSample
 
 /// `mosc fuse`: makes one change of the model out of several concepts.
 package struct FuseJob {
@@ -17,9 +18,10 @@ package struct FuseJob {
   package func run() throws {
     try request.check()
     try LinearAlgebra.load()
-    let output = try OutputFile(request.output)
+    let output = try OutputPattern(request.output, .fusedConcept, prefix: "fused-").file()
+    if output.isStandardOutput { throw CommandError.usage("--output: expected a file, found '-'") }
     let reportFile = try request.report.map { try OutputFile($0) }
-    let sheet = try request.sheet.map { try OutputFile($0) }
+    let sheet = try request.sheet.map { try OutputFile($0, .picture) }
     let fullModel = try request.fullModel.map { try FullModelFolder($0) }
     let base = try ModelComponents.open(request.model.path)
     try ModelComponents.verify(base)
@@ -37,10 +39,12 @@ package struct FuseJob {
       fused = try merged(plan)
     }
     let words = plan.list.flatMap(\.file.words)
+    // Another run may have taken the number.
+    let file = try output.settled
     try FusedFile.write(
-      fused, words, title: Self.title(output.path), metadata: plan.lineage, to: output.url)
+      fused, words, title: Self.title(file.path), metadata: plan.lineage, to: file.url)
     reporter.info(
-      "\(output.path): \(fused.count) layers, rank up to \(fused.map(\.rank).max() ?? 0), "
+      "\(file.path): \(fused.count) layers, rank up to \(fused.map(\.rank).max() ?? 0), "
         + "\(words.count) words")
     if let fullModel {
       try FullModelWriter(base: base, layers: fused, words: words).write(to: fullModel)
@@ -51,9 +55,13 @@ package struct FuseJob {
       try reportFile.write("\(report.json(plan.settingsValue))\n")
     }
     if let sheet {
-      try FusionSheet(plan, request, reporter).write(to: sheet)
+      try FusionSheet(plan, request, file.path, reporter).write(to: sheet)
     }
     plan.finish()
+    // What a report on standard output says would not be read with a name behind it.
+    if reportFile?.isStandardOutput != true, sheet?.isStandardOutput != true {
+      try reporter.result(file.path)
+    }
     if let limit = request.failAbove, let worst = report.worst, !(worst.residual <= limit) {
       throw CommandError(
         .strictness,

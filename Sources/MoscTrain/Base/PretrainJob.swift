@@ -54,6 +54,7 @@ package struct PretrainJob {
         try folder.setScalingFactor(try latents().scalingFactor(Array(set.images.indices)))
       }
     }
+    try reporter.result(folder.url.relativePath)
   }
 
   /// The parts that start from random weights.

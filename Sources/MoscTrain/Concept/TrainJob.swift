@@ -29,5 +29,6 @@ package struct TrainJob {
         + "\(compiler.target.threads) threads")
     var run = try ConceptRun(plan, compiler)
     try run.run()
+    try reporter.result(plan.output.path)
   }
 }

@@ -29,7 +29,7 @@ package struct TrainPlan: Sendable {
   package init(_ request: TrainRequest) throws {
     self.request = request
     try Self.checkNumbers(request)
-    output = try OutputFile(request.output)
+    output = try OutputFile(request.output, .concept)
     if output.isStandardOutput { throw CommandError.usage("--output: expected a file, found '-'") }
     layout = request.layout ?? ConceptFile.Layout(output.url)
     record = try request.recordDraws.map { try OutputFile($0) }
