@@ -1,3 +1,4 @@
+import Foundation
 import MoscFormats
 import MoscIR
 
@@ -43,6 +44,17 @@ extension DiffusersModel {
       bytes: entries.reduce(0) { $0 + $1.range.count },
       dtypes: Dictionary(grouping: entries, by: \.dtype).mapValues(\.count),
       facts: facts, ignoredKeys: ignored, unread: weights.table.unreadByDesign)
+  }
+
+  /// The keys of each part's configuration that were not recognised, of parts that have any.
+  package func ignoredKeys() throws -> [(component: Component, keys: [String])] {
+    try Component.allCases.compactMap { component in
+      // A folder may hold the U-Net alone.
+      guard FileManager.default.fileExists(atPath: folder.appending(path: component.rawValue).path)
+      else { return nil }
+      let keys = try describe(component).ignoredKeys
+      return keys.isEmpty ? nil : (component, keys)
+    }
   }
 
   private func describe(

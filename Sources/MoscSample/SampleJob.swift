@@ -32,7 +32,10 @@ package struct SampleJob {
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance "
         + "\(GenerationParameters.number(request.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
-    reporter.report(plan.model.adapters)
+    try reporter.report(plan.model)
+    let texts = plan.texts
+    try reporter.reportUnknownWords(texts, plan.model)
+    if let literal = LiteralSyntax.warning(texts) { reporter.warn(literal) }
     let writer = PictureWriter(plan, compiler.target)
     try Sampler(plan, compiler).draw(observing: record) { picture, image in
       let file = files[picture.number - 1]

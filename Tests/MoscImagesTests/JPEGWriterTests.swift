@@ -7,8 +7,16 @@ import Testing
 /// JPEG files that are written, with the texts that other programs look for.
 @Suite struct JPEGWriterTests {
   /// A smooth picture, which JPEG keeps well.
-  private let image = PixelImage(
-    width: 24, height: 17, pixels: (0..<24 * 17).flatMap { [UInt8($0 % 24 * 10), UInt8($0 / 24 * 15), 90] })
+  private let image: PixelImage
+
+  init() {
+    var pixels: [UInt8] = []
+    for y in 0..<17 {
+      for x in 0..<24 { pixels += [UInt8(10 * x), UInt8(15 * y), 90] }
+    }
+    image = PixelImage(width: 24, height: 17, pixels: pixels)
+  }
+
   private let texts: [PNG.Text] = [("parameters", "ein Füchslein 🦊\nSteps: 2"), ("mosc", "{\"a: b\": 1}")]
 
   @Test func picturesAndTextsComeBack() throws {

@@ -83,12 +83,13 @@ struct FuseCommand: ParsableCommand {
   var failAbove: Double?
 
   @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Adapters") var unmatched: UnmatchedArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func request() throws -> FuseRequest {
     var request = FuseRequest()
-    request.model = model.options
+    request.model = unmatched.applied(to: model.options)
     request.compiler = try compiler.options(for: request.model)
     (request.inputs, request.output, request.fullModel) = (inputs, output, fullModel)
     request.statistics = stats

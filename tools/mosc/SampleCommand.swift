@@ -91,6 +91,7 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
   @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
@@ -111,7 +112,7 @@ struct SampleCommand: ParsableCommand {
 
   func request() throws -> SampleRequest {
     var request = SampleRequest()
-    request.model = model.options
+    request.model = adapters.applied(to: model.options)
     request.compiler = try compiler.options(for: request.model)
     (request.prompts, request.promptFile) = (prompt, promptFile)
     request.negativePrompt = negativePrompt.first ?? ""

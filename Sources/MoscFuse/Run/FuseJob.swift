@@ -51,6 +51,7 @@ package struct FuseJob {
       reporter.info("\(fullModel.url.path): the whole model")
     }
     for line in report.summary { reporter.info(line) }
+    if let warning = report.warning { reporter.warn(warning) }
     if let reportFile {
       try reportFile.write("\(report.json(plan.settingsValue))\n")
     }

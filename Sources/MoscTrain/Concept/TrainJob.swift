@@ -18,6 +18,10 @@ package struct TrainJob {
 
   package func run() throws {
     for note in plan.setup.notes { reporter.detail(note) }
+    if let first = plan.setup.notes.first {
+      let count = plan.setup.notes.count - 1
+      reporter.warn(count == 0 ? first : "\(first); so are \(count) others, which -v names")
+    }
     let compiler = try Compiler(
       training: plan.request.compiler, precision: plan.request.model.precision, reporter)
     let adapter = plan.model.adapters.adapters.first
