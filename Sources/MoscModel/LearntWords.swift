@@ -43,7 +43,7 @@ package struct LearntWords: Hashable, Sendable {
 extension DiffusersModel {
   /// The words that the model was trained on; nil for one that says nothing of them.
   package func learntWords() throws -> LearntWords? {
-    let file = folder.appending(path: "words.json")
+    let file = url.appending(path: "words.json")
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
     return try LearntWords(JSONObject(contentsOf: file))
   }

@@ -36,22 +36,27 @@ extension DiffusersModel {
   /// The summary of a part, after the check that its files fit its config.
   package func summary(_ component: Component) throws -> ComponentSummary {
     let weights = try weights(component)
-    let entries = weights.files.files.flatMap(\.entries)
+    let entries = Array(weights.table.tensors.values)
     let (facts, ignored) = try describe(component)
     return ComponentSummary(
       component: component, files: weights.files.declarations.map(\.path), tensors: entries.count,
       parameters: weights.requests.parameters,
-      bytes: entries.reduce(0) { $0 + $1.range.count },
+      bytes: entries.reduce(0) { $0 + $1.count * $1.dtype.byteSize },
       dtypes: Dictionary(grouping: entries, by: \.dtype).mapValues(\.count),
       facts: facts, ignoredKeys: ignored, unread: weights.table.unreadByDesign)
+  }
+
+  /// Whether there is anything of a part; of a checkpoint all are expected.
+  package func has(_ component: Component) -> Bool {
+    !(layout is FolderLayout)
+      || FileManager.default.fileExists(atPath: url.appending(path: component.rawValue).path)
   }
 
   /// The keys of each part's configuration that were not recognised, of parts that have any.
   package func ignoredKeys() throws -> [(component: Component, keys: [String])] {
     try Component.allCases.compactMap { component in
       // A folder may hold the U-Net alone.
-      guard FileManager.default.fileExists(atPath: folder.appending(path: component.rawValue).path)
-      else { return nil }
+      guard has(component) else { return nil }
       let keys = try describe(component).ignoredKeys
       return keys.isEmpty ? nil : (component, keys)
     }

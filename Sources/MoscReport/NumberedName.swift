@@ -29,6 +29,9 @@ struct NumberedName: Hashable, Sendable {
 
   /// The number in a name, if it is one of these.
   private func number(_ name: String) -> Int? {
+    // A run that is not over has a lock in place of its result.
+    let isLock = name.hasPrefix(".") && name.hasSuffix(".lock")
+    let name = isLock ? name.dropFirst() : name[...]
     guard name.hasPrefix(prefix) else { return nil }
     let rest = name.dropFirst(prefix.count)
     let number = rest.prefix { $0.isASCII && $0.isNumber }

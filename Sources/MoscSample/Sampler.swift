@@ -1,5 +1,6 @@
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscImages
 import MoscModel
 import MoscNetworks
@@ -88,9 +89,9 @@ package final class Sampler {
       plan.count == 1 ? "denoising" : "picture \(numbers) of \(plan.count)", initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
     ) { latents, timestep, step in
       var inputs = [
-        "sample": TensorValue.stacked([TensorValue](repeating: latents, count: copies)),
-        "timestep": TensorValue(
-          [copies * count], [Float](repeating: Float(timestep), count: copies * count)),
+        "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
+        "timestep": HostArray(
+          [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
       inputs.merge(regions.inputs(changingAt: step)) { $1 }
       guard let output = try program.run(inputs)["noise_pred"] else {
@@ -99,7 +100,7 @@ package final class Sampler {
       if copies == 1 { return output.floats }
       return guide(
         unconditional: output.samples(0..<count).floats,
-        conditional: output.samples(count..<2 * count).floats, scale: Float(plan.request.guidance))
+        conditional: output.samples(count..<2 * count).floats, scale: Float(plan.guidance))
     }
   }
 
@@ -111,12 +112,12 @@ package final class Sampler {
     let prompt = batch.first?.prompt ?? ""
     if let unet, unet.batch == size, unet.prompt == prompt { return unet.program }
     let program: Program
-    var inputs: [String: TensorValue] = [:]
+    var inputs: [String: HostArray] = [:]
     if let unet, unet.batch == size {
       program = unet.program
     } else {
       for (level, map) in try conditionMaps.get().enumerated() {
-        inputs["adapter.\(level)"] = .stacked([TensorValue](repeating: map, count: size))
+        inputs["adapter.\(level)"] = .stacked([HostArray](repeating: map, count: size))
       }
       // Two copies of the packed weights would not fit where one does.
       unet = nil
@@ -130,7 +131,7 @@ package final class Sampler {
     var contexts = [try states.context([prompt] + plan.regions.map(\.prompt))]
     if plan.usesGuidance { contexts.insert(try states.context(plan.negatives), at: 0) }
     inputs["encoder_hidden_states"] = .stacked(
-      contexts.flatMap { [TensorValue](repeating: $0, count: batch.count) })
+      contexts.flatMap { [HostArray](repeating: $0, count: batch.count) })
     try program.set(inputs)
     unet = (size, prompt, program)
     return program
@@ -149,7 +150,7 @@ package final class Sampler {
 
   /// The picture of one sample of latents `[1,h,w,c]`: `round(255 · clamp(x/2 + ½, 0, 1))`, ties to
   /// even.
-  private func decode(_ latents: TensorValue) throws -> PixelImage {
+  private func decode(_ latents: HostArray) throws -> PixelImage {
     let program: Program
     if let decoder {
       program = decoder
@@ -159,7 +160,7 @@ package final class Sampler {
       program.isProfiling = plan.request.profiles
       decoder = program
     }
-    let scaled = TensorValue(latents.shape, latents.floats.map { $0 / plan.scalingFactor })
+    let scaled = HostArray(latents.floats.map { $0 / plan.scalingFactor }, shape: latents.shape)
     guard let image = try program.run(["latents": scaled])["image"] else {
       throw CommandError.failure("the decoder gave no 'image'")
     }

@@ -36,12 +36,12 @@ import Testing
     try FileManager.default.createDirectory(atPath: scratch.path("part"), withIntermediateDirectories: true)
     try FileManager.default.copyItem(atPath: "\(GoldenFile.model)/unet", toPath: scratch.path("part/unet"))
     try find(scratch.path("part"), .model, "vae: not there", "some of its parts")
-    try find("\(GoldenFile.model)/unet/diffusion_pytorch_model.safetensors", .part, "the U-Net")
+    try find("\(GoldenFile.model)/unet/diffusion_pytorch_model.safetensors", .part, "a U-Net")
     try find("\(GoldenFile.model)/unet/config.json", .configuration, "UNet2DConditionModel")
     let names = ["model.diffusion_model.input_blocks.0.0.weight", "first_stage_model.encoder.conv_in.bias"]
     try SafetensorsFile.write(
       names.map { ($0, HostArray([1, 2] as [Float], shape: [2])) }, to: URL(fileURLWithPath: scratch.path("v1-5.safetensors")))
-    try find(scratch.path("v1-5.safetensors"), .checkpoint, "original layout", "parts: unet, vae")
+    try find(scratch.path("v1-5.safetensors"), .checkpoint, "a Stable Diffusion 1.x model", "parts: unet, vae", "mosc convert")
   }
 
   @Test func adapters() throws {
@@ -59,11 +59,11 @@ import Testing
     try FileManager.default.copyItem(
       at: Goldens.url("diffusers/lora_peft.safetensors"), to: folder.appending(path: "adapter_model.safetensors"))
     try scratch.write("peft/adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8}")
-    try find(folder.path, .adapter, "a folder of PEFT", "lora_alpha: 8", "rank: ")
+    try find(folder.path, .adapter, "a folder of PEFT or diffusers", "lora_alpha: 8", "rank: ")
     try find("\(folder.path)/adapter_config.json", .configuration, "PEFT")
     let text = HostArray([1, 2] as [Float], shape: [1, 2])
     try SafetensorsFile.write([("emb_params", text)], to: URL(fileURLWithPath: scratch.path("ti.safetensors")))
-    try find(scratch.path("ti.safetensors"), .embedding, "textual inversion")
+    try find(scratch.path("ti.safetensors"), .embedding, "textual-inversion", "one row")
   }
 
   @Test func pictures() throws {
@@ -108,7 +108,7 @@ import Testing
   @Test func statesOfRuns() throws {
     func write(_ name: String, _ metadata: [String: String]) throws {
       try SafetensorsFile.write(
-        [("a", HostArray([1] as [Float], shape: [1]))], metadata: metadata, to: URL(fileURLWithPath: scratch.path(name)))
+        ["a", "b"].map { ($0, HostArray([1] as [Float], shape: [1])) }, metadata: metadata, to: URL(fileURLWithPath: scratch.path(name)))
     }
     try write("s.safetensors", ["mosc": "training state", "step": "12", "settings": "{\"seed\": \"3\"}"])
     try find(scratch.path("s.safetensors"), .state, "step: 12", "seed: 3", "--resume")
@@ -119,7 +119,7 @@ import Testing
     try write("l.safetensors", ["pictures": "x", "autoencoder": "y", "type": "f32"])
     try find(scratch.path("l.safetensors"), .state, "pretrain")
     try write("plain.safetensors", [:])
-    try find(scratch.path("plain.safetensors"), .tensors, "1 tensors", "1 F32")
+    try find(scratch.path("plain.safetensors"), .tensors, "2 tensors", "2 F32")
     try scratch.write("stats/fusion.json", "{\"version\": 1, \"model\": \"ab\", \"concepts\": [{\"name\": \"cat\"}]}")
     try find(scratch.path("stats"), .statistics, "name: cat", "--reweigh")
 

@@ -37,11 +37,11 @@ import Testing
 
   /// A model that says nothing of its words may know all.
   @Test func otherModelsAreNotJudged() throws {
-    #expect(try DiffusersModel(folder: URL(fileURLWithPath: GoldenFile.model)).learntWords() == nil)
+    #expect(try DiffusersModel(at: URL(fileURLWithPath: GoldenFile.model)).learntWords() == nil)
     try FileManager.default.copyItem(atPath: GoldenFile.model, toPath: scratch.path("model"))
     try scratch.write("model/words.json", "{\"things\": [1]}")
     #expect {
-      try DiffusersModel(folder: URL(fileURLWithPath: scratch.path("model"))).learntWords()
+      try DiffusersModel(at: URL(fileURLWithPath: scratch.path("model"))).learntWords()
     } throws: { "\($0)".contains("words.json") && "\($0)".contains("things") }
   }
 

@@ -81,6 +81,8 @@ import Testing
     }
     #expect(try pattern(place).files([.init(seed: 1)])[0].path == "\(place)/00042-1.png")
     #expect(try pattern(place, prefix: "grid-").file().path == "\(place)/grid-0000.png")
+    try Data().write(to: URL(fileURLWithPath: "\(place)/.grid-0006.png.lock"))
+    #expect(try pattern(place, prefix: "grid-").file().path == "\(place)/grid-0007.png")
   }
 
   /// A number that somebody takes meanwhile is not taken from them.

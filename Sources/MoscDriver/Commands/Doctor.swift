@@ -46,7 +46,7 @@ package struct Doctor: Sendable {
     let memory = Double(ProcessInfo.processInfo.physicalMemory) / 1_073_741_824
     facts += [
       ("memory", .string(String(format: "%.1f GiB", memory))), ("OpenBLAS", .string(Self.openBLAS)),
-      ("model", .string((try? DiffusersModel.embedded().folder.path) ?? "not there")),
+      ("model", .string((try? DiffusersModel.embedded().url.path) ?? "not there")),
       ("cache", .string("\(cache.url.path) (\(cacheSummary))")),
     ]
     return facts.map { JSONValue.Member($0.0, $0.1) }
@@ -98,6 +98,8 @@ package struct Doctor: Sendable {
       let model = try DiffusersModel.embedded()
       try ModelComponents.verify(model)
       _ = try (model.tokenizer(), SchedulerConfig(of: model), model.learntWords())
+      // What models in one file read.
+      _ = try CLIPTokenizer(folder: try BundledFiles.folder("clip"))
     }, "; run: tools/install")
     check({ _ = try cache.limit() })
     if let fault = cache.fault { found.append("the cache is not used: \(fault)") }

@@ -8,13 +8,18 @@ extension Inspection {
   /// - Parameter names: those of all tensors of the file.
   static func adapterFinding(_ file: AdapterFile, _ names: [String], _ path: String) -> Finding {
     let family = family(names)
-    let kind = file.words.isEmpty ? "a LoRA" : file.layers.isEmpty ? "concept words" : "an ED-LoRA concept"
-    var finding = Finding(path, .adapter, "\(kind) (\(family))")
+    let hasLayers = !file.layers.isEmpty || !file.wholeLayers.isEmpty
+    let kind = !hasLayers ? "a textual-inversion embedding" : file.words.isEmpty ? "a LoRA" : "an ED-LoRA concept"
+    var finding = Finding(path, hasLayers ? .adapter : .embedding, "\(kind) (\(family))")
     finding.add("family", family)
+    finding.add("kinds of changes", Set(file.wholeLayers.map { type(of: $0.change).family }).sorted())
     let ranks = Set(file.layers.map(\.rank)).sorted()
     finding.add("rank", .array(ranks.map { .int($0) }))
     let counts = AdapterFile.Network.allCases.map { network in
-      (network, file.layers.count { $0.network == network })
+      (
+        network,
+        file.layers.count { $0.network == network } + file.wholeLayers.count { $0.network == network }
+      )
     }
     finding.add(
       "layers", .fields(counts.map { ($0 == .unet ? "unet" : "text encoder", .int($1)) }))
@@ -24,11 +29,11 @@ extension Inspection {
       "words",
       .array(
         file.words.map { word in
-          .string("\(word.text) (\(word.rows.shape[0] == 1 ? "one row" : "\(word.rows.shape[0]) rows, one for each cross-attention layer"))")
+          .string("\(word.text) (\(Self.rows(word)))")
         }))
     let width = textWidth(file)
     finding.add("text width", width.map { .int($0) })
-    finding.add("made for", base(width) ?? file.metadata["ss_base_model_version"])
+    finding.add("made for", file.base ?? base(width) ?? file.metadata["ss_base_model_version"])
     finding.add(
       "not used", file.leftovers.prefix(5).map { "\($0.name) (\($0.reason))" }
         + (file.leftovers.count > 5 ? ["and \(file.leftovers.count - 5) more"] : []))
@@ -46,10 +51,12 @@ extension Inspection {
     return finding
   }
 
-  /// Whether tensors are those of an adapter or a concept.
-  static func isAdapter(_ names: some Sequence<String>) -> Bool {
-    let marks = ["lora", "hada_", "lokr_", "dora_scale", "oft_", "new_concept_embedding", "mosc.edlora.", "bundle_emb."]
-    return names.contains { name in marks.contains { name.lowercased().contains($0) } }
+  private static func rows(_ word: AdapterFile.Word) -> String {
+    switch (word.rows.shape[0], word.isLayerwise) {
+    case (1, _): "one row"
+    case (let count, true): "\(count) rows, one for each cross-attention layer"
+    case (let count, false): "\(count) tokens"
+    }
   }
 
   private static func family(_ names: [String]) -> String {
@@ -58,6 +65,7 @@ extension Inspection {
     if any("params.", "new_concept_embedding") { return "Mix-of-Show" }
     if names.contains(where: { $0.hasPrefix("lora_unet_") || $0.hasPrefix("lora_te") }) { return "kohya" }
     if any(".lora_A.", ".lora_B.") { return "PEFT" }
+    if any("string_to_param", "emb_params") || names.count == 1 { return "the web UI and diffusers" }
     return "diffusers"
   }
 

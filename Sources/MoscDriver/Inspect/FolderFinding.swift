@@ -13,10 +13,10 @@ extension Inspection {
     func count(_ endings: String...) -> Int {
       names.count { endings.contains(URL(fileURLWithPath: $0).pathExtension.lowercased()) }
     }
-    if has("adapter_config.json") { return try peftFinding(url, names, path) }
+    if ["adapter_config.json", "adapter_model.safetensors", "pytorch_lora_weights.safetensors"].contains(where: has) { return try peftFinding(url, names, path) }
     if has("fusion.json") { return try statisticsFinding(url, path) }
     if has("model_index.json") || DiffusersModel.Component.allCases.contains(where: { has($0.rawValue) }) {
-      return try modelFinding(DiffusersModel(folder: url), path)
+      return try modelFinding(DiffusersModel(at: url), path)
     }
     if has("objects") || has("weights") || count("mosc-object", "mosc-pack") > 0 {
       return try cacheFinding(url, path)
@@ -58,16 +58,16 @@ extension Inspection {
 
   /// A folder as PEFT saves adapters.
   private static func peftFinding(_ url: URL, _ names: [String], _ path: String) throws -> Finding {
-    let config = try JSONObject(contentsOf: url.appending(path: "adapter_config.json"))
-    guard let file = names.first(where: { $0.hasPrefix("adapter_model.") }) else {
-      throw FormatError(path, nil, "holds adapter_config.json, but no adapter_model.safetensors")
-    }
-    let weights = try finding(url.appending(path: file).path)
-    var finding = Finding(path, .adapter, "a folder of PEFT, \(weights.title)")
+    let file = try AdapterFile(url)
+    let weights = try finding(file.path)
+    var finding = Finding(path, .adapter, "a folder of PEFT or diffusers, \(weights.title)")
     finding.facts = weights.facts.filter { $0.key != "metadata" }
     finding.tensors = weights.tensors
-    finding.add("configuration", .object(config.members.filter { $0.value != .null }))
-    finding.commands = ["mosc sample -m MODEL --lora \(quoted("\(path)/\(file)")) -p '…'"]
+    if names.contains("adapter_config.json") {
+      let config = try JSONObject(contentsOf: url.appending(path: "adapter_config.json"))
+      finding.add("configuration", .object(config.members.filter { $0.value != .null }))
+    }
+    finding.commands = weights.commands.map { $0.replacing(quoted(file.path), with: quoted(path)) }
     return finding
   }
 

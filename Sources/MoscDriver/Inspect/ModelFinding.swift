@@ -6,14 +6,15 @@ import MoscNetworks
 import MoscReport
 
 extension Inspection {
-  /// A model folder in the layout of diffusers.
+  /// A model: a folder in the layout of diffusers, or one file.
   static func modelFinding(_ model: DiffusersModel, _ path: String) throws -> Finding {
-    var finding = Finding(path, .model, "a model folder in diffusers layout")
+    let isFolder = model.layout is FolderLayout
+    var finding = Finding(
+      path, isFolder ? .model : .checkpoint, isFolder ? "a model folder in diffusers layout" : "a model in one file")
     var isWhole = true
     var reasons: [String] = []
     for component in DiffusersModel.Component.allCases {
-      let folder = model.folder.appendingPathComponent(component.rawValue).path
-      guard FileManager.default.fileExists(atPath: folder) else {
+      guard model.has(component) else {
         finding.add(component.rawValue, "not there")
         isWhole = false
         continue
@@ -36,6 +37,7 @@ extension Inspection {
       finding.commands = [
         "mosc sample\(option) -p '\(words.isEmpty ? "…" : "a photo of " + words.joined(separator: " "))'",
         "mosc train\(option) …", "mosc fuse\(option) …",
+        isFolder ? "mosc convert \(quoted(path)) FILE.safetensors" : "mosc convert \(quoted(path)) FOLDER",
       ]
     } else {
       finding.title += " with some of its parts"

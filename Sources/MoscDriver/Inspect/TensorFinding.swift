@@ -28,7 +28,7 @@ extension Inspection {
     var finding: Finding
     if let own = stateFinding(path, metadata) {
       finding = own
-    } else if isAdapter(names) {
+    } else if let family = TensorFamily(try WeightFile.open(url)), [.lora, .concept, .textualInversion].contains(family) {
       finding = adapterFinding(try AdapterFile(url), names, path)
     } else {
       finding = try networkFinding(url, path, names)
@@ -79,37 +79,34 @@ extension Inspection {
 
   /// A network, whole or in part, or any tensors.
   private static func networkFinding(_ url: URL, _ path: String, _ names: [String]) throws -> Finding {
-    func any(_ prefixes: String...) -> Bool {
-      names.contains { name in prefixes.contains { name.hasPrefix($0) } }
-    }
-    if any("model.diffusion_model.", "cond_stage_model.", "first_stage_model.") {
-      var finding = Finding(path, .checkpoint, "a checkpoint in the original layout of Stable Diffusion")
+    let place = quoted(path)
+    let family = TensorFamily(try WeightFile.open(url))
+    switch family {
+    case .t2iAdapter?:
+      let model = try T2IAdapterModel(url)
+      var finding = Finding(path, .condition, "a T2I-Adapter for condition images")
+      finding.add("condition channels", model.config.imageChannels)
+      finding.commands = ["mosc sample -m MODEL --t2i-adapter \(place) --t2i-image IMAGE -p '…'"]
+      return finding
+    case .vae?, .diffusersUNet?, .textEncoder?:
+      var finding = Finding(path, .part, family?.name ?? "")
+      finding.commands = family == .vae
+        ? ["mosc sample -m MODEL --vae \(place) -p '…'"]
+        : ["mosc sample -m FOLDER -p '…', where FOLDER is the model that this is a part of"]
+      return finding
+    case let family?:
+      var finding = Finding(path, .checkpoint, family.name)
       let parts = [
         ("unet", "model.diffusion_model."), ("vae", "first_stage_model."),
         ("text encoder", "cond_stage_model."),
       ]
       finding.add("parts", parts.filter { part in names.contains { $0.hasPrefix(part.1) } }.map(\.0))
+      finding.add("not drawn with", family.refusal)
+      if family.refusal == nil {
+        finding.commands = ["mosc sample -m \(place) -p '…'", "mosc convert \(place) FOLDER"]
+      }
       return finding
-    }
-    if names.contains(where: { $0.hasPrefix("body.") || $0.hasPrefix("adapter.body.") }) {
-      let model = try T2IAdapterModel(url)
-      var finding = Finding(path, .condition, "a T2I-Adapter for condition images")
-      finding.add("condition channels", model.config.imageChannels)
-      finding.commands = ["mosc sample -m MODEL --t2i-adapter \(quoted(path)) --t2i-image IMAGE -p '…'"]
-      return finding
-    }
-    let parts: [(String, Bool)] = [
-      ("the U-Net", any("down_blocks.") && any("time_embedding.")),
-      ("the autoencoder", any("decoder.") && any("encoder.")),
-      ("the text encoder", any("text_model.", "embeddings.token_embedding")),
-    ]
-    if let part = parts.first(where: \.1) {
-      var finding = Finding(path, .part, "weights of \(part.0) of a model")
-      finding.commands = ["mosc sample -m FOLDER, the model folder that this lies in"]
-      return finding
-    }
-    if names.contains(where: { $0.contains("string_to_param") || $0 == "emb_params" }) {
-      return Finding(path, .embedding, "a textual inversion")
+    case nil: break
     }
     var finding = Finding(path, .tensors, "plain tensors")
     if names.contains("latents_init") || names.contains("latents_in") {

@@ -142,8 +142,16 @@ package struct Compiler: Sendable {
     return passes.filter { !left.contains(type(of: $0).name) }
   }
 
-  /// Compiles one function of a module of stage tensor.
+  /// Compiles one function of a module of stage tensor or kernel.
+  ///
+  /// A module of stage buffer cannot be bound: its functions no longer say which of the places that
+  /// they take are inputs and which are results.
   package func compile(_ module: Module, function name: String) throws -> CompiledFunction {
+    guard module.stage != .buffer else {
+      throw CommandError.failure(
+        "'@\(name)' is of a module in stage buffer, which names no inputs and results; "
+          + "run the module in stage tensor or kernel that it was made from")
+    }
     guard let source = module[name] else {
       throw CommandError.failure("the module has no function '@\(name)'")
     }
@@ -158,9 +166,12 @@ package struct Compiler: Sendable {
       let lowered = try lower(module, name: name)
       try Interruption.check()
       let reporter = reporter
-      let compiled = try kernels.compile(lowered.buffers.kernels) { done, total in
+      let compiled = try kernels.compile(
+        lowered.buffers.kernels, isCancelled: { Interruption.isRequested }
+      ) { done, total in
         reporter.progress(.compile, "kernels of \(name)", done: done, of: total)
       }
+      try Interruption.check()
       for kernel in compiled.values.sorted(by: { $0.name < $1.name }) {
         // Where one entry is damaged there are often more.
         for warning in kernel.warnings { reporter.warn(warning, kind: "kernel cache") }
@@ -184,7 +195,10 @@ package struct Compiler: Sendable {
   package func compileKernels(
     _ graphs: [Graph], progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
   ) throws -> [String: Kernel] {
-    try kernels.compile(graphs, progress: progress).mapValues(Self.callable)
+    let compiled = try kernels.compile(
+      graphs, isCancelled: { Interruption.isRequested }, progress: progress)
+    try Interruption.check()
+    return compiled.mapValues(Self.callable)
   }
 
   private static func callable(_ kernel: CompiledKernel) -> Kernel {
@@ -194,8 +208,11 @@ package struct Compiler: Sendable {
   }
 
   /// The code of a kernel in one of its forms.
-  package func artifact(_ form: KernelArtifact, of kernel: Graph) throws -> [UInt8] {
-    let (code, remarks) = try kernels.artifact(form, of: kernel)
+  ///
+  /// - Parameter isNamed: whether functions are named after the kernel, for people; else equal kernels have
+  ///   equal code, as in the cache.
+  package func artifact(_ form: KernelArtifact, of kernel: Graph, isNamed: Bool = true) throws -> [UInt8] {
+    let (code, remarks) = try kernels.artifact(form, of: kernel, isNamed: isNamed)
     try self.remarks.print(remarks)
     return code
   }
