@@ -204,7 +204,7 @@ package struct SamplePlan: Sendable {
   private static func prompts(
     _ request: SampleRequest
   ) throws -> (prompts: [String], tags: [LoraTag]) {
-    var texts = [request.prompt]
+    var texts = request.prompts
     if let path = request.promptFile {
       texts = try TextFile.read(path).textLines
         .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }

@@ -35,6 +35,7 @@ package struct TrainJob {
     reporter.info("\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     var run = try ConceptRun(plan, compiler)
     try run.run()
+    try reporter.result(plan.output.path)
   }
 }
 
