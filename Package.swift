@@ -8,7 +8,8 @@ let settings: [SwiftSetting] = [
 
 /// What every feature is built on.
 let feature: [Target.Dependency] = [
-  "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscModel", "MoscDiffusion",
+  "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscPrompts", "MoscModel",
+  "MoscDiffusion",
   "MoscReport", "MoscEngine", "MoscNetworks",
 ]
 
@@ -64,16 +65,19 @@ let package = Package(
     .target(
       name: "MoscImages", dependencies: ["CPNG", "CJPEG", "MoscFormats"], swiftSettings: settings),
     .target(name: "MoscRandom", swiftSettings: settings),
+    .target(
+      name: "MoscPrompts", dependencies: ["MoscFormats", "MoscRandom"], swiftSettings: settings),
 
     // Models and diffusion.
     .target(
       name: "MoscModel", dependencies: ["MoscIR", "MoscFormats"],
-      resources: [.copy("Resources/base")], swiftSettings: settings),
+      resources: [.copy("Resources/base"), .copy("Resources/clip")], swiftSettings: settings),
     .target(name: "MoscDiffusion", dependencies: ["MoscFormats"], swiftSettings: settings),
     .target(
       name: "MoscNetworks",
       dependencies: [
         "MoscIR", "MoscFormats", "MoscReport", "MoscEngine", "MoscModel", "MoscDiffusion",
+        "MoscPrompts",
       ],
       swiftSettings: settings),
 
@@ -97,7 +101,7 @@ let package = Package(
       name: "mosc",
       dependencies: [
         "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
-        "MoscDiffusion", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
+        "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
@@ -115,6 +119,7 @@ let package = Package(
     tests("MoscFormats"),
     tests("MoscImages", ["MoscFormats"]),
     tests("MoscRandom", ["MoscFormats"]),
+    tests("MoscPrompts", ["MoscFormats"]),
     tests("MoscReport"),
     tests("MoscEngine", feature + ["MoscCodegen", "MoscLLVM", "MoscPasses", "RunSupport"]),
     tests("MoscModel", feature),

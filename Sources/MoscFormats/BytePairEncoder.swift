@@ -20,14 +20,12 @@ struct BytePairEncoder: Sendable {
   /// The id of symbols outside the vocabulary.
   var unknown: Int32 = 0
 
-  /// Reads `vocab.json` and `merges.txt` of a folder.
+  /// Reads `vocab.json` and `merges.txt` of a folder; without `vocab.json` ids are given as CLIP
+  /// gives them.
   init(folder: URL) throws(FormatError) {
-    let file = try JSONObject(contentsOf: folder.appending(path: "vocab.json"))
-    var vocabulary: [String: Int32] = [:]
-    vocabulary.reserveCapacity(file.members.count)
-    for member in file.members {
-      vocabulary[member.key] = try Self.tokenID(member, file)
-    }
+    let url = folder.appending(path: "merges.txt")
+    let pairs = try Self.pairs(url)
+    let vocabulary = try Self.vocabulary(folder, pairs)
     let limit = (vocabulary.values.max() ?? -1) + 1
     var extra: [String: Int32] = [:]
     func intern(_ text: String) -> Int32 {
@@ -38,10 +36,24 @@ struct BytePairEncoder: Sendable {
     }
     let names = Self.byteNames()
     bytes = names.map(intern) + names.map { intern($0 + "</w>") }
-    let url = folder.appending(path: "merges.txt")
+    merges.reserveCapacity(pairs.count)
+    for (left, right) in pairs {
+      let pair = Self.key(intern(left), intern(right))
+      // The first of two equal lines decides.
+      if merges[pair] == nil {
+        merges[pair] = Merge(rank: merges.count, symbol: intern(left + right))
+      }
+    }
+    self.vocabulary = vocabulary
+    self.limit = limit
+  }
+
+  /// The merges of a file, the first one first.
+  private static func pairs(_ url: URL) throws(FormatError) -> [(left: String, right: String)] {
     let content = [UInt8](try readFile(url))
     let lines = content.split(separator: 0x0a, omittingEmptySubsequences: false)
-    merges.reserveCapacity(lines.count)
+    var result: [(left: String, right: String)] = []
+    result.reserveCapacity(lines.count)
     for (number, raw) in lines.enumerated() {
       let line = raw.last == 0x0d ? raw.dropLast() : raw
       if line.isEmpty || line.starts(with: Array("#version".utf8)) { continue }
@@ -51,16 +63,35 @@ struct BytePairEncoder: Sendable {
           url.path, "line \(number + 1)",
           "expected two symbols, found \"\(String(decoding: line, as: UTF8.self))\"")
       }
-      let left = String(decoding: parts[0], as: UTF8.self)
-      let right = String(decoding: parts[1], as: UTF8.self)
-      let pair = Self.key(intern(left), intern(right))
-      // The first of two equal lines decides.
-      if merges[pair] == nil {
-        merges[pair] = Merge(rank: merges.count, symbol: intern(left + right))
-      }
+      result.append(
+        (String(decoding: parts[0], as: UTF8.self), String(decoding: parts[1], as: UTF8.self)))
     }
-    self.vocabulary = vocabulary
-    self.limit = limit
+    return result
+  }
+
+  /// The ids of a folder, else those of CLIP: printable bytes, the other bytes, the same at the end
+  /// of a word, the merges in order, begin and end.
+  private static func vocabulary(
+    _ folder: URL, _ pairs: [(left: String, right: String)]
+  ) throws(FormatError) -> [String: Int32] {
+    let url = folder.appending(path: "vocab.json")
+    var vocabulary: [String: Int32] = [:]
+    if FileManager.default.fileExists(atPath: url.path) {
+      let file = try JSONObject(contentsOf: url)
+      vocabulary.reserveCapacity(file.members.count)
+      for member in file.members {
+        vocabulary[member.key] = try Self.tokenID(member, file)
+      }
+      return vocabulary
+    }
+    let bytes = byteNames().sorted { $0.unicodeScalars.first ?? "0" < $1.unicodeScalars.first ?? "0" }
+    let symbols =
+      bytes + bytes.map { $0 + "</w>" } + pairs.map { $0.left + $0.right }
+      + ["<|startoftext|>", "<|endoftext|>"]
+    for symbol in symbols where vocabulary[symbol] == nil {
+      vocabulary[symbol] = Int32(vocabulary.count)
+    }
+    return vocabulary
   }
 
   /// The token id that a member of a JSON object gives.

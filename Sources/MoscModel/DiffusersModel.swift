@@ -46,19 +46,7 @@ package struct DiffusersModel: Sendable {
 
   /// The model that ships with the program.
   package static func embedded() throws -> DiffusersModel {
-    // Not `Bundle.module`, which ends the process when the folder is gone.
-    let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-      .deletingLastPathComponent()
-    let places = ["mosc_MoscModel.resources/base", "../share/mosc/base"].map {
-      program.appending(path: $0).standardizedFileURL
-    }
-    guard let folder = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
-    else {
-      throw FormatError(
-        "the embedded model", nil, "is not beside the program: looked for "
-          + places.map { "'\($0.path)'" }.joined(separator: " and ") + "; install mosc anew")
-    }
-    return try DiffusersModel(folder: folder)
+    try DiffusersModel(folder: try BundledFolder.find("base"))
   }
 
   /// The folder of the tokenizer's files.

@@ -6,6 +6,7 @@ import MoscFormats
 import MoscFuse
 import MoscModel
 import MoscNetworks
+import MoscPrompts
 import MoscRandom
 import MoscReport
 import MoscSample
@@ -24,6 +25,7 @@ extension LogFormat: ExpressibleByArgument {}
 extension ModuleForm: ExpressibleByArgument {}
 extension OptimisationLevel: ExpressibleByArgument {}
 extension PretrainingScope: ExpressibleByArgument {}
+extension PromptRecords.Kind: ExpressibleByArgument {}
 extension SavedType: ExpressibleByArgument {}
 extension SchedulerConfig.Spacing: ExpressibleByArgument {}
 
