@@ -114,6 +114,22 @@ package struct CLIPTokenizer: Sendable {
     return result
   }
 
+  /// What tokens stand for, a space after each end of a word.
+  package func spellings(_ ids: [Int32]) -> [String] {
+    var names: [Int32: String] = [:]
+    for (text, id) in encoder.vocabulary { names[id] = text }
+    for token in added.values.joined() {
+      var view = String.UnicodeScalarView()
+      view.append(contentsOf: token.text)
+      names[token.id] = String(view) + " "
+    }
+    return ids.map { id in
+      guard let name = names[id] else { return "<\(id)>" }
+      guard id != bos, id != eos, !name.hasSuffix(" ") else { return name }
+      return encoder.decoded(name)
+    }
+  }
+
   private enum Stretch {
     case added(Int32)
     case plain(String)

@@ -1,6 +1,7 @@
 import MoscDiffusion
 import MoscEngine
 import MoscNetworks
+import MoscPrompts
 import MoscRandom
 
 /// What `mosc sample` is asked for.
@@ -11,6 +12,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var negativePrompt = ""
   /// A file with one prompt per line in place of `prompt`; `-` for standard input.
   package var promptFile: String?
+  /// How prompts are read.
+  package var promptSettings = PromptSettings()
   package var steps = 20
   package var guidance = 7.0
   /// One seed per picture; a short list is continued by counting up.
@@ -43,4 +46,9 @@ package struct SampleRequest: Hashable, Sendable {
   package var profiles = false
 
   package init() {}
+
+  /// What characters in prompts mean; Mix-of-Show reads none of them.
+  package var syntax: PromptSettings.Syntax {
+    promptSettings.syntax ?? (matchesMixOfShow ? .plain : .a1111)
+  }
 }

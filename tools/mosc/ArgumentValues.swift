@@ -26,6 +26,7 @@ extension ModuleForm: ExpressibleByArgument {}
 extension OptimisationLevel: ExpressibleByArgument {}
 extension PretrainingScope: ExpressibleByArgument {}
 extension PromptRecords.Kind: ExpressibleByArgument {}
+extension PromptSettings.Syntax: ExpressibleByArgument {}
 extension SavedType: ExpressibleByArgument {}
 extension SchedulerConfig.Spacing: ExpressibleByArgument {}
 
@@ -34,6 +35,10 @@ extension AdapterRequest: ExpressibleByArgument {
 }
 
 extension ByteSize: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension Emphasis: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
 

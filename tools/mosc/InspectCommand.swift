@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscDriver
+import MoscNetworks
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,10 +11,27 @@ struct InspectCommand: ParsableCommand {
     valueName: "path"))
   var path: String?
 
+  @Option(
+    parsing: .unconditional,
+    help: "Say what a prompt becomes with the tokens of the model: parts, steps, chunks, weights.")
+  var prompt: String?
+
+  @Option(help: "The steps that the schedules of --prompt are for.")
+  var steps = 20
+
+  @OptionGroup(title: "Prompts") var prompts: PromptArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func run() throws {
     let reporter = try log.reporter()
-    try perform(reporter) { print(try Inspection(path).text) }
+    guard let prompt else {
+      return try perform(reporter) { print(try Inspection(path).text) }
+    }
+    let settings = try prompts.settings
+    try perform(reporter) {
+      let found = try PromptInspection(
+        prompt, ModelOptions(path: path), settings, steps: steps)
+      print(found.text)
+    }
   }
 }

@@ -36,11 +36,13 @@ package struct NetworkTag: Hashable, Sendable {
   /// Takes the tags out of a prompt; what stands around them stays.
   package static func take(from prompt: String) -> (prompt: String, tags: [NetworkTag]) {
     let source = prompt.scalars
+    // Behind the last `>` nothing is a tag, so that nothing is looked for there.
+    guard let last = source.lastIndex(of: ">") else { return (prompt, []) }
     var rest: Scalars = []
     var tags: [NetworkTag] = []
     var place = 0
     while place < source.count {
-      guard source[place] == "<", let (tag, end) = tag(source, at: place) else {
+      guard place < last, source[place] == "<", let (tag, end) = tag(source, at: place) else {
         rest.append(source[place])
         place += 1
         continue
