@@ -1,5 +1,3 @@
-import Foundation
-
 /// Byte-level byte-pair encoding with an end-of-word mark, as CLIP trains it.
 ///
 /// Symbols are integers: ids of the vocabulary, and larger numbers for symbols that only merges
@@ -20,12 +18,9 @@ struct BytePairEncoder: Sendable {
   /// The id of symbols outside the vocabulary.
   var unknown: Int32 = 0
 
-  /// Reads `vocab.json` and `merges.txt` of a folder; without `vocab.json` ids are given as CLIP
-  /// gives them.
-  init(folder: URL) throws(FormatError) {
-    let url = folder.appending(path: "merges.txt")
-    let pairs = try Self.pairs(url)
-    let vocabulary = try Self.vocabulary(folder, pairs)
+  /// An encoder of a vocabulary and the merges in their order.
+  init(_ source: TokenizerVocabulary) {
+    let vocabulary = source.vocabulary
     let limit = (vocabulary.values.max() ?? -1) + 1
     var extra: [String: Int32] = [:]
     func intern(_ text: String) -> Int32 {
@@ -35,63 +30,17 @@ struct BytePairEncoder: Sendable {
       return number
     }
     let names = Self.byteNames()
-    bytes = names.map(intern) + names.map { intern($0 + "</w>") }
-    merges.reserveCapacity(pairs.count)
-    for (left, right) in pairs {
+    bytes = names.map(intern) + names.map { intern($0 + TokenizerVocabulary.wordEnd) }
+    merges.reserveCapacity(source.merges.count)
+    for (left, right) in source.merges {
       let pair = Self.key(intern(left), intern(right))
-      // The first of two equal lines decides.
+      // The first of two equal ones decides.
       if merges[pair] == nil {
         merges[pair] = Merge(rank: merges.count, symbol: intern(left + right))
       }
     }
     self.vocabulary = vocabulary
     self.limit = limit
-  }
-
-  /// The merges of a file, the first one first.
-  private static func pairs(_ url: URL) throws(FormatError) -> [(left: String, right: String)] {
-    let content = [UInt8](try readFile(url))
-    let lines = content.split(separator: 0x0a, omittingEmptySubsequences: false)
-    var result: [(left: String, right: String)] = []
-    result.reserveCapacity(lines.count)
-    for (number, raw) in lines.enumerated() {
-      let line = raw.last == 0x0d ? raw.dropLast() : raw
-      if line.isEmpty || line.starts(with: Array("#version".utf8)) { continue }
-      let parts = line.split(separator: 0x20, omittingEmptySubsequences: false)
-      guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }) else {
-        throw FormatError(
-          url.path, "line \(number + 1)",
-          "expected two symbols, found \"\(String(decoding: line, as: UTF8.self))\"")
-      }
-      result.append(
-        (String(decoding: parts[0], as: UTF8.self), String(decoding: parts[1], as: UTF8.self)))
-    }
-    return result
-  }
-
-  /// The ids of a folder, else those of CLIP: printable bytes, the other bytes, the same at the end
-  /// of a word, the merges in order, begin and end.
-  private static func vocabulary(
-    _ folder: URL, _ pairs: [(left: String, right: String)]
-  ) throws(FormatError) -> [String: Int32] {
-    let url = folder.appending(path: "vocab.json")
-    var vocabulary: [String: Int32] = [:]
-    if FileManager.default.fileExists(atPath: url.path) {
-      let file = try JSONObject(contentsOf: url)
-      vocabulary.reserveCapacity(file.members.count)
-      for member in file.members {
-        vocabulary[member.key] = try Self.tokenID(member, file)
-      }
-      return vocabulary
-    }
-    let bytes = byteNames().sorted { $0.unicodeScalars.first ?? "0" < $1.unicodeScalars.first ?? "0" }
-    let symbols =
-      bytes + bytes.map { $0 + "</w>" } + pairs.map { $0.left + $0.right }
-      + ["<|startoftext|>", "<|endoftext|>"]
-    for symbol in symbols where vocabulary[symbol] == nil {
-      vocabulary[symbol] = Int32(vocabulary.count)
-    }
-    return vocabulary
   }
 
   /// The token id that a member of a JSON object gives.
@@ -142,8 +91,9 @@ struct BytePairEncoder: Sendable {
 
   /// The text of a symbol, with a space for the end of a word; bytes that are no character become �.
   func decoded(_ symbol: String) -> String {
-    let isEnd = symbol.hasSuffix("</w>")
-    let body = isEnd ? String(symbol.dropLast("</w>".count)) : symbol
+    let end = TokenizerVocabulary.wordEnd
+    let isEnd = symbol.hasSuffix(end)
+    let body = isEnd ? String(symbol.dropLast(end.count)) : symbol
     var bytes: [String: UInt8] = [:]
     for (byte, name) in Self.byteNames().enumerated() { bytes[name] = UInt8(byte) }
     let content = body.unicodeScalars.compactMap { bytes[String(Character($0))] }

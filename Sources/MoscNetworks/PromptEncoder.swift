@@ -69,8 +69,8 @@ package struct PromptEncoder {
   }
 
   /// The states of groups of equally long rows.
-  private func encode(_ groups: Set<[[Int32]]>) throws -> [[[Int32]]: TensorValue] {
-    var states: [[[Int32]]: TensorValue] = [:]
+  private func encode(_ groups: Set<[[Int32]]>) throws -> [[[Int32]]: HostArray] {
+    var states: [[[Int32]]: HostArray] = [:]
     var programs: [TextEncoder.Shape: Program] = [:]
     let ordered = groups.sorted { ($0.count, $0.joined().lexicographic) < ($1.count, $1.joined().lexicographic) }
     for (index, group) in ordered.enumerated() {
@@ -91,8 +91,8 @@ package struct PromptEncoder {
   /// The weighted states of a text's chunks, one after another: `[layers,k·t,c]`, one layer if all
   /// are equal.
   private func joined(
-    _ pieces: [PromptPiece], _ states: [[[Int32]]: TensorValue]
-  ) throws -> TensorValue {
+    _ pieces: [PromptPiece], _ states: [[[Int32]]: HostArray]
+  ) throws -> HostArray {
     let parts = try pieces.map { piece in
       guard let found = states[piece.rows] else {
         throw CommandError.failure("a chunk of a prompt was not encoded")
@@ -112,18 +112,18 @@ package struct PromptEncoder {
         values += chunk
       }
     }
-    return TensorValue([layers, pieces.count * tokens, parts[0].shape[2]], values)
+    return HostArray(values, shape: [layers, pieces.count * tokens, parts[0].shape[2]])
   }
 
   private func run(
     _ program: Program, _ group: [[Int32]], _ shared: Int
-  ) throws -> TensorValue {
+  ) throws -> HostArray {
     var inputs = [
-      "input_ids": TensorValue(
-        [group.count, tokens - shared], group.flatMap { Array($0[shared...]) })
+      "input_ids": HostArray(
+        group.flatMap { Array($0[shared...]) }, shape: [group.count, tokens - shared])
     ]
     if shared > 0 {
-      inputs["prefix_ids"] = TensorValue([1, shared], Array(group[0][..<shared]))
+      inputs["prefix_ids"] = HostArray(Array(group[0][..<shared]), shape: [1, shared])
     }
     guard let states = try program.run(inputs)["last_hidden_state"] else {
       throw CommandError.failure("the text encoder gave no 'last_hidden_state'")

@@ -1,31 +1,32 @@
 import MoscEngine
+import MoscFormats
 import MoscReport
 
 /// Encoded prompts, in the shape in which the U-Net reads them.
 package struct PromptStates: Sendable {
   /// `[1,t,c]` for each prompt, or `[layers,t,c]` for one whose layers differ; t is a multiple of the
   /// text encoder's length.
-  private let states: [String: TensorValue]
+  private let states: [String: HostArray]
   /// The cross-attention layers, when they read states of their own; nil when all read the same.
   package let layers: Int?
   /// The states `[1,t,c]` of a chunk without text; nil when all prompts are equally long.
-  private let padding: TensorValue?
+  private let padding: HostArray?
 
-  package init(_ states: [String: TensorValue], layers: Int?, padding: TensorValue? = nil) {
+  package init(_ states: [String: HostArray], layers: Int?, padding: HostArray? = nil) {
     self.states = states
     self.layers = layers
     self.padding = padding
   }
 
   /// The states of one prompt; nil for one that was not encoded.
-  package subscript(prompt: String) -> TensorValue? { states[prompt] }
+  package subscript(prompt: String) -> HostArray? { states[prompt] }
 
   /// The tokens of the longest of some prompts.
   package func tokens(_ prompts: some Sequence<String>) throws -> Int {
     try prompts.map { try state($0).shape[1] }.max() ?? 0
   }
 
-  private func state(_ prompt: String) throws -> TensorValue {
+  private func state(_ prompt: String) throws -> HostArray {
     guard let found = states[prompt] else {
       throw CommandError.failure("the prompt '\(prompt)' was not encoded")
     }
@@ -37,7 +38,7 @@ package struct PromptStates: Sendable {
   ///
   /// - Parameter tokens: the length, to which shorter prompts are padded with empty chunks; nil for
   ///   that of the longest.
-  package func context(_ prompts: [String], tokens: Int? = nil) throws -> TensorValue {
+  package func context(_ prompts: [String], tokens: Int? = nil) throws -> HostArray {
     let contexts = try prompts.map(state)
     let tokens = try tokens ?? self.tokens(prompts)
     let width = contexts[0].shape[2]
@@ -57,8 +58,8 @@ package struct PromptStates: Sendable {
         for _ in 0..<missing / padding.shape[1] { values += padding.floats }
       }
     }
-    return TensorValue(
-      [1] + (layers.map { [$0] } ?? []) + (contexts.count > 1 ? [contexts.count] : [])
-        + [tokens, width], values)
+    return HostArray(
+      values, shape: [1] + (layers.map { [$0] } ?? []) + (contexts.count > 1 ? [contexts.count] : [])
+        + [tokens, width])
   }
 }

@@ -34,6 +34,13 @@ package struct CommandError: Error, Hashable, Sendable, CustomStringConvertible 
       "--\(option) \(value): expected a number from \(range.lowerBound) to \(range.upperBound)")
   }
 
+  /// Fails for a number of an option that is below the least, or is none at all.
+  package static func check(_ option: String, _ value: Double?, atLeast least: Double) throws {
+    guard let value, !(value.isFinite && value >= least) else { return }
+    throw CommandError.usage(
+      "--\(option) \(value): expected a number, \(least == 0 ? "0" : "\(least)") or more")
+  }
+
   /// The user pressed Ctrl-C.
   package static let interrupted = CommandError(.interrupted, "interrupted")
 

@@ -39,7 +39,7 @@ package struct PictureWriter {
     ]
     if let title = plan.schedulerConfig.levels.title { settings.append(.init("Schedule type", title)) }
     settings += [
-      .init("CFG scale", GenerationParameters.number(request.guidance)),
+      .init("CFG scale", GenerationParameters.number(plan.guidance)),
       .init("Seed", "\(picture.seed)"), .init("Size", "\(plan.width)x\(plan.height)"),
       .init("Model", modelName),
     ]
@@ -72,7 +72,7 @@ package struct PictureWriter {
       ("prompt", .string(picture.prompt)), ("negative_prompt", .string(picture.negative)),
       ("steps", .int(request.steps)), ("sampler", .string(plan.sampler.rawValue)),
       ("scheduler", .string(plan.schedulerConfig.levels.rawValue)),
-      ("cfg_scale", .double(request.guidance)), ("seed", .string("\(picture.seed)")),
+      ("cfg_scale", .double(plan.guidance)), ("seed", .string("\(picture.seed)")),
       ("width", .int(plan.width)), ("height", .int(plan.height)),
       ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource.rawValue)),
       ("type", .string(target.precision.rawValue)), ("cpu", .string(target.cpu)),

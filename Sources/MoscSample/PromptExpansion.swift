@@ -1,5 +1,6 @@
 import Foundation
 import MoscDiffusion
+import MoscNetworks
 import MoscPrompts
 import MoscReport
 
@@ -78,26 +79,10 @@ struct PromptExpansion {
     _ prompt: String
   ) throws -> (text: String, adapters: [LoraTag]) {
     let (text, tags) = NetworkTag.take(from: prompt)
+    let adapters = try LoraTag.tags(tags)
     for tag in tags where !AdapterUse.types.contains(tag.type) {
-      note(
-        "'<\(tag.type):\(tag.items.joined(separator: ":"))>' is left out: only <lora:…> and <lyco:…> "
-          + "name networks")
+      note("'\(tag)' is left out: only <lora:…> and <lyco:…> name networks")
     }
-    do {
-      return (text, try AdapterUse.uses(tags).map(Self.tag))
-    } catch let error as PromptSyntaxError {
-      throw CommandError.usage("\(error)")
-    }
-  }
-
-  private static func tag(_ use: AdapterUse) throws -> LoraTag {
-    guard use.textEncoder.isFinite, use.unet.isFinite else {
-      throw CommandError.usage("'<lora:\(use.name)>': expected finite strengths")
-    }
-    guard use.rank == nil else {
-      throw CommandError.usage("'<lora:\(use.name)>': dyn, which cuts the rank, is not supported")
-    }
-    return LoraTag(
-      name: use.name, textEncoder: Float(use.textEncoder), unet: Float(use.unet))
+    return (text, adapters)
   }
 }

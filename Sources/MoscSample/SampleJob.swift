@@ -29,7 +29,7 @@ package struct SampleJob {
     reporter.info(
       "\(count == 1 ? "a picture" : "\(count) pictures") of \(plan.width)x\(plan.height), "
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance "
-        + "\(GenerationParameters.number(request.guidance)), "
+        + "\(GenerationParameters.number(plan.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     reporter.report(plan.model.adapters)
     let writer = PictureWriter(plan, compiler.target)
@@ -44,11 +44,11 @@ package struct SampleJob {
   private func record(_ run: Denoising.Run) throws {
     guard let file = plan.trajectory else { return }
     let initial = run.initial.channelsFirst
-    let latents = TensorValue(
-      [run.latents.count] + initial.shape, run.latents.flatMap(\.channelsFirst.floats))
+    let latents = HostArray(
+      run.latents.flatMap(\.channelsFirst.floats), shape: [run.latents.count] + initial.shape)
     try SafetensorsFile.write(
       [
-        ("latents_init", initial.fileArray), ("latents", latents.fileArray),
+        ("latents_init", initial), ("latents", latents),
         ("timesteps", HostArray(run.timesteps, shape: [run.timesteps.count])),
       ],
       metadata: ["mosc": Version.text], to: file.url)

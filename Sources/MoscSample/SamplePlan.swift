@@ -1,6 +1,7 @@
 import Foundation
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscPrompts
@@ -35,6 +36,7 @@ package struct SamplePlan: Sendable {
   /// Pixels per latent.
   package let factor: Int
   package let latentChannels: Int
+  package let guidance: Double
   /// What latents are divided by before the decoder.
   package let scalingFactor: Float
   /// Pictures that are drawn together; they share their prompts.
@@ -48,7 +50,7 @@ package struct SamplePlan: Sendable {
   /// Images that say where things are.
   package let conditions: SpatialConditions
   /// The given initial latents, `[n,c,h,w]`.
-  package let initialLatents: TensorValue?
+  package let initialLatents: HostArray?
   package let trajectory: OutputFile?
 
   /// The sampler, however it was spelled.
@@ -61,7 +63,7 @@ package struct SamplePlan: Sendable {
   package var texts: Set<String> { Set(scripts.flatMap(\.allTexts)) }
 
   /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
-  package var usesGuidance: Bool { request.guidance > 1 }
+  package var usesGuidance: Bool { guidance > 1 }
   /// Regions, the rounding of their boxes.
   package var rounding: RegionCoverage.Rounding { request.matchesMixOfShow ? .inward : .centre }
   package var latentHeight: Int { height / factor }
@@ -79,6 +81,7 @@ package struct SamplePlan: Sendable {
     let tags = try Self.adapters(request, prompts, seeds, &expansion)
     model = try ModelComponents.open(request.model, tags: tags)
     schedulerConfig = try Self.schedulerConfig(request, model)
+    guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
     let unet = try model.unet().config
     let encoder = try model.textEncoder().config
@@ -107,15 +110,16 @@ package struct SamplePlan: Sendable {
     }
     initialLatents = given
     conditions = try SpatialConditions(request.conditions, unet: unet)
-    let side = (unet.sampleSize ?? 64) * factor
+    let side = try model.trainedSize()
     let drawn = conditions.size
     width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
     height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
     try Self.checkSize(width, height, factor, given)
     regions = try request.regions.regions(width: width, height: height)
     batches = try Self.batches(request, prompts, seeds, regions, &expansion)
-    scripts = try Self.scripts(request, schedulerConfig, batches)
+    scripts = try Self.scripts(request, schedulerConfig, batches, usesGuidance: guidance > 1)
     remarks = expansion.remarks
+    try Self.checkTags(request, regions)
     for region in regions where region.adapterStrengths.count > conditions.count {
       throw CommandError.usage(
         "\(region.name) has \(region.adapterStrengths.count) t2i strengths for "
@@ -139,13 +143,13 @@ package struct SamplePlan: Sendable {
     try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
     try CommandError.check("batch-size", request.batchSize, in: 1...64)
     try CommandError.check("clip-skip", request.clipSkip, in: 1...10_000)
-    guard request.guidance.isFinite else {
-      throw CommandError.usage("--cfg-scale \(request.guidance): expected a number")
+    if let guidance = request.guidance, !guidance.isFinite {
+      throw CommandError.usage("--cfg-scale \(guidance): expected a number")
     }
   }
 
   private static func checkSize(
-    _ width: Int, _ height: Int, _ factor: Int, _ latents: TensorValue?
+    _ width: Int, _ height: Int, _ factor: Int, _ latents: HostArray?
   ) throws {
     for (option, value) in [("width", width), ("height", height)] {
       guard value >= factor, value % factor == 0, value <= 8192 else {
@@ -162,6 +166,19 @@ package struct SamplePlan: Sendable {
     }
   }
 
+  /// Refuses adapter tags where nothing reads them.
+  private static func checkTags(_ request: SampleRequest, _ regions: [Region]) throws {
+    do throws(PromptError) {
+      try LeftoverTag.refuse(in: request.negativePrompt, "the negative prompt")
+      for region in regions {
+        try LeftoverTag.refuse(in: region.prompt, "the prompt of \(region.name)")
+        try LeftoverTag.refuse(in: region.negative ?? "", "the negative prompt of \(region.name)")
+      }
+    } catch {
+      throw CommandError.usage(error.description)
+    }
+  }
+
   private static func schedulerConfig(
     _ request: SampleRequest, _ model: DiffusersModel
   ) throws -> SchedulerConfig {
@@ -169,10 +186,12 @@ package struct SamplePlan: Sendable {
     request.sampler.apply(to: &config)
     if let levels = request.levels { config.levels = levels }
     if let spacing = request.timestepSpacing { config.spacing = spacing }
+    if let prediction = request.prediction { config.prediction = prediction }
+    if request.hasZeroTerminalSNR { config.rescaleBetasZeroSNR = true }
     config.endsAtTimestepZero = request.matchesMixOfShow
-    guard request.steps <= config.trainSteps else {
-      throw CommandError.usage(
-        "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
+    try config.check(for: request.sampler.sampler)
+    if let obstacle = request.sampler.sampler.obstacle(config, steps: request.steps) {
+      throw CommandError.usage("--steps \(request.steps): \(obstacle)")
     }
     return config
   }
@@ -213,7 +232,7 @@ package struct SamplePlan: Sendable {
 
   /// What each batch reads; every text is checked before anything is computed.
   private static func scripts(
-    _ request: SampleRequest, _ config: SchedulerConfig, _ batches: [[Picture]]
+    _ request: SampleRequest, _ config: SchedulerConfig, _ batches: [[Picture]], usesGuidance: Bool
   ) throws -> [PromptScript] {
     // Samplers that call the model twice a step count calls, as in the original.
     let calls = request.sampler.sampler.scheduler(config, steps: request.steps).timesteps.count
@@ -223,7 +242,7 @@ package struct SamplePlan: Sendable {
       isOld: request.promptSettings.usesOldTiming)
     return try batches.compactMap(\.first).map { picture in
       let script = try PromptScript(
-        picture, request.syntax, timing, usesGuidance: request.guidance > 1)
+        picture, request.syntax, timing, usesGuidance: usesGuidance)
       if request.syntax == .a1111 {
         for text in script.allTexts { try check(text, request.promptSettings.emphasis) }
       }
@@ -241,7 +260,7 @@ package struct SamplePlan: Sendable {
 
   private static func prompts(_ request: SampleRequest) throws -> [String] {
     guard let path = request.promptFile else { return [request.prompt] }
-    let texts = try TextFile.read(path).split(whereSeparator: \.isNewline)
+    let texts = try TextFile.read(path).textLines
       .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     if texts.isEmpty { throw CommandError.failure("'\(path)' holds no prompt") }
     return texts

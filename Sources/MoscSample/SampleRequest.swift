@@ -15,7 +15,8 @@ package struct SampleRequest: Hashable, Sendable {
   /// How prompts are read.
   package var promptSettings = PromptSettings()
   package var steps = 20
-  package var guidance = 7.0
+  /// nil for what suits the model.
+  package var guidance: Double?
   /// One seed per picture; a short list is continued by counting up.
   package var seeds: [UInt64] = [0]
   /// The picture size; nil for the size the model was trained at.
@@ -26,6 +27,10 @@ package struct SampleRequest: Hashable, Sendable {
   package var levels: SchedulerConfig.Levels?
   /// How timesteps are placed; nil for the model's own.
   package var timestepSpacing: SchedulerConfig.Spacing?
+  /// What the model predicts; nil for what it says of itself.
+  package var prediction: SchedulerConfig.Prediction?
+  /// Whether the last noise level has no signal, although the model does not say so.
+  package var hasZeroTerminalSNR = false
   package var batchCount = 1
   package var batchSize = 1
   /// The text-encoder layer to stop at, counted from the end as A1111 does; 1 is the last.

@@ -1,5 +1,6 @@
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscImages
 import MoscModel
 import MoscNetworks
@@ -88,9 +89,9 @@ package final class Sampler {
       "denoising", initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
     ) { latents, timestep, step in
       var inputs = [
-        "sample": TensorValue.stacked([TensorValue](repeating: latents, count: copies)),
-        "timestep": TensorValue(
-          [copies * count], [Float](repeating: Float(timestep), count: copies * count)),
+        "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
+        "timestep": HostArray(
+          [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
       inputs.merge(regions.inputs(changingAt: step)) { $1 }
       if script.changes(at: step) { try setTexts(script, step, count, states) }
@@ -106,7 +107,7 @@ package final class Sampler {
   private func combine(_ predictions: [[Float]], _ script: PromptScript) -> [Float] {
     guard script.negative != nil else { return predictions[0] }
     // Guidance of 1 or less is the plain conditional model.
-    let scale = Float(plan.usesGuidance ? plan.request.guidance : 1)
+    let scale = Float(plan.usesGuidance ? plan.guidance : 1)
     let parts = zip(predictions.dropFirst(), script.branches)
     if script.branches.count == 1 {
       return guide(
@@ -128,9 +129,9 @@ package final class Sampler {
       regions: plan.regions.count)
     shape.hasAdapter = !plan.conditions.isEmpty
     if unet?.shape != shape {
-      var inputs: [String: TensorValue] = [:]
+      var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {
-        inputs["adapter.\(level)"] = .stacked([TensorValue](repeating: map, count: size))
+        inputs["adapter.\(level)"] = .stacked([HostArray](repeating: map, count: size))
       }
       // Two copies of the packed weights would not fit where one does.
       unet = nil
@@ -153,7 +154,7 @@ package final class Sampler {
     let contexts = try texts.map { try states.context($0, tokens: held.shape.tokens) }
     try held.program.set([
       "encoder_hidden_states": .stacked(
-        contexts.flatMap { [TensorValue](repeating: $0, count: count) })
+        contexts.flatMap { [HostArray](repeating: $0, count: count) })
     ])
     unet?.texts = texts
   }
@@ -171,7 +172,7 @@ package final class Sampler {
 
   /// The picture of one sample of latents `[1,h,w,c]`: `round(255 · clamp(x/2 + ½, 0, 1))`, ties to
   /// even.
-  private func decode(_ latents: TensorValue) throws -> PixelImage {
+  private func decode(_ latents: HostArray) throws -> PixelImage {
     let program: Program
     if let decoder {
       program = decoder
@@ -181,7 +182,7 @@ package final class Sampler {
       program.isProfiling = plan.request.profiles
       decoder = program
     }
-    let scaled = TensorValue(latents.shape, latents.floats.map { $0 / plan.scalingFactor })
+    let scaled = HostArray(latents.floats.map { $0 / plan.scalingFactor }, shape: latents.shape)
     guard let image = try program.run(["latents": scaled])["image"] else {
       throw CommandError.failure("the decoder gave no 'image'")
     }

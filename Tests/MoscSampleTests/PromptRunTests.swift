@@ -75,12 +75,12 @@ import Testing
           tokens: try states.tokens(plan.texts))))
     var scheduler: any Scheduler = plan.sampler.scheduler(plan.schedulerConfig, steps: steps)
     let shape = [1, plan.latentHeight, plan.latentWidth, plan.latentChannels]
-    let last = TensorValue([1, shape[3], shape[1], shape[2]], scheduled[2]).channelsLast
-    let input = TensorValue(shape, scheduler.modelInput(last.floats, step: 3))
+    let last = HostArray(scheduled[2], shape: [1, shape[3], shape[1], shape[2]]).channelsLast
+    let input = HostArray(scheduler.modelInput(last.floats, step: 3), shape: shape)
     let time = Float(scheduler.timesteps[3])
     let output = try #require(
       try program.run([
-        "sample": .stacked([input, input]), "timestep": TensorValue([2], [time, time]),
+        "sample": .stacked([input, input]), "timestep": HostArray([time, time], shape: [2]),
         "encoder_hidden_states": .stacked([
           try states.context(["a house"]), try states.context(["a ball"]),
         ]),
@@ -88,8 +88,8 @@ import Testing
     let guided = guide(
       unconditional: output.samples(0..<1).floats, conditional: output.samples(1..<2).floats,
       scale: 5)
-    let expected = TensorValue(
-      shape, scheduler.advance(last.floats, modelOutput: guided, step: 3) { [] })
+    let expected = HostArray(
+      scheduler.advance(last.floats, modelOutput: guided, step: 3) { [] }, shape: shape)
     #expect(Comparison.relative(scheduled[3], expected.channelsFirst.floats) < 1e-6)
   }
 
@@ -130,7 +130,7 @@ import Testing
 
   @Test func weightsActOnStates() throws {
     let components = try Networks.components(.f32)
-    func states(_ text: String, _ emphasis: Emphasis) throws -> TensorValue {
+    func states(_ text: String, _ emphasis: Emphasis) throws -> HostArray {
       let encoder = try PromptEncoder(
         components, skippedLayers: 0, reading: .weighted(emphasis, commaBacktrack: 20), .silent)
       return try #require(try encoder.encode([text])[text])
@@ -186,7 +186,8 @@ import Testing
 
   @Test func faultsAreNamedBeforeAnyWork() {
     for (prompt, part) in [
-      ("a (cat:1.2.3)", "1.2.3"), ("[a:b:1e999]", "1e999"), ("a <lora:x:y>", "strength"),
+      ("a (cat:1.2.3)", "1.2.3"), ("[a:b:1e999]", "1e999"), ("a <lora:x:y>", "strength"), ("a <hypernet:x:1>", "hypernet"),
+      ("a <lora:x:lbw=1>", "lbw"),
       ("a cat AND a dog", "parts"),
     ] {
       var request = request(prompt)
@@ -198,11 +199,11 @@ import Testing
   }
 
   @Test func whatIsNotReadIsSaid() throws {
-    var request = request("a cat <hypernet:x:1>, __animal__")
+    var request = request("a cat <http://x>, __animal__")
     request.negativePrompt = "a AND b"
     let remarks = try SamplePlan(request).remarks
     #expect(remarks.count == 3)
-    for part in ["hypernet", "__animal__", "AND"] {
+    for part in ["<http://x>", "__animal__", "AND"] {
       #expect(remarks.contains { $0.contains(part) }, "\(part)")
     }
   }

@@ -418,14 +418,8 @@ import Testing
     #expect(setup.model.words == [
       TrainedWord("<a1>", .random(deviation: 0.013)), TrainedWord("<a2>", .word("cat")),
     ])
-    #expect(setup.problems().isEmpty && !setup.model.usesMaskLoss)
+    #expect(setup.problems().isEmpty)
     #expect(DataTransform.outputSize(setup.dataset.transforms[0])?.width == 64)
-    // Attention is pulled into masks, where there are some.
-    #expect(setup.model.attentionWeight == nil)
-    let masks = Scratch()
-    for name in ["a.png", "b.png", "c.png"] { try masks.picture(name) }
-    folder.masks = masks.url
-    #expect(try folder.read().model.attentionWeight == 0.01)
     let empty = Scratch()
     folder.folder = empty.url
     let found = problems { () throws(DatasetError) in try folder.read() }

@@ -50,9 +50,11 @@ struct SmallTraining {
     return folder
   }
 
-  private static func picture(_ index: Int) throws -> Data {
+  static func picture(_ index: Int, comment: String = "") throws -> Data {
     let pixels = (0..<side * side * 3).map { UInt8(truncatingIfNeeded: $0 * (7 + index) / 3) }
-    return try PNG.encode(PixelImage(width: side, height: side, pixels: pixels))
+    return try PNG.encode(
+      PixelImage(width: side, height: side, pixels: pixels),
+      texts: comment.isEmpty ? [] : [("Comment", comment)])
   }
 
   private static var mask: Data {

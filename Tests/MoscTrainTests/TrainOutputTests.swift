@@ -50,7 +50,6 @@ import Testing
       AdapterRequest(path: training.output, textEncoder: strength, unet: strength)
     ]
     request.prompt = prompt
-    request.guidance = 7.5
     request.seeds = [1]
     request.output = scratch.path("picture.png")
     try SampleJob(request, .silent).run()

@@ -10,6 +10,8 @@ package struct PassManager {
     package var before: ((Int, String, Module) -> Void)?
     /// Called after a pass with its index, name and the module.
     package var after: ((Int, String, Module) -> Void)?
+    /// Asked before every pass whether to leave it and the following ones out.
+    package var isCancelled: () -> Bool = { false }
 
     package init() {}
   }
@@ -38,6 +40,7 @@ package struct PassManager {
   ) throws(Diagnostics) {
     let clock = ContinuousClock()
     for (index, pass) in passes.enumerated() {
+      if options.isCancelled() { return }
       let name = type(of: pass).name
       try checkStage(module, pass)
       options.before?(index, name, module)

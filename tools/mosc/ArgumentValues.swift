@@ -28,6 +28,7 @@ extension PretrainingScope: ExpressibleByArgument {}
 extension PromptRecords.Kind: ExpressibleByArgument {}
 extension PromptSettings.Syntax: ExpressibleByArgument {}
 extension SavedType: ExpressibleByArgument {}
+extension SchedulerConfig.Prediction: ExpressibleByArgument {}
 extension SchedulerConfig.Spacing: ExpressibleByArgument {}
 
 extension AdapterRequest: ExpressibleByArgument {
@@ -108,4 +109,20 @@ func check(_ option: String, _ value: Int?, least: Int, largest: Int? = nil) thr
   guard let value, value < least || value > largest ?? value else { return }
   let expected = largest.map { "a number from \(least) to \($0)" } ?? "at least \(least)"
   throw ValidationError("--\(option) \(value): expected \(expected)")
+}
+
+extension ElementType: ExpressibleByArgument {
+  /// The types that models are written in.
+  public init?(argument: String) {
+    guard ["f32", "f16", "bf16"].contains(argument.lowercased()) else { return nil }
+    self.init(rawValue: argument.uppercased())
+  }
+}
+
+/// A default of both kinds of models, for help: `16, or 4 for Stable Diffusion`.
+func defaults<Value: CustomStringConvertible>(_ path: KeyPath<ModelDefaults, Value>) -> String {
+  let usual = "\(ModelDefaults.stableDiffusion[keyPath: path])"
+  // Help is shown without the embedded model, too.
+  guard let own = ModelDefaults.embedded else { return usual }
+  return "\(own[keyPath: path]), or \(usual) for Stable Diffusion"
 }

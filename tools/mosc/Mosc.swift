@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MoscDriver
 import MoscEngine
 import MoscReport
 
@@ -13,15 +14,21 @@ struct Mosc: ParsableCommand {
     version: Version.text,
     subcommands: [
       SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
-      RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self, ReplayCommand.self, FuzzCommand.self,
-      InspectCommand.self,
-      SketchCommand.self, GridCommand.self, BenchCommand.self, DoctorCommand.self,
+      ConvertCommand.self, InspectCommand.self, SketchCommand.self, GridCommand.self,
+      RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self,
+      ReplayCommand.self, FuzzCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 
   static func main() {
     Interruption.listen()
     do {
-      var command = try parseAsRoot()
+      let line = try CommandLineTranslation(Array(CommandLine.arguments.dropFirst()))
+      var command = try parseAsRoot(line.arguments)
+      if !line.warnings.isEmpty {
+        let isJSON = line.arguments.contains("json")
+        let reporter = Reporter(verbosity: .quiet, format: isJSON ? .json : .text)
+        for warning in line.warnings { reporter.warn(warning) }
+      }
       try command.run()
     } catch let error as CommandError {
       // Commands report through their own reporter; what arrives here was not reported yet.

@@ -86,6 +86,11 @@ struct PretrainCommand: ParsableCommand {
   @Option(help: "Steps between checkpoints.")
   var saveEvery = 500
 
+  @Option(help: ArgumentHelp(
+    "Save the state at least every so many minutes (sooner while the run is young).",
+    valueName: "minutes"))
+  var saveMinutes = PretrainRequest(data: "", output: "").saveSeconds / 60
+
   @Option(help: "Steps between lines of the log.")
   var logEvery = 50
 
@@ -113,10 +118,6 @@ struct PretrainCommand: ParsableCommand {
     ] {
       try check(name, value, least: 0)
     }
-    for (name, value) in [("noisy-share", noisyShare), ("caption-dropout", captionDropout)]
-    where !(0...1).contains(value) {
-      throw ValidationError("--\(name) \(value): expected a share from 0 to 1")
-    }
     for (name, value) in [
       ("batch", batch), ("vae-batch", vaeBatch), ("save-every", saveEvery), ("log-every", logEvery),
     ] {
@@ -134,6 +135,7 @@ struct PretrainCommand: ParsableCommand {
     (request.noiseRatioLimit, request.noiseRatioFloor) = (minSnr, snrFloor)
     (request.validation, request.seed) = (validation, seed)
     (request.saveEvery, request.logEvery) = (saveEvery, logEvery)
+    request.saveSeconds = saveMinutes * 60
     (request.resumes, request.stopAfter) = (resume, stopAfter)
     (request.precision, request.savedType) = (type, saveType)
     request.compiler = try compiler.options()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import MoscDiffusion
 import MoscDriver
+import MoscNetworks
 import MoscRandom
 import MoscSample
 
@@ -23,17 +24,17 @@ struct SampleCommand: ParsableCommand {
   var steps = 20
 
   @Option(name: [.long, .customLong("guidance-scale")],
-    help: "Guidance; 1 or less draws without the negative prompt.")
-  var cfgScale = 7.0
+    help: "Guidance; 1 or less draws without the negative prompt (default: \(defaults(\.guidance))).")
+  var cfgScale: Double?
 
   @Option(name: .shortAndLong, parsing: .unconditional,
     help: ArgumentHelp("Seeds, such as 7 or 1,2,5-8; -1 for a random one.", valueName: "list"))
   var seed = SeedList.random
 
-  @Option(name: [.customShort("W"), .long], help: "Width in pixels.")
+  @Option(name: [.customShort("W"), .long], help: "Width in pixels (default: that of the model's training).")
   var width: Int?
 
-  @Option(name: [.customShort("H"), .long], help: "Height in pixels.")
+  @Option(name: [.customShort("H"), .long], help: "Height in pixels (default: that of the model's training).")
   var height: Int?
 
   @Option(help: ArgumentHelp("Width and height, such as 512x768.", valueName: "WxH"))
@@ -51,6 +52,15 @@ struct SampleCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How timesteps are placed (default: as the model says).",
     valueName: "spacing"))
   var timestepSpacing: SchedulerConfig.Spacing?
+
+  @Option(help: ArgumentHelp(
+    "What the model predicts: epsilon, v_prediction or sample (default: as the model says).",
+    valueName: "type"))
+  var predictionType: SchedulerConfig.Prediction?
+
+  @Flag(name: [.long, .customLong("zsnr")],
+    help: "The model was trained with a last noise level that has no signal.")
+  var zeroTerminalSnr = false
 
   @Option(name: .shortAndLong, help: "Batches.")
   var batchCount = 1
@@ -117,6 +127,7 @@ struct SampleCommand: ParsableCommand {
     (request.width, request.height) = (size?.width ?? width, size?.height ?? height)
     (request.sampler, request.levels) = (sampler, scheduler)
     request.timestepSpacing = timestepSpacing
+    (request.prediction, request.hasZeroTerminalSNR) = (predictionType, zeroTerminalSnr)
     (request.batchCount, request.batchSize) = (batchCount, batchSize)
     (request.output, request.writesMetadata) = (output, !disableImageMetadata)
     request.regions = regions.options

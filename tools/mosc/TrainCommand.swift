@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscFormats
+import MoscNetworks
 import MoscTrain
 
 struct TrainCommand: ParsableCommand {
@@ -14,18 +15,20 @@ struct TrainCommand: ParsableCommand {
         mosc sample --lora my-cat.safetensors -p 'a photo of a <cat1> <cat2>'
 
       Captions are .txt files beside the pictures; masks, white where the concept is, have the \
-      names of the pictures. Beside the output lie a log (.log.jsonl), the loss (.loss.svg) and, \
-      until the run is over, its state (.state.safetensors).
+      names of the pictures. Beside the output lie a log (.log.jsonl), the loss (.loss.svg) and the \
+      run's state (.state.safetensors), from which --resume goes on, with more --steps also after the \
+      end. Defaults belong to the model: those of the embedded one come first, then those of Stable \
+      Diffusion.
       """)
 
   @Option(
-    name: [.long, .customLong("train_data_dir"), .customLong("instance-data-dir")],
+    name: .long,
     help: ArgumentHelp(
       "A folder of pictures, or one with folders images, captions and masks.", valueName: "folder"))
   var data: String?
 
   @Option(
-    name: [.long, .customLong("dataset_config"), .customLong("opt")],
+    name: .long,
     help: ArgumentHelp(
       "A Mix-of-Show (.yml) or kohya (.toml) configuration.", valueName: "file"))
   var config: String?
@@ -37,12 +40,12 @@ struct TrainCommand: ParsableCommand {
   var masks: String?
 
   @Option(
-    name: [.long, .customLong("placeholder_token")],
+    name: .long,
     help: ArgumentHelp("The words to teach.", valueName: "'<a1> <a2>'"))
   var concept: String?
 
   @Option(
-    name: [.customLong("init"), .customLong("initializer_token")],
+    name: [.customLong("init")],
     help: ArgumentHelp("The word that the concept starts from.", valueName: "word"))
   var start: String?
 
@@ -58,58 +61,80 @@ struct TrainCommand: ParsableCommand {
     "The side of the pictures (default: that of the model).", valueName: "pixels"))
   var resolution: Int?
 
-  @Option(name: [.long, .customLong("max_train_steps")], help: "Steps.")
+  @Option(
+    name: .long,
+    help: "Steps (default: \(defaults(\.training.steps)); those of a Mix-of-Show configuration).")
   var steps: Int?
 
-  @Option(name: [.long, .customLong("train_batch_size")], help: "Pictures of a step.")
+  @Option(
+    name: .long,
+    help: "Passes over all pictures, in place of --steps.")
+  var epochs: Int?
+
+  @Option(
+    name: .long,
+    help: "Pictures of a step (default: \(defaults(\.training.batchSize))).")
   var batchSize: Int?
 
   @Option(
-    name: [.customLong("gradient-accumulation"), .customLong("gradient_accumulation_steps")],
+    name: [.customLong("gradient-accumulation")],
     help: "Batches whose gradients are added up for a step.")
   var accumulation: Int?
 
-  @Option(name: [.long, .customLong("network_dim")], help: "The rank of the layers.")
+  @Option(name: .long, 
+    help: "The rank of the layers (default: \(defaults(\.training.rank))).")
   var rank: Int?
 
-  @Option(help: "The multiplier of the layers, not divided by the rank.")
+  @Option(help: "The multiplier of the layers, not divided by the rank (default: 1).")
   var alpha: Double?
 
-  @Option(name: [.customLong("embedding-lr")], help: "The learning rate of the embeddings.")
+  @Option(
+    name: .long,
+    help: "The same as kohya counts it: it is divided by the rank.")
+  var networkAlpha: Double?
+
+  @Option(
+    name: .long,
+    help: "The learning rate of text encoder and U-Net, where they have none of their own.")
+  var learningRate: Double?
+
+  @Option(
+    name: [.customLong("embedding-lr")],
+    help: "The learning rate of the embeddings (default: \(defaults(\.training.embeddingRate))).")
   var embeddingRate: Double?
 
   @Option(
-    name: [.customLong("text-encoder-lr"), .customLong("text_encoder_lr")],
-    help: "The learning rate of the text encoder's layers.")
+    name: [.customLong("text-encoder-lr")],
+    help: "The learning rate of the text encoder's layers (default: \(defaults(\.training.textEncoderRate))).")
   var textEncoderRate: Double?
 
   @Option(
-    name: [.customLong("unet-lr"), .customLong("unet_lr")],
-    help: "The learning rate of the U-Net's layers.")
+    name: [.customLong("unet-lr")],
+    help: "The learning rate of the U-Net's layers (default: \(defaults(\.training.unetRate))).")
   var unetRate: Double?
 
   @Option(
-    name: [.long, .customLong("lr_scheduler")],
+    name: .long,
     help: ArgumentHelp("How learning rates fall.", valueName: "shape"))
   var lrScheduler = LearningRateSchedule.Shape.linear
 
   @Option(
-    name: [.customLong("warm-up"), .customLong("lr_warmup_steps")],
+    name: [.customLong("warm-up")],
     help: "Steps over which learning rates rise.")
   var warmUp = 0
 
   @Option(
-    name: [.long, .customLong("noise_offset")],
-    help: "The share of noise that is constant over a channel; 0 for none.")
+    name: .long,
+    help: "The share of noise that is constant over a channel; 0 for none (default: 0.01).")
   var noiseOffset: Double?
 
   @Option(
-    name: [.customLong("attention-weight"), .customLong("attn-reg-weight")],
-    help: "The weight of the regulariser that keeps attention on the concept; 0 for none.")
+    name: [.customLong("attention-weight")],
+    help: "The weight of the regulariser that keeps attention on the concept, where there are masks; 0 for none (default: \(defaults(\.training.attentionWeight))).")
   var attentionWeight: Double?
 
   @Flag(
-    name: [.customLong("masked-loss"), .customLong("masked_loss")], inversion: .prefixedNo,
+    name: [.customLong("masked-loss")], inversion: .prefixedNo,
     help: "Learn only where the masks are white (default: as the configuration says, else not).")
   var maskedLoss: Bool?
 
@@ -123,7 +148,7 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     name: [.customLong("embedding-norm")],
-    help: "The mean norm of the embeddings at which they stop being trained.")
+    help: "The mean norm of the embeddings at which they stop being trained (default: \(defaults(\.training.embeddingNorm))).")
   var embeddingNorm: Double?
 
   @Option(help: "Keep a running mean of the parameters with this decay, and write it.")
@@ -132,21 +157,32 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "How many variants of a picture are encoded, where transforms draw.")
   var variants = TrainRequest(output: "").variants
 
-  @Option(
-    name: [.customLong("save-every"), .customLong("save_every_n_steps")],
-    help: "Steps between saved states.")
+  @Option(help: "Save the state every so many steps, too.")
   var saveEvery: Int?
 
-  @Flag(help: "Go on from the saved state beside the output, if there is one.")
-  var resume = false
+  @Option(help: ArgumentHelp(
+    "Save the state at least every so many minutes (sooner while the run is young).",
+    valueName: "minutes"))
+  var saveMinutes = TrainRequest(output: "").saveSeconds / 60
 
   @Option(
-    name: [.customLong("preview-every"), .customLong("sample_every_n_steps")],
+    name: .long,
+    help: "Keep the concept of every so many steps in a file of its own, NAME-step00000100.")
+  var keepEvery: Int?
+
+  @Flag(help: "Go on from the saved state beside the output; with more --steps, also after the end.")
+  var resume = false
+
+  @Flag(help: "Begin anew, and throw away the saved state beside the output.")
+  var overwrite = false
+
+  @Option(
+    name: [.customLong("preview-every")],
     help: "Steps between preview pictures.")
   var previewEvery: Int?
 
   @Option(
-    name: [.customLong("preview-prompt"), .customLong("validation_prompt")],
+    name: [.customLong("preview-prompt")],
     help: "A prompt of the previews (repeatable).")
   var previewPrompt: [String] = []
 
@@ -191,7 +227,10 @@ struct TrainCommand: ParsableCommand {
     request.isLayerwise = layerwise
     (request.seed, request.embeddingNormThreshold) = (seed, embeddingNorm)
     (request.averageDecay, request.variants) = (ema, variants)
-    (request.saveInterval, request.resumes) = (saveEvery, resume)
+    (request.saveInterval, request.saveSeconds) = (saveEvery, saveMinutes * 60)
+    (request.keepInterval, request.epochs) = (keepEvery, epochs)
+    (request.resumes, request.overwrites) = (resume, overwrite)
+    (request.networkAlpha, request.learningRate) = (networkAlpha, learningRate)
     (request.previewInterval, request.previewPrompts) = (previewEvery, previewPrompt)
     (request.recordDraws, request.replayDraws) = (recordDraws, replayDraws)
     (request.memoryLimit, request.profiles) = (maxRam, profile)

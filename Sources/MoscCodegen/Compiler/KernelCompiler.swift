@@ -33,8 +33,11 @@ package final class KernelCompiler: Sendable {
   }
 
   /// Compiles kernels on the option's number of threads.
+  ///
+  /// - Parameter isCancelled: asked before each kernel whether to leave out those that are left.
   package func compile(
-    _ kernels: [Graph], progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
+    _ kernels: [Graph], isCancelled: @escaping @Sendable () -> Bool = { false },
+    progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
   ) throws -> [String: CompiledKernel] {
     let next = Atomic<Int>(0)
     let done = Atomic<Int>(0)
@@ -44,7 +47,7 @@ package final class KernelCompiler: Sendable {
     @Sendable func work(_ thread: Int) {
       do {
         let machine = try TargetMachine(facts: options.facts, level: options.level)
-        while true {
+        while !isCancelled() {
           let position = next.add(1, ordering: .relaxed).oldValue
           guard position < order.count else { return }
           let index = order[position]

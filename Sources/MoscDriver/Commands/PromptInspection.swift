@@ -27,7 +27,7 @@ package struct PromptInspection: Sendable {
             + (use.rank.map { ", rank \($0)" } ?? ""))
       }
       for tag in tags where !AdapterUse.types.contains(tag.type) {
-        lines.append("left out: <\(tag.type):\(tag.items.joined(separator: ":"))>")
+        lines.append("left out: \(tag)")
       }
       let guide = try PromptGuide(
         rest, settings.syntax ?? .a1111, .init(steps: steps, isOld: settings.usesOldTiming),

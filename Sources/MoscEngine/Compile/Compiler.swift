@@ -144,8 +144,16 @@ package struct Compiler: Sendable {
     return passes.filter { !left.contains(type(of: $0).name) }
   }
 
-  /// Compiles one function of a module of stage tensor.
+  /// Compiles one function of a module of stage tensor or kernel.
+  ///
+  /// A module of stage buffer cannot be bound: its functions no longer say which of the places that
+  /// they take are inputs and which are results.
   package func compile(_ module: Module, function name: String) throws -> CompiledFunction {
+    guard module.stage != .buffer else {
+      throw CommandError.failure(
+        "'@\(name)' is of a module in stage buffer, which names no inputs and results; "
+          + "run the module in stage tensor or kernel that it was made from")
+    }
     guard let source = module[name] else {
       throw CommandError.failure("the module has no function '@\(name)'")
     }
@@ -160,9 +168,12 @@ package struct Compiler: Sendable {
       let lowered = try lower(module, name: name)
       try Interruption.check()
       let reporter = reporter
-      let compiled = try kernels.compile(lowered.buffers.kernels) { done, total in
+      let compiled = try kernels.compile(
+        lowered.buffers.kernels, isCancelled: { Interruption.isRequested }
+      ) { done, total in
         reporter.progress(.compile, "kernels of \(name)", done: done, of: total)
       }
+      try Interruption.check()
       for kernel in compiled.values.sorted(by: { $0.name < $1.name }) {
         for warning in kernel.warnings { reporter.warn(warning) }
         try remarks.print(kernel.remarks)
@@ -185,7 +196,10 @@ package struct Compiler: Sendable {
   package func compileKernels(
     _ graphs: [Graph], progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
   ) throws -> [String: Kernel] {
-    try kernels.compile(graphs, progress: progress).mapValues(Self.callable)
+    let compiled = try kernels.compile(
+      graphs, isCancelled: { Interruption.isRequested }, progress: progress)
+    try Interruption.check()
+    return compiled.mapValues(Self.callable)
   }
 
   private static func callable(_ kernel: CompiledKernel) -> Kernel {

@@ -56,6 +56,7 @@ package struct PassPipeline {
     var changes = options.shows.printsChanges.map { ChangePrinter($0, module) }
     var managerOptions = PassManager.Options()
     managerOptions.verifyEach = verifyEach
+    managerOptions.isCancelled = { Interruption.isRequested }
     var dumpFailure: (any Error)?
     let dumps = try options.shows.dumpFolder.map { try DumpFolder($0) }
     try dumps?.write(module, 0, after: "input", of: name)
@@ -87,6 +88,7 @@ package struct PassPipeline {
       stepBudget: budget.step)
     context.absentPasses = Set(Registry.all.map { $0.name }).subtracting(passes.map { type(of: $0).name })
     try manager.run(&module, &context)
+    try Interruption.check()
     if let dumpFailure { throw dumpFailure }
     if let reason = try dumps?.writeIndex() { reporter.warn(reason) }
     try remarks.print(context.remarks)

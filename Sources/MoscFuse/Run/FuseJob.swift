@@ -1,6 +1,7 @@
 import Foundation
 import MoscEngine
 import MoscFormats
+import MoscModel
 import MoscNetworks
 import MoscReport
 
@@ -18,11 +19,32 @@ package struct FuseJob {
     try request.check()
     try LinearAlgebra.load()
     let output = try OutputFile(request.output)
+    try locking(output) { try perform(output) }
+  }
+
+  /// Keeps others from writing the file, and the model if there is to be one.
+  private func locking(_ output: OutputFile, _ body: () throws -> Void) throws {
+    func model() throws {
+      guard let path = request.fullModel else { return try body() }
+      try OutputLock.holding(URL(fileURLWithPath: path), reporter, body)
+    }
+    if output.isStandardOutput { return try model() }
+    try OutputLock.holding(output.url, reporter, model)
+  }
+
+  private func perform(_ output: OutputFile) throws {
     let reportFile = try request.report.map { try OutputFile($0) }
     let sheet = try request.sheet.map { try OutputFile($0) }
     let fullModel = try request.fullModel.map { try FullModelFolder($0) }
-    let base = try ModelComponents.open(request.model.path)
+    let base = try ModelComponents.open(request.model.path, vae: request.model.vae)
     try ModelComponents.verify(base)
+    if let fullModel {
+      let files = try DiffusersModel.Component.allCases.flatMap { try base.files($0).files }
+      try DiskSpace.check(
+        fullModel.url.deletingLastPathComponent(),
+        needs: files.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.range.count } },
+        for: "the files of the whole model")
+    }
     let plan = try FusionPlan(request, base, output)
     for note in plan.concepts.notes { reporter.warn(note) }
     reporter.info(

@@ -13,7 +13,7 @@ struct FusionPlan {
   let layers: FusionLayers
   let settings: StatisticsCollector.Settings
   /// Initial latents of the concepts' pictures; empty for random ones.
-  let latents: [TensorValue]
+  let latents: [HostArray]
   /// Where statistics are.
   let folder: StatisticsFolder?
   /// The base model's fingerprint.
@@ -48,7 +48,7 @@ struct FusionPlan {
     self.concepts = concepts
     layers = try FusionLayers(concepts.list, base)
     let vae = try base.vae().config
-    let side = try request.size ?? (base.unet().config.sampleSize ?? 64) * vae.downsampling
+    let side = try request.size ?? base.trainedSize()
     guard side % vae.downsampling == 0 else {
       throw CommandError.usage("--size \(side): expected a multiple of \(vae.downsampling)")
     }
@@ -63,7 +63,7 @@ struct FusionPlan {
 
   private static func latents(
     _ path: String?, _ count: Int, _ shape: [Int]
-  ) throws -> [TensorValue] {
+  ) throws -> [HostArray] {
     guard let path else { return [] }
     return try (0..<count).map { index in
       let value = try TensorFile.read(path, "init_latents.\(index)")

@@ -15,6 +15,7 @@ struct StatisticsFile: Sendable {
   private let tensors: [String: String]
   private let rows: [String: Int]
   private let widths: [String: Int]
+  private let checksums: [String: String]
 
   /// Opens a file if it holds the statistics of that key; nil if it does not exist or is of others.
   ///
@@ -25,9 +26,11 @@ struct StatisticsFile: Sendable {
     guard file.metadata["key"] == key else { return nil }
     let text = file.metadata["moments"] ?? ""
     var (tensors, rows, widths) = ([String: String](), [String: Int](), [String: Int]())
+    var checksums: [String: String] = [:]
     for member in try JSONValue.parse(Array(text.utf8), path: url.path).members ?? [] {
       guard let layers = member.value["layers"]?.array?.compactMap(\.string),
         let count = member.value["rows"]?.int, let width = member.value["width"]?.int,
+        let checksum = member.value["sha256"]?.string,
         1..<1 << 31 ~= width, file[member.key]?.shape == [MomentSum.count(width)]
       else {
         throw FormatError(
@@ -35,8 +38,10 @@ struct StatisticsFile: Sendable {
       }
       for layer in layers { tensors[layer] = member.key }
       (rows[member.key], widths[member.key]) = (count, width)
+      checksums[member.key] = checksum
     }
     (self.tensors, self.rows, self.widths) = (tensors, rows, widths)
+    self.checksums = checksums
   }
 
   /// Writes moments, all or nothing.
@@ -49,6 +54,8 @@ struct StatisticsFile: Sendable {
           .object([
             JSONValue.Member("layers", .array(layers.map { .string($0) })),
             JSONValue.Member("rows", .int(sum.rows)), JSONValue.Member("width", .int(sum.width)),
+            JSONValue.Member(
+              "sha256", .string(sum.values.withUnsafeBytes { FileHash.sha256($0) })),
           ])))
     }
     let entries = moments.sums.enumerated().map { index, entry in
@@ -82,6 +89,11 @@ struct StatisticsFile: Sendable {
     }
     // The writer starts tensors at multiples of eight bytes; other files are copied.
     let bytes = file.bytes(of: entry)
+    guard FileHash.sha256(bytes) == checksums[name] else {
+      throw FormatError(
+        file.url.path, "tensor \"\(name)\"",
+        "is damaged: it does not have the checksum it was written with; remove the file")
+    }
     let isAligned = Int(bitPattern: bytes.baseAddress) % MemoryLayout<Double>.alignment == 0
     let gram = isAligned
       ? MomentSum.matrix(bytes.bindMemory(to: Double.self), width: width)

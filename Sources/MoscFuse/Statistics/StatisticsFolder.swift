@@ -2,6 +2,7 @@ import Foundation
 import MoscFormats
 import MoscIR
 import MoscModel
+import MoscNetworks
 import MoscReport
 
 /// A folder that keeps concepts with their statistics, so that a later fusion need not run the
@@ -139,22 +140,9 @@ struct StatisticsFolder {
 }
 
 extension DiffusersModel {
-  /// What tells one base model from another: sizes and tables of its weights files, and samples of
-  /// their content.
+  /// What tells one base model from another: the contents of everything that statistics depend on.
   func fingerprint() throws -> String {
-    var data = Data()
-    for component in [Component.textEncoder, .unet] {
-      for file in try files(component).files {
-        data.append(Data("\(component.rawValue) \(file.entries.count)\n".utf8))
-        for entry in file.entries {
-          data.append(Data("\(entry.name) \(entry.dtype.rawValue) \(entry.shape)\n".utf8))
-          let bytes = file.bytes(of: entry)
-          data.append(contentsOf: bytes.prefix(64))
-          data.append(contentsOf: bytes.suffix(64))
-          file.dropPages(of: entry)
-        }
-      }
-    }
-    return FileHash.sha256(data)
+    let parts = try contentHashes([.textEncoder, .unet]).map { "\($0.part) \($0.hash)" }
+    return FileHash.sha256(Data(parts.joined(separator: "\n").utf8))
   }
 }

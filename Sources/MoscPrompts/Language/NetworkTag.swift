@@ -1,13 +1,16 @@
 import MoscFormats
 
 /// A tag such as `<lora:name:0.8:te=0.5>` that a prompt uses.
-package struct NetworkTag: Hashable, Sendable {
+package struct NetworkTag: Hashable, Sendable, CustomStringConvertible {
   /// The word before the first colon.
   package var type: String
   /// What stands between the other colons.
   package var items: [String]
 
   package init(type: String, items: [String]) { (self.type, self.items) = (type, items) }
+
+  /// The tag as it was written.
+  package var description: String { "<\(type):\(items.joined(separator: ":"))>" }
 
   /// Items that are not `key=value`.
   package var positional: [String] { items.filter { Self.pair($0) == nil } }
@@ -84,6 +87,8 @@ package struct AdapterUse: Hashable, Sendable {
   package var unet: Double
   /// The rank to which the adapter is cut, if any.
   package var rank: Int?
+  /// Named items that the language does not know; the original passes over them.
+  package var unknown: [String]
 
   /// The types of tags that name adapters.
   package static let types: Set<String> = ["lora", "lyco"]
@@ -94,7 +99,7 @@ package struct AdapterUse: Hashable, Sendable {
   /// - Throws: `PromptSyntaxError` for a tag without name and for what is no number.
   package init(_ tag: NetworkTag) throws(PromptSyntaxError) {
     let positional = tag.positional
-    let spelling = "<\(tag.type):\(tag.items.joined(separator: ":"))>"
+    let spelling = tag.description
     guard let name = positional.first else {
       throw PromptSyntaxError(
         .index, "'\(spelling)' names no adapter, expected <\(tag.type):name:strength>")
@@ -115,6 +120,7 @@ package struct AdapterUse: Hashable, Sendable {
     }
     func item(_ index: Int) -> String? { index < positional.count ? positional[index] : nil }
     self.name = name
+    unknown = tag.named.map(\.key).filter { !["te", "unet", "dyn"].contains($0) }
     // Both spellings are read even where one wins, so that no fault is passed over.
     let first = try number(item(1))
     textEncoder = try number(tag["te"]) ?? first ?? 1

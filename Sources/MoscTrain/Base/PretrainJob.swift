@@ -17,6 +17,12 @@ package struct PretrainJob {
 
   /// - Throws: `DatasetError` with all problems of the data; what is wrong with a model.
   package func run() throws {
+    try request.check()
+    let output = URL(fileURLWithPath: request.output).standardizedFileURL
+    try OutputLock.holding(output, reporter, perform)
+  }
+
+  private func perform() throws {
     let folder = ModelFolder(
       url: URL(fileURLWithPath: request.output), savedType: request.savedType)
     let random = RunSeed(request.seed)
@@ -31,6 +37,7 @@ package struct PretrainJob {
     reporter.info(
       "\(set.images.count) pictures, sizes "
         + Set(set.sizes.map { "\($0.width)×\($0.height)" }).sorted().joined(separator: ", "))
+    try checkDisk(source, beside: folder.url)
     if !isKnown {
       try folder.create(from: source, drawing: drawn, random)
     }
@@ -54,6 +61,23 @@ package struct PretrainJob {
         try folder.setScalingFactor(try latents().scalingFactor(Array(set.images.indices)))
       }
     }
+  }
+
+  /// Refuses a disk that the run would fill: the model, the largest stage's state twice while it is
+  /// replaced, and as much for the latents as for a state.
+  private func checkDisk(_ model: DiffusersModel, beside folder: URL) throws {
+    var sizes: [DiffusersModel.Component: Int] = [:]
+    for component in DiffusersModel.Component.allCases {
+      let shapes = try WeightInitialisation(model, component).shapes
+      sizes[component] = shapes.values.reduce(0) { $0 + $1.reduce(1, *) }
+    }
+    let parts = request.stages.map { stage in
+      stage == .unet ? [DiffusersModel.Component.textEncoder, .unet] : [.vae]
+    }
+    let largest = parts.map { $0.reduce(0) { $0 + (sizes[$1] ?? 0) } }.max() ?? 0
+    try DiskSpace.check(
+      folder.standardizedFileURL.deletingLastPathComponent(),
+      needs: 4 * sizes.values.reduce(0, +) + 2 * 16 * largest, for: "the model and its training state")
   }
 
   /// The parts that start from random weights.

@@ -1,5 +1,7 @@
 import MoscEngine
 import MoscFormats
+import MoscModel
+import MoscReport
 
 /// The parts of a model that one run of `mosc pretrain` trains.
 package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {
@@ -86,6 +88,8 @@ package struct PretrainRequest: Hashable, Sendable {
   package var savedType = SavedType.f16
   /// Steps between two checkpoints.
   package var saveEvery = 500
+  /// The most seconds between two saved states.
+  package var saveSeconds = LoopPlan.usualSaveSeconds
   /// Steps between two lines of the log.
   package var logEvery = 50
   /// Steps after which the command saves and ends, before the run does; nil for none.
@@ -98,6 +102,31 @@ package struct PretrainRequest: Hashable, Sendable {
     self.output = output
   }
 
+  /// Refuses numbers that mean nothing.
+  package func check() throws {
+    for (prefix, recipe) in [("", denoiser), ("vae-", autoencoder)] {
+      try CommandError.check("\(prefix)lr", recipe.learningRate, atLeast: 0)
+      try CommandError.check("weight-decay", recipe.weightDecay, atLeast: 0)
+      guard (0..<1).contains(recipe.averageDecay) else {
+        throw CommandError.usage(
+          "--ema \(recipe.averageDecay): expected a number from 0 to below 1")
+      }
+      guard recipe.gradientNorm > 0 else {
+        throw CommandError.usage("--clip \(recipe.gradientNorm): expected a number above 0")
+      }
+    }
+    for (option, share) in [("caption-dropout", captionDropout), ("noisy-share", noisyShare)]
+    where !(0...1).contains(share) {
+      throw CommandError.usage("--\(option) \(share): expected a share from 0 to 1")
+    }
+    guard noiseRatioLimit > 0 else {
+      throw CommandError.usage("--min-snr \(noiseRatioLimit): expected a number above 0")
+    }
+    try CommandError.check("snr-floor", noiseRatioFloor, atLeast: 0)
+    if let stopAfter { try CommandError.check("stop-after", stopAfter, in: 1...Int.max) }
+    try LoopPlan.check(saveSeconds: saveSeconds)
+  }
+
   /// The recipe of a stage.
   package func recipe(_ stage: PretrainingStage) -> PretrainingRecipe {
     stage == .unet ? denoiser : autoencoder
@@ -107,10 +136,17 @@ package struct PretrainRequest: Hashable, Sendable {
   ///
   /// The number of steps is not among them: a run can be made longer or shorter, which changes the
   /// learning rates from there on.
-  func settings(_ stage: PretrainingStage, _ set: PictureSet, _ compiler: Compiler) -> RunSettings {
+  func settings(
+    _ stage: PretrainingStage, _ model: DiffusersModel, _ set: PictureSet, _ compiler: Compiler
+  ) throws -> RunSettings {
     let recipe = recipe(stage)
+    // What a stage trains changes; of the rest, the U-Net's reads these.
+    let fixed = stage == .unet ? ["the autoencoder", "the tokenizer", "the scheduler"] : []
+    let parts = try RunSettings.model(model, "--output").filter { fact in
+      fixed.contains { fact.name.hasPrefix($0) }
+    }
     return RunSettings(
-      RunSettings.arithmetic(compiler) + [
+      RunSettings.arithmetic(compiler) + parts + [
         ("--stage", .string(stage.rawValue)), ("--batch", .int(recipe.batch)),
         ("--lr", .double(recipe.learningRate)), ("--warmup", .int(recipe.warmUp)),
         ("--weight-decay", .double(recipe.weightDecay)), ("--ema", .double(recipe.averageDecay)),
@@ -118,7 +154,7 @@ package struct PretrainRequest: Hashable, Sendable {
         ("--caption-dropout", .double(captionDropout)), ("--min-snr", .double(noiseRatioLimit)),
         ("--noisy-share", .double(noisyShare)), ("--snr-floor", .double(noiseRatioFloor)),
         ("--validation", .int(validation)), ("--seed", .string(String(seed))),
-        ("--data", RunSettings.data(set.images)),
+        ("--data", try RunSettings.data(set.images)),
       ])
   }
 }

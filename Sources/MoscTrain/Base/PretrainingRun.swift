@@ -18,13 +18,14 @@ struct PretrainingRun {
     func file(_ suffix: String) -> URL {
       folder.training.appending(path: "\(stage.rawValue).\(suffix)")
     }
+    let model = try folder.model()
     let start = try TrainingState.open(
-      file("safetensors"), request.settings(stage, set, compiler), resumes: request.resumes)
+      file("safetensors"), request.settings(stage, model, set, compiler),
+      TrainingState.Policy(resumes: request.resumes, overwrites: false))
     let (training, held) = set.split(holdingOut: request.validation)
     let plan = BatchPlan(
       sizes: set.sizes, pictures: training, batch: recipe.batch, random: RunSeed(request.seed))
     let modules = try plan.groups.map(trained.module)
-    let model = try folder.model()
     var weights: [String: HostArray] = [:]
     for component in trained.components {
       weights.merge(try model.canonicalWeights(component)) { own, _ in own }
@@ -42,7 +43,8 @@ struct PretrainingRun {
         title: stage.rawValue, steps: recipe.steps,
         schedule: LearningRateSchedule(
           .cosine, warmUp: recipe.warmUp, total: Double(recipe.steps)),
-        saveEvery: max(1, request.saveEvery), logEvery: every, reportEvery: every),
+        saveEvery: max(1, request.saveEvery), saveSeconds: request.saveSeconds, logEvery: every,
+        reportEvery: every),
       state,
       // The second moment follows gradients more quickly than in long runs.
       Optimiser(AdamW(beta1: 0.9, beta2: 0.99), groups, compiler),

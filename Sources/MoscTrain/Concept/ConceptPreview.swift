@@ -20,12 +20,6 @@ struct ConceptPreview {
     self.compiler = compiler
   }
 
-  private var prompts: [String] {
-    if !plan.request.previewPrompts.isEmpty { return plan.request.previewPrompts }
-    if !plan.setup.validation.prompts.isEmpty { return plan.setup.validation.prompts }
-    return ["a photo of a " + plan.model.adapters.words.map(\.text).joined(separator: " ")]
-  }
-
   /// Writes `NAME.step-N.png` beside the output.
   func draw(_ groups: [ParameterGroup], step: Int) throws {
     let folder = FileManager.default.temporaryDirectory
@@ -35,17 +29,17 @@ struct ConceptPreview {
     let file = folder.appending(path: "concept.safetensors")
     try ConceptExport(plan, concept).write(groups, to: file, layout: .concept)
     let strengths = plan.setup.validation.alphas
-    let rows = try prompts.map { prompt in
+    let rows = try plan.previewPrompts.map { prompt in
       ImageGrid.Row(prompt, try strengths.map { try picture(prompt, Float($0), file) })
     }
     let grid = try ImageGrid(rows, columns: strengths.map { "\($0)" }).image
-    try PNG.write(grid, to: plan.companion(".step-\(step).png"))
+    try PNG.write(grid, to: plan.preview(step))
   }
 
   private func picture(_ prompt: String, _ strength: Float, _ file: URL) throws -> PixelImage {
     var request = SampleRequest()
     request.model = plan.request.model
-    request.model.path = plan.model.folder.path
+    request.model.path = plan.model.url.path
     request.model.adapters.files = [
       AdapterRequest(path: file.path, textEncoder: strength, unet: strength)
     ]

@@ -14,21 +14,22 @@ struct ConceptRun {
   private let program: TrainingProgram
   private var loop: TrainingLoop<ConceptTask>
 
-  /// What users of the output find beside it.
-  private enum Companion {
-    static let state = ".state.safetensors"
-    static let log = ".log.jsonl"
-    static let plot = ".loss.svg"
-  }
-
   init(_ plan: TrainPlan, _ compiler: Compiler) throws {
     self.plan = plan
     self.compiler = compiler
     let (setup, request) = (plan.setup, plan.request)
     let concept = TrainedConcept(plan.model)
     self.concept = concept
-    let start = try TrainingState.open(
-      plan.companion(Companion.state), plan.settings(compiler), resumes: request.resumes)
+    let state = plan.companion(.state)
+    let start = try TrainingState.open(state, plan.settings(compiler), plan.policy)
+    if plan.policy == .resume, !start.isResumed {
+      compiler.reporter.warn("there is no '\(state.path)' to go on from: beginning at step 0")
+    }
+    guard start.step <= plan.steps else {
+      throw CommandError.usage(
+        "--steps \(plan.steps): the run in '\(state.path)' is at step \(start.step) already; give more, or "
+          + "begin anew with --overwrite")
+    }
     let draws = try Self.draws(plan, compiler)
     let step = try ConceptStep(draws.form, setup.model, plan.model)
     let training = try plan.model.trainingModule(step)
@@ -38,23 +39,23 @@ struct ConceptRun {
     let budgeted = try MemoryChoice.compiler(
       for: training.module, limit: request.memoryLimit?.bytes, compiler)
     program = try TrainingProgram(training, groups, budgeted)
-    compiler.reporter.detail(
+    compiler.reporter.info(
       "memory of a step: \(program.memory.load >> 20) MiB of weights, "
         + "\(program.memory.arena >> 20) MiB of values")
     program.isProfiling = request.profiles
     let task = ConceptTask(
       plan, concept, groups, program, try ConceptInputs(step, setup.model, plan.model), draws,
       compiler)
+    let loopPlan = LoopPlan(
+      title: plan.output.path, steps: plan.steps, schedule: plan.schedule,
+      parts: setup.gradientAccumulation, saveEvery: request.saveInterval,
+      saveSeconds: request.saveSeconds, reportEvery: max(1, setup.printInterval))
+    compiler.reporter.info("the state is saved in \(state.path) \(loopPlan.savingText), and at the end")
     loop = try TrainingLoop(
-      task,
-      LoopPlan(
-        title: plan.output.path, steps: plan.steps, schedule: plan.schedule,
-        parts: setup.gradientAccumulation, saveEvery: max(1, setup.saveInterval),
-        reportEvery: max(1, setup.printInterval)),
-      try TrainingState(start, groups), try Optimiser(plan.optimiser, groups, budgeted),
+      task, loopPlan, try TrainingState(start, groups), try Optimiser(plan.optimiser, groups, budgeted),
       TrainingLog(
-        plan.companion(Companion.log), picture: plan.companion(Companion.plot),
-        through: start.step), compiler.reporter)
+        plan.companion(.log), picture: plan.companion(.plot), through: start.step),
+      compiler.reporter)
   }
 
   private static func draws(
@@ -76,10 +77,9 @@ struct ConceptRun {
     let reporter = compiler.reporter
     try ConceptExport(plan, concept).write(loop.state.groups, to: plan.output.url)
     try loop.task.recording?.write()
-    loop.state.remove()
     if plan.request.profiles {
       reporter.print(program.profile(try MachinePeak(compiler)).text())
     }
-    reporter.info("\(plan.output.path): \(plan.model.adapters.words.map(\.text).joined(separator: " "))")
+    reporter.info("\(plan.output.path): \(plan.words)")
   }
 }

@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 
 /// Teaching a concept, as the training loop sees it.
 struct ConceptTask: TrainingTask {
@@ -29,7 +30,7 @@ struct ConceptTask: TrainingTask {
 
   mutating func batch(
     _ number: Int
-  ) throws -> (program: TrainingProgram, inputs: [String: TensorValue]) {
+  ) throws -> (program: TrainingProgram, inputs: [String: HostArray]) {
     let batch = try draws.batch(number)
     recording?.append(batch, number)
     return (program, try inputs.inputs(batch))
@@ -57,7 +58,12 @@ struct ConceptTask: TrainingTask {
   }
 
   func finished(_ step: Int) throws {
-    guard let interval = plan.request.previewInterval, step % interval == 0 else { return }
-    try preview.draw(groups, step: step)
+    // The last one is the concept itself.
+    if let interval = plan.setup.saveInterval, step % interval == 0, step < plan.steps {
+      try ConceptExport(plan, concept).write(groups, to: plan.numbered(step))
+    }
+    if let interval = plan.request.previewInterval, step % interval == 0 {
+      try preview.draw(groups, step: step)
+    }
   }
 }

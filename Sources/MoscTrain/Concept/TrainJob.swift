@@ -17,17 +17,49 @@ package struct TrainJob {
   }
 
   package func run() throws {
-    for note in plan.setup.notes { reporter.detail(note) }
+    try OutputLock.holding(plan.lockedOutput, reporter) {
+      // Another run may have ended since the plan was made.
+      try TrainingState.check(plan.companion(.state), plan.policy)
+      try perform()
+    }
+  }
+
+  private func perform() throws {
+    if !plan.setup.notes.isEmpty {
+      reporter.warn("without effect: " + Set(plan.setup.notes).sorted().joined(separator: "; "))
+    }
+    for warning in plan.setup.warnings { reporter.warn(warning) }
     let compiler = try Compiler(
       training: plan.request.compiler, precision: plan.request.model.precision, reporter)
-    let adapter = plan.model.adapters.adapters.first
-    reporter.info(
-      "teaching \(plan.model.adapters.words.map(\.text).joined(separator: " ")): "
-        + "\(plan.setup.dataset.images.count) pictures, \(plan.steps) steps, "
-        + "\(adapter?.applied(.textEncoder) ?? 0) layers of the text encoder and "
-        + "\(adapter?.applied(.unet) ?? 0) of the U-Net, \(compiler.target.precision.rawValue), "
-        + "\(compiler.target.threads) threads")
+    for line in plan.summary { reporter.info(line) }
+    reporter.info("\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     var run = try ConceptRun(plan, compiler)
     try run.run()
+  }
+}
+
+extension TrainPlan {
+  /// What no two runs may write: all that lies beside the output has its name.
+  var lockedOutput: URL { companion("") }
+
+  /// What is about to happen.
+  var summary: [String] {
+    let (model, data) = (setup.model, setup.dataset)
+    let adapter = self.model.adapters.adapters.first
+    let pictures = Set(data.images.map(\.image)).count
+    let batch = data.batchSize * setup.gradientAccumulation
+    var lines = [
+      "teaching \(words): \(replay == nil ? "\(pictures) pictures" : "recorded draws"), "
+        + "\(steps) steps of \(batch) pictures"
+    ]
+    func rate(_ value: Double?) -> String { value.map { $0 == 0 ? "0" : "\($0)" } ?? "none" }
+    let ranks = Set([model.textEncoder, model.unet].compactMap { $0?.rank }).sorted()
+    lines.append(
+      "rank \(ranks.map(String.init).joined(separator: " and ")) in "
+        + "\(adapter?.applied(.textEncoder) ?? 0) layers of the text encoder and "
+        + "\(adapter?.applied(.unet) ?? 0) of the U-Net; learning rates: embeddings "
+        + "\(rate(model.embedding?.learningRate)), text encoder \(rate(model.textEncoder?.learningRate)), "
+        + "U-Net \(rate(model.unet?.learningRate)), \(schedule.shape.rawValue)")
+    return lines
   }
 }

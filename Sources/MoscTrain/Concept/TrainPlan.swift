@@ -1,7 +1,6 @@
 import Foundation
 import MoscEngine
 import MoscFormats
-import MoscIR
 import MoscModel
 import MoscNetworks
 import MoscRandom
@@ -19,10 +18,19 @@ package struct TrainPlan: Sendable {
   package let steps: Int
   package let schedule: LearningRateSchedule
   package let optimiser: AdamW
+  /// What is done about the state of an earlier run.
+  let policy: TrainingState.Policy
   /// Draws that are replayed in place of a dataset.
   let replay: StepRecording?
   let record: OutputFile?
   let seed: RunSeed
+
+  /// What users of the output find beside it.
+  enum Companion: String, CaseIterable {
+    case state = ".state.safetensors"
+    case log = ".log.jsonl"
+    case plot = ".loss.svg"
+  }
 
   /// - Throws: `DatasetError` with everything that is wrong with the data, `CommandError` for
   ///   settings.
@@ -31,16 +39,25 @@ package struct TrainPlan: Sendable {
     try Self.checkNumbers(request)
     output = try OutputFile(request.output)
     if output.isStandardOutput { throw CommandError.usage("--output: expected a file, found '-'") }
+    for companion in Companion.allCases {
+      _ = try OutputFile(Self.companion(output, companion.rawValue).path)
+    }
+    policy = try TrainingState.Policy(resumes: request.resumes, overwrites: request.overwrites)
+    try TrainingState.check(Self.companion(output, Companion.state.rawValue), policy)
     layout = request.layout ?? ConceptFile.Layout(output.url)
     record = try request.recordDraws.map { try OutputFile($0) }
     replay = try request.replayDraws.map { try StepRecording($0) }
-    var base = try ModelComponents.open(request.model.path)
+    var base = try ModelComponents.open(request.model.path, vae: request.model.vae)
+    var started = try Self.started(request, base)
     let size = try request.resolution ?? base.trainedSize()
-    var setup = try replay?.setup ?? Self.read(request, size: size)
+    let defaults = try ModelDefaults(of: base)
+    var setup = try replay?.setup
+      ?? request.setup(size: size, words: started?.adapters.words.map(\.text), defaults)
     if request.model.path == nil, let path = setup.model.path {
-      base = try DiffusersModel(folder: URL(fileURLWithPath: path))
+      base = try DiffusersModel(at: URL(fileURLWithPath: path))
+      started = try Self.started(request, base)
     }
-    Self.apply(request, to: &setup)
+    request.apply(to: &setup)
     let factor = try base.vae().config.downsampling
     setup.dataset.latentFactor = factor
     guard size >= factor, size % factor == 0 else {
@@ -48,15 +65,9 @@ package struct TrainPlan: Sendable {
         "--resolution \(size): expected a multiple of \(factor), which is a pixel of the latents")
     }
     seed = RunSeed(setup.seed)
-    if replay == nil { try Self.check(setup, base) }
-    if !request.model.adapters.files.isEmpty {
-      // Training goes on from a file.
-      var options = request.model
-      options.path = base.folder.path
-      model = try ModelComponents.open(options)
-      guard model.adapters.adapters.count == 1, !model.adapters.words.isEmpty else {
-        throw CommandError.usage("--lora: training goes on from one file with concept words")
-      }
+    if replay == nil { try Self.check(&setup, base) }
+    if let started {
+      model = started
     } else if replay != nil {
       throw CommandError.usage("--replay-draws needs the concept it starts from: give it with --lora")
     } else {
@@ -64,116 +75,86 @@ package struct TrainPlan: Sendable {
       base.adapters = try AdapterSet([(try start.adapter(), AdapterStrength())], base)
       model = base
     }
-    let asked = request.steps ?? (request.config == nil ? Self.defaultSteps : nil)
-    let total = (replay?.scheduledSteps ?? asked).map(Double.init) ?? setup.steps
+    let total = try replay?.scheduledSteps.map(Double.init)
+      ?? Self.total(request, setup, defaults.training)
     steps = min(
       request.steps ?? Int(total.rounded(.up)), replay?.stepCount ?? .max)
     try CommandError.check("steps", steps, in: 1...Self.mostSteps)
-    if let interval = request.previewInterval, interval < 1 {
-      throw CommandError.usage("--preview-every \(interval): expected at least 1")
-    }
     schedule = LearningRateSchedule(
       replay?.schedule ?? request.rateShape, warmUp: request.warmUp, total: total)
     optimiser = AdamW(beta1: setup.optimiser.beta1, beta2: setup.optimiser.beta2)
     self.setup = setup
+    try checkPreviews()
+    try checkDisk()
   }
 
-  /// More steps than any run takes; numbers that follow from them stay far from overflowing.
-  private static let mostSteps = 10_000_000
-
-  /// Refuses numbers whose products would be of no use, before anything is made of them.
-  private static func checkNumbers(_ request: TrainRequest) throws {
-    for (option, value, most) in [
-      ("steps", request.steps, mostSteps), ("rank", request.rank, 4096),
-      ("batch-size", request.batchSize, 1024), ("gradient-accumulation", request.accumulation, 4096),
-      ("resolution", request.resolution, 8192), ("variants", request.variants, 4096),
-      ("save-every", request.saveInterval, mostSteps),
-    ] {
-      if let value { try CommandError.check(option, value, in: 1...most) }
-    }
-  }
-
-  /// Steps of a run from flags that do not say how many.
-  private static let defaultSteps = 300
-
-  private static func read(_ request: TrainRequest, size: Int) throws -> TrainingSetup {
-    if let config = request.config {
-      for (flag, value) in [("--data", request.data), ("--concept", request.concept)] {
-        if value != nil { throw CommandError.usage("\(flag) and --config exclude each other") }
+  /// The steps that the learning rates are planned for.
+  private static func total(
+    _ request: TrainRequest, _ setup: TrainingSetup, _ defaults: TrainingDefaults
+  ) throws -> Double {
+    if let steps = request.steps {
+      guard request.epochs == nil else {
+        throw CommandError.usage("--steps and --epochs exclude each other")
       }
-      return try TrainingSetup.read(URL(fileURLWithPath: config))
+      return Double(steps)
     }
-    guard let data = request.data else {
-      throw CommandError.usage("say what to learn from: --data DIR, or --config FILE")
+    if let epochs = request.epochs {
+      let batches = max(1, setup.dataset.images.count / setup.dataset.batchSize)
+      let steps = (batches + setup.gradientAccumulation - 1) / setup.gradientAccumulation
+      return Double(epochs) * Double(steps)
     }
-    guard let concept = request.concept else {
-      throw CommandError.usage("say which words to teach: --concept '<a1> <a2>'")
-    }
-    var folder = FolderSetup(
-      folder: URL(fileURLWithPath: data), concept: concept, start: request.start)
-    folder.size = size
-    folder.captions = request.captions.map { URL(fileURLWithPath: $0) }
-    folder.masks = request.masks.map { URL(fileURLWithPath: $0) }
-    // A folder may hold `images`, `captions` and `masks` side by side.
-    let images = folder.folder.appending(path: "images")
-    if Self.isFolder(images) {
-      for (part, path) in [("captions", \FolderSetup.captions), ("masks", \FolderSetup.masks)] {
-        let url = folder.folder.appending(path: part)
-        if folder[keyPath: path] == nil, Self.isFolder(url) { folder[keyPath: path] = url }
-      }
-      folder.folder = images
-    }
-    var setup = try folder.read()
-    let steps = request.steps ?? Self.defaultSteps
-    setup.dataset.batchSize = 1
-    let batch = (request.batchSize ?? 1) * (request.accumulation ?? 1)
-    setup.dataset.enlargeRatio =
-      (steps * batch + setup.dataset.images.count - 1) / max(1, setup.dataset.images.count)
-    return setup
+    if request.config != nil, case .complete = try request.source() { return setup.steps }
+    return Double(defaults.steps)
   }
 
-  private static func isFolder(_ url: URL) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
-      && isFolder.boolValue
+  /// The model with the file that training goes on from; nil when it starts anew.
+  private static func started(
+    _ request: TrainRequest, _ base: DiffusersModel
+  ) throws -> DiffusersModel? {
+    if request.model.adapters.files.isEmpty { return nil }
+    for (flag, isGiven) in [
+      ("--rank", request.rank != nil), ("--alpha", request.alpha != nil),
+      ("--network-alpha", request.networkAlpha != nil),
+    ] where isGiven {
+      throw CommandError.usage("\(flag) and --lora exclude each other: training goes on from the file")
+    }
+    var options = request.model
+    options.path = base.url.path
+    let model = try ModelComponents.open(options)
+    guard model.adapters.adapters.count == 1, !model.adapters.words.isEmpty else {
+      throw CommandError.usage("--lora: training goes on from one file with concept words")
+    }
+    guard model.adapters.adapters.allSatisfy(\.changes.isEmpty),
+      model.adapters.words.allSatisfy({ $0.isLayerwise || $0.tokenNames.count == 1 })
+    else {
+      throw CommandError.usage(
+        "--lora: training goes on from low-rank layers and layer-wise words alone; this file holds others")
+    }
+    return model
   }
 
-  private static func apply(_ request: TrainRequest, to setup: inout TrainingSetup) {
-    if let value = request.batchSize { setup.dataset.batchSize = value }
-    if let value = request.accumulation { setup.gradientAccumulation = value }
-    if let value = request.isLayerwise { setup.model.isLayerwise = value }
-    if let value = request.seed { setup.seed = value }
-    if let value = request.noiseOffset { setup.model.noiseOffset = value == 0 ? nil : value }
-    if let value = request.attentionWeight { setup.model.attentionWeight = value == 0 ? nil : value }
-    if let value = request.usesMaskLoss { setup.model.usesMaskLoss = value }
-    if let value = request.embeddingNormThreshold {
-      setup.optimiser.embeddingNormThreshold = value
-    }
-    if let value = request.embeddingRate { setup.model.embedding?.learningRate = value }
-    if let value = request.textEncoderRate { setup.model.textEncoder?.learningRate = value }
-    if let value = request.unetRate { setup.model.unet?.learningRate = value }
-    for path in [\ModelSettings.textEncoder, \ModelSettings.unet] {
-      if let value = request.rank { setup.model[keyPath: path]?.rank = value }
-      if let value = request.alpha { setup.model[keyPath: path]?.alpha = value }
-    }
-    if let value = request.saveInterval { setup.saveInterval = value }
-  }
+  /// The words that are taught, as captions spell them.
+  package var words: String { model.adapters.words.map(\.text).joined(separator: " ") }
 
-  /// Refuses data and words that would stop the run later, all problems at once.
-  private static func check(_ setup: TrainingSetup, _ model: DiffusersModel) throws {
-    let tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
-    let problems =
-      TrainedWord.problems(setup.model.words, tokenizer, path: "the concept") + setup.problems()
-    if !problems.isEmpty { throw DatasetError(problems) }
-    for (flag, value) in [
-      ("batch size", setup.dataset.batchSize), ("gradient accumulation", setup.gradientAccumulation),
-    ] where value < 1 {
-      throw CommandError.usage("the \(flag) is \(value), expected at least 1")
-    }
+  /// What previews show.
+  var previewPrompts: [String] {
+    if !request.previewPrompts.isEmpty { return request.previewPrompts }
+    if !setup.validation.prompts.isEmpty { return setup.validation.prompts }
+    return ["a photo of a \(words)"]
   }
 
   /// A file beside the output.
-  package func companion(_ suffix: String) -> URL {
+  package func companion(_ suffix: String) -> URL { Self.companion(output, suffix) }
+
+  func companion(_ companion: Companion) -> URL { self.companion(companion.rawValue) }
+
+  /// The concept after some steps.
+  func numbered(_ step: Int) -> URL {
+    let suffix = output.url.pathExtension
+    return companion(String(format: "-step%08d", step) + (suffix.isEmpty ? "" : ".\(suffix)"))
+  }
+
+  private static func companion(_ output: OutputFile, _ suffix: String) -> URL {
     let name = output.url.deletingPathExtension().lastPathComponent
     return output.url.deletingLastPathComponent().appending(path: name + suffix)
   }

@@ -2,7 +2,7 @@ import MoscEngine
 import MoscFormats
 import MoscNetworks
 
-/// What `mosc train` is asked for; nil leaves a setting to the configuration, or to its default.
+/// What `mosc train` is asked for; nil leaves a setting to the configuration, or to the model's default.
 package struct TrainRequest: Hashable, Sendable {
   package var model = ModelOptions()
   package var compiler = CompilationOptions()
@@ -20,10 +20,16 @@ package struct TrainRequest: Hashable, Sendable {
   package var layout: ConceptFile.Layout?
   package var resolution: Int?
   package var steps: Int?
+  /// Passes over all pictures, in place of steps.
+  package var epochs: Int?
   package var batchSize: Int?
   package var accumulation: Int?
   package var rank: Int?
   package var alpha: Double?
+  /// The multiplier of the layers before it is divided by the rank, as kohya counts it.
+  package var networkAlpha: Double?
+  /// The rate of both networks, unless they have their own.
+  package var learningRate: Double?
   package var embeddingRate: Double?
   package var textEncoderRate: Double?
   package var unetRate: Double?
@@ -43,9 +49,15 @@ package struct TrainRequest: Hashable, Sendable {
   package var averageDecay: Double?
   /// How many variants of a picture are encoded, where its transforms draw.
   package var variants = 8
-  /// Steps between saved states.
+  /// Steps between saved states; nil to save by the clock alone.
   package var saveInterval: Int?
+  /// The most seconds between saved states.
+  package var saveSeconds = LoopPlan.usualSaveSeconds
+  /// Steps between concept files with a number; nil for none.
+  package var keepInterval: Int?
   package var resumes = false
+  /// Whether the state of an earlier run may be thrown away.
+  package var overwrites = false
   /// Steps between preview pictures; nil for none.
   package var previewInterval: Int?
   package var previewPrompts: [String] = []

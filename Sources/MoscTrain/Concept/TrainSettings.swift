@@ -6,20 +6,23 @@ import MoscNetworks
 
 extension TrainPlan {
   /// What a saved state must agree with.
-  func settings(_ compiler: Compiler) -> RunSettings {
-    RunSettings(RunSettings.arithmetic(compiler) + trained + stepping + pictures)
+  ///
+  /// How many steps are taken is not among it: a run can be made longer, and its learning rates fall later
+  /// from there on.
+  func settings(_ compiler: Compiler) throws -> RunSettings {
+    RunSettings(
+      RunSettings.arithmetic(compiler) + (try trained()) + stepping + (try pictures()))
   }
 
   /// What is trained, from where.
-  private var trained: [RunSettings.Fact] {
+  private func trained() throws -> [RunSettings.Fact] {
     let settings = setup.model
     // Of both networks, the text encoder first.
     func layers(_ fact: (LoRASettings) -> JSONValue) -> JSONValue {
       .array([settings.textEncoder, settings.unet].map { $0.map(fact) ?? .null })
     }
-    return [
-      ("--model", .string(model.folder.lastPathComponent)),
-      ("--lora", .array(request.model.adapters.files.map(\.fact))),
+    return try RunSettings.model(model) + [
+      ("--lora", .array(try request.model.adapters.files.map { .string(try $0.fact) })),
       ("--concept", .array(settings.words.map { .string($0.text) })),
       ("--init", .array(settings.words.map { .string($0.start.text) })),
       ("--layerwise", .bool(settings.isLayerwise)),
@@ -37,7 +40,6 @@ extension TrainPlan {
   private var stepping: [RunSettings.Fact] {
     let (settings, optimiser) = (setup.model, setup.optimiser)
     return [
-      ("--steps", .array([.int(steps), .double(schedule.total)])),
       ("--lr-scheduler", .string(schedule.shape.rawValue)), ("--warm-up", .int(schedule.warmUp)),
       ("--ema", .number(request.averageDecay)),
       ("the weight decay", .double(optimiser.weightDecay)),
@@ -52,20 +54,22 @@ extension TrainPlan {
   }
 
   /// What is learnt from.
-  private var pictures: [RunSettings.Fact] {
+  private func pictures() throws -> [RunSettings.Fact] {
     let data = setup.dataset
     let transforms = data.transforms.enumerated().map { index, list -> JSONValue in
       let count = data.images.count { $0.transforms == index }
       return .string("\(list.map(\.text).joined(separator: ", ")) for \(count) pictures")
     }
     return [
-      ("--data", RunSettings.data(data.images)), ("the transforms", .array(transforms)),
+      ("--data", try RunSettings.data(data.images)), ("the transforms", .array(transforms)),
       ("the enlarge ratio", .int(data.enlargeRatio)),
       ("the reduction of masks", .string(data.maskReduction.rawValue)),
       ("--variants", .int(request.variants)),
       (
         "--replay-draws",
-        request.replayDraws.map { .string(URL(fileURLWithPath: $0).lastPathComponent) } ?? .null
+        try request.replayDraws.map {
+          .string(try RunSettings.file(URL(fileURLWithPath: $0)))
+        } ?? .null
       ),
     ]
   }
@@ -73,8 +77,8 @@ extension TrainPlan {
 
 extension AdapterRequest {
   /// The file and its strengths, as the command line spells them.
-  fileprivate var fact: JSONValue {
-    .string("\(URL(fileURLWithPath: path).lastPathComponent):\(textEncoder):\(unet)")
+  fileprivate var fact: String {
+    get throws { "\(try RunSettings.file(URL(fileURLWithPath: path))):\(textEncoder):\(unet)" }
   }
 }
 

@@ -36,23 +36,13 @@ package struct FolderSetup: Hashable, Sendable {
     setup.dataset.maskReduction = maskReduction
     let standard = DataTransform.plain(size: size, templates: templates)
     setup.dataset.transforms = [standard, standard.filter { $0 != .enhanceText(templates) }]
-    setup.model.noiseOffset = 0.01
-    // A loss inside the mask alone does not teach the outline.
-    setup.model.usesMaskLoss = false
     do {
       setup.model.words = try TrainedWord.parse(
-        words: concept, starts: completeStart, path: "--concept")
+        words: concept, starts: Self.completeStart(start, words: concept), path: "--concept")
     } catch {
       problems.append(error)
     }
-    let spelled = setup.model.words.map(\.text).joined(separator: " ")
-    let mapping = CaptionMapping([("<TOK>", spelled)])
-    let words = setup.model.words.map(\.text)
-    func process(_ caption: String) -> String {
-      let text = mapping(caption)
-      if words.contains(where: text.contains) { return text }
-      return text.isEmpty ? spelled : "\(spelled), \(text)"
-    }
+    let process = ConceptCaption(setup.model.words)
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path))?.sorted() ?? []
     let repeated = names.filter { name in
       var isFolder: ObjCBool = false
@@ -64,31 +54,69 @@ package struct FolderSetup: Hashable, Sendable {
     for name in repeated {
       let images = ImageFolder(
         images: folder.appending(path: name), captions: captions, masks: masks, fallback: "")
-      let count = KohyaConfig.repeats(name)?.0 ?? 1
-      setup.dataset.images += images.list(&problems, process: process)
+      let (count, thing) = KohyaConfig.repeats(name) ?? (1, name)
+      setup.addClass(thing)
+      setup.warn(images.passedOverCaptions)
+      setup.dataset.images += images.list(&problems, process: process.callAsFunction)
         .flatMap { [TrainingImage](repeating: $0, count: count) }
     }
     if repeated.isEmpty {
       let images = ImageFolder(images: folder, captions: captions, masks: masks, fallback: "")
-      setup.dataset.images = images.list(&problems, process: process)
+      setup.dataset.images = images.list(&problems, process: process.callAsFunction)
+      setup.warn(images.passedOverCaptions)
     }
-    // The regulariser pulls attention into masks: without any it has nothing to say.
-    if setup.dataset.images.contains(where: { $0.mask != nil }) {
-      setup.model.attentionWeight = 0.01
-    }
-    for index in setup.dataset.images.indices where setup.dataset.images[index].caption != spelled {
+    for index in setup.dataset.images.indices
+    where setup.dataset.images[index].caption != process.words {
       setup.dataset.images[index].transforms = 1
     }
     guard problems.isEmpty else { throw DatasetError(problems) }
     return setup
   }
 
-  private var completeStart: String? {
+  /// Starts for all words, where only the one of the class is said.
+  static func completeStart(_ start: String?, words: String) -> String? {
     guard let start, !start.contains("+"), !start.isEmpty else { return start }
-    let count = concept.split { $0 == "+" || $0.isWhitespace }.count
+    let count = words.split { $0 == "+" || $0.isWhitespace }.count
     guard count > 1, !start.contains(where: \.isWhitespace) else { return start }
     // Mix-of-Show's own starts: a small random vector beside the class.
     return ([String](repeating: "<rand-0.013>", count: count - 1) + [start])
       .joined(separator: "+")
+  }
+}
+
+/// Captions as a concept needs them: `<TOK>` stands for its words, and where a caption names none of
+/// them, they come first.
+struct ConceptCaption {
+  /// The words as captions spell them.
+  let words: String
+  private let texts: [String]
+  private let mapping: CaptionMapping
+
+  init(_ words: [TrainedWord]) {
+    texts = words.map(\.text)
+    self.words = texts.joined(separator: " ")
+    mapping = CaptionMapping([("<TOK>", self.words)])
+  }
+
+  func callAsFunction(_ caption: String) -> String {
+    let text = mapping(caption)
+    if texts.contains(where: text.contains) { return text }
+    return text.isEmpty ? words : "\(words), \(text)"
+  }
+}
+
+extension TrainingSetup {
+  /// Makes captions that were written for another trainer name the words.
+  mutating func captionsNameTheWords() {
+    let process = ConceptCaption(model.words)
+    for index in dataset.images.indices {
+      dataset.images[index].caption = process(dataset.images[index].caption)
+    }
+  }
+
+  /// Notes what some of the pictures show.
+  mutating func addClass(_ text: String) {
+    let text = text.trimmingCharacters(in: .whitespaces).lowercased()
+    if !text.isEmpty { classes.insert(text) }
   }
 }

@@ -13,28 +13,40 @@ package struct TrainingSetup: Hashable, Sendable {
   package var validation = ValidationSettings()
   /// Steps between log lines.
   package var printInterval = 10
-  /// Steps between checkpoints.
-  package var saveInterval = 10_000
+  /// Steps between concept files that are kept; nil for none.
+  package var saveInterval: Int?
   package var gradientAccumulation = 1
   /// Settings that are accepted without effect, each with the reason.
   package var notes: [String] = []
+  /// What the pictures show, where folders or configurations say it.
+  package var classes: Set<String> = []
+
+  /// What may not be as it was meant.
+  package var warnings: [String] = []
 
   package init() {}
+
+  /// Adds a warning, if there is one.
+  mutating func warn(_ text: String?) {
+    if let text { warnings.append(text) }
+  }
 
   /// Reads what a path holds: a kohya dataset (`.toml`), options of Mix-of-Show (`.yml`, `.yaml`,
   /// `.json`), or a folder of folders named `10_class`.
   ///
+  /// - Parameter resolution: the side of pictures of a kohya dataset that does not say it.
   /// - Throws: `DatasetError` with all problems.
   package static func read(
-    _ url: URL, maskReduction: MaskReduction = .bilinear
+    _ url: URL, resolution: Int = 512, maskReduction: MaskReduction = .bilinear
   ) throws(DatasetError) -> TrainingSetup {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
     if exists, isFolder.boolValue {
-      return try KohyaConfig.folders(url)
+      return try KohyaConfig.folders(url, resolution: resolution)
     }
     switch url.pathExtension.lowercased() {
-    case "toml": return try KohyaConfig.read(url, maskReduction: maskReduction)
+    case "toml":
+      return try KohyaConfig.read(url, resolution: resolution, maskReduction: maskReduction)
     case "yml", "yaml", "json":
       return try MixOfShowConfig.read(url, maskReduction: maskReduction)
     default:
@@ -51,8 +63,11 @@ package struct TrainingSetup: Hashable, Sendable {
   }
 
   /// Everything that would stop the run, found by reading every file.
-  package func problems() -> [FormatError] {
-    dataset.problems(words: model.words.map(\.text))
+  package func problems() -> [FormatError] { review().problems }
+
+  /// The same, and what may not be as it was meant.
+  func review() -> (problems: [FormatError], warnings: [String]) {
+    dataset.review(words: model.words.map(\.text))
   }
 }
 

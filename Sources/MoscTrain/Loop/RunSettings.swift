@@ -1,6 +1,8 @@
 import Foundation
 import MoscEngine
 import MoscFormats
+import MoscModel
+import MoscNetworks
 
 /// What the results of a run depend on, under the names that users know: what a run that is taken up
 /// must share with the one that saved the state.
@@ -65,17 +67,32 @@ extension RunSettings {
     ]
   }
 
-  /// Pictures by names, sizes in bytes and captions, wherever they lie.
-  static func data(_ images: [TrainingImage]) -> JSONValue {
-    .array(
-      images.map { entry in
-        let files = [entry.image, entry.mask].compactMap { $0 }.map { url in
-          let attributes = try? FileManager.default.attributesOfItem(atPath: url.path)
-          return "\(url.lastPathComponent) of \(attributes?[.size] ?? 0) bytes"
+  /// Pictures by names, contents and captions, wherever they lie.
+  static func data(_ images: [TrainingImage]) throws -> JSONValue {
+    var known: [URL: String] = [:]
+    return .array(
+      try images.map { entry in
+        let files = try [entry.image, entry.mask].compactMap { $0 }.map { url in
+          let text = try known[url] ?? file(url)
+          known[url] = text
+          return text
         }
         return .string("\(files.joined(separator: " with mask ")): \(entry.caption)")
       })
   }
+
+  /// A file by name and content, wherever it lies.
+  static func file(_ url: URL) throws -> String {
+    "\(url.lastPathComponent) (\(shortened(try FileHash.sha256(of: url))))"
+  }
+
+  /// The contents of a model, wherever it lies.
+  static func model(_ model: DiffusersModel, _ option: String = "--model") throws -> [Fact] {
+    try model.contentHashes().map { ("\($0.part) of \(option)", .string(shortened($0.hash))) }
+  }
+
+  /// As much of a hash as tells files apart.
+  private static func shortened(_ hash: String) -> String { String(hash.prefix(16)) }
 }
 
 extension JSONValue {

@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscReport
 import MoscRuntime
 
@@ -16,6 +17,10 @@ struct TrainingLoop<Task: TrainingTask> {
   private var counted = 0
   /// The last message: its step and time.
   private var reported = (step: 0, time: 0.0)
+  private var clock: SaveClock
+  /// Seconds of the first steps, which say how long the run will take.
+  private var first: [Double] = []
+  private var measuredSteps: Int { 5 }
 
   init(
     _ task: Task, _ plan: LoopPlan, _ state: TrainingState, _ optimiser: Optimiser,
@@ -27,6 +32,7 @@ struct TrainingLoop<Task: TrainingTask> {
     self.optimiser = optimiser
     self.log = log
     self.reporter = reporter
+    clock = SaveClock(longest: plan.saveSeconds, now: Clock.now())
   }
 
   /// Takes the steps that are left, or a number of them.
@@ -39,6 +45,7 @@ struct TrainingLoop<Task: TrainingTask> {
     let begin = Clock.now() - (log.lines.last?["seconds"] ?? 0)
     if state.step > 0 { reporter.info("\(plan.title): going on after step \(state.step)") }
     reported = (state.step, Clock.now())
+    clock = SaveClock(longest: plan.saveSeconds, now: Clock.now())
     reporter.begin(.train, plan.title)
     do {
       if state.step == 0 { try note(measuring: true) }
@@ -46,16 +53,22 @@ struct TrainingLoop<Task: TrainingTask> {
         try Interruption.check()
         try takeStep()
         sums.total = Clock.now() - begin
-        let isSaved = state.step == end || state.step % plan.saveEvery == 0
+        let isSaved = state.step == end || plan.saveEvery.map { state.step % $0 == 0 } == true
         if isSaved || state.step % plan.logEvery == 0 { try note(measuring: isSaved) }
         if isSaved || state.step % plan.reportEvery == 0 { report() }
-        if isSaved { try save() }
+        if isSaved {
+          try save()
+        } else if clock.isDue(Clock.now()) {
+          try saveState()
+        }
         try task.finished(state.step)
       }
     } catch let error as CommandError where error == .interrupted {
       // Whatever was interrupted, the parameters are those of the last whole step.
-      try save()
-      reporter.info("saved after step \(state.step); --resume goes on from there")
+      if state.step > 0 {
+        try save()
+        reporter.info("saved after step \(state.step); --resume goes on from there")
+      }
       throw error
     }
     reporter.end(.train, plan.title)
@@ -88,8 +101,10 @@ struct TrainingLoop<Task: TrainingTask> {
     sums.loss += loss
     sums.measure += measure
     sums.rate = rate
-    sums.seconds += Clock.now() - begin
+    let seconds = Clock.now() - begin
+    sums.seconds += seconds
     counted += 1
+    foresee(seconds)
     reporter.progress(
       .train, "loss \(String(format: "%.4f", loss))", done: state.step, of: plan.steps)
   }
@@ -126,14 +141,32 @@ struct TrainingLoop<Task: TrainingTask> {
         + "\(String(format: "%.2f", seconds)) s/step, \(left / 60) min \(left % 60) s left")
   }
 
-  private func save() throws {
+  /// Says once, after the first steps, how long the run will take and what memory it has.
+  private mutating func foresee(_ seconds: Double) {
+    guard first.count < measuredSteps else { return }
+    first.append(seconds)
+    let left = plan.steps - state.step
+    guard first.count == measuredSteps, left > 0 else { return }
+    // The first step also waits for memory that no other one does.
+    let usual = first.sorted()[measuredSteps / 2]
+    reporter.info(
+      "\(String(format: "%.2g", usual)) s a step: \(left) steps more take about "
+        + "\(Reporter.duration(usual * Double(left))); \(DiskSpace.size(ProcessFacts.peakResidentBytes)) of memory so far")
+  }
+
+  private mutating func saveState() throws {
     try state.write()
+    clock.saved(Clock.now())
+  }
+
+  private mutating func save() throws {
+    try saveState()
     try log.draw()
     try task.saved()
   }
 }
 
-extension TensorValue {
+extension HostArray {
   /// The mean of all elements.
   var mean: Double {
     floats.reduce(0) { $0 + Double($1) } / Double(max(1, count))

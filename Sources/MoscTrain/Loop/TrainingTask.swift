@@ -1,4 +1,6 @@
 import MoscEngine
+import MoscFormats
+import MoscReport
 
 /// What differs between the runs that share a `TrainingLoop`.
 protocol TrainingTask {
@@ -10,7 +12,7 @@ protocol TrainingTask {
   /// - Parameter number: counted over the batches of all steps, from 0.
   mutating func batch(
     _ number: Int
-  ) throws -> (program: TrainingProgram, inputs: [String: TensorValue])
+  ) throws -> (program: TrainingProgram, inputs: [String: HostArray])
 
   /// How the gradients of a step change the parameters.
   ///
@@ -68,8 +70,47 @@ struct LoopPlan {
   var schedule: LearningRateSchedule
   /// Batches whose gradients are added up for a step.
   var parts = 1
-  /// Steps between states, between lines of the log, and between messages.
-  var saveEvery: Int
+  /// Steps between states; nil to save by the clock alone.
+  var saveEvery: Int?
+  /// The most seconds between states.
+  var saveSeconds = usualSaveSeconds
+  /// Steps between lines of the log, and between messages.
   var logEvery = 1
   var reportEvery: Int
+
+  /// What a crash may cost unless it is said otherwise.
+  static let usualSaveSeconds = 300.0
+
+  /// Fails for a time between states that is none.
+  static func check(saveSeconds: Double) throws {
+    guard !(1...604_800 ~= saveSeconds) else { return }
+    throw CommandError.usage(
+      "--save-minutes \(saveSeconds / 60): expected from 1/60 (a second) to 10080 (a week)")
+  }
+
+  /// How often states are saved, for a message.
+  var savingText: String {
+    let clock = "at least every \(Reporter.duration(saveSeconds))"
+    return saveEvery.map { "every \($0) steps and \(clock)" } ?? clock
+  }
+}
+
+/// When the next state is due: often while little is lost by it, at last after a fixed time.
+///
+/// A run that saved after t seconds saves again after 2t, so a crash costs at most half of the work.
+package struct SaveClock {
+  private let longest: Double
+  private let begin: Double
+  private var last: Double
+
+  package init(longest: Double, now: Double) {
+    self.longest = longest
+    (begin, last) = (now, now)
+  }
+
+  /// Whether a state is due.
+  package func isDue(_ now: Double) -> Bool { now - last >= min(longest, max(1, last - begin)) }
+
+  /// Notes that a state was saved.
+  package mutating func saved(_ now: Double) { last = now }
 }

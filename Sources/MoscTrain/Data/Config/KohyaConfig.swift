@@ -11,7 +11,7 @@ package enum KohyaConfig {
   ///
   /// - Throws: `DatasetError` with all problems of the configuration and the files' names.
   package static func read(
-    _ url: URL, maskReduction: MaskReduction = .bilinear
+    _ url: URL, resolution: Int = 512, maskReduction: MaskReduction = .bilinear
   ) throws(DatasetError) -> TrainingSetup {
     var root: ConfigSection
     do {
@@ -24,7 +24,9 @@ package enum KohyaConfig {
     var problems: [FormatError] = []
     let paths = ConfigPaths(config: url)
     var general = root.section("general")
-    let defaults = SubsetSettings(&general, SubsetSettings())
+    var usual = SubsetSettings()
+    usual.resolution = (resolution, resolution)
+    let defaults = SubsetSettings(&general, usual)
     general.finish()
     root.absorb(general)
     let datasets = root.sections("datasets")
@@ -37,7 +39,8 @@ package enum KohyaConfig {
       if subsets.isEmpty { dataset.problem("there is no [[datasets.subsets]]") }
       for var subset in subsets {
         let settings = SubsetSettings(&subset, own)
-        setup.dataset.add(&subset, settings, paths, &problems)
+        if let words = subset.string("class_tokens") { setup.addClass(words) }
+        setup.add(&subset, settings, paths, &problems)
         subset.finish()
         dataset.absorb(subset)
       }
@@ -78,9 +81,11 @@ package enum KohyaConfig {
         setup.notes.append("\(folder.path) is ignored: its name is not 'N_class'")
         continue
       }
+      setup.addClass(words)
       let images = ImageFolder(
         images: folder, captionExtension: captionExtension, fallback: words)
       let listed = images.list(&problems)
+      setup.warn(images.passedOverCaptions)
       setup.dataset.images += listed.flatMap { [TrainingImage](repeating: $0, count: repeats) }
     }
     if setup.dataset.images.isEmpty, problems.isEmpty {
@@ -187,7 +192,7 @@ extension ConfigNode {
   }
 }
 
-extension Dataset {
+extension TrainingSetup {
   /// Adds the pictures of a subset.
   fileprivate mutating func add(
     _ section: inout ConfigSection, _ settings: SubsetSettings, _ paths: ConfigPaths,
@@ -199,16 +204,18 @@ extension Dataset {
       if !section.isPresent("image_dir") { section.problem("'image_dir' is missing") }
       return
     }
-    var list = transforms.firstIndex(of: settings.transforms)
+    var list = dataset.transforms.firstIndex(of: settings.transforms)
     if list == nil {
-      list = transforms.count
-      transforms.append(settings.transforms)
+      list = dataset.transforms.count
+      dataset.transforms.append(settings.transforms)
     }
     let images = ImageFolder(
       images: paths.find(folder), captionExtension: settings.captionExtension,
       masks: masks.map(paths.find), fallback: words ?? "")
     let listed = images.list(
       transforms: list ?? 0, &problems, process: settings.caption)
+    let passedOver = images.passedOverCaptions
+    warn(passedOver.map { "\($0); say caption_extension = \".txt\"" })
     if words == nil {
       for image in listed where image.caption == settings.caption("") {
         problems.append(
@@ -217,6 +224,6 @@ extension Dataset {
             "has no caption file, and its subset no 'class_tokens'"))
       }
     }
-    self.images += listed.flatMap { [TrainingImage](repeating: $0, count: settings.repeats) }
+    dataset.images += listed.flatMap { [TrainingImage](repeating: $0, count: settings.repeats) }
   }
 }

@@ -1,0 +1,92 @@
+import Foundation
+import MoscFormats
+import MoscModel
+
+/// What suits a model where the user says nothing.
+///
+/// A model says it in `mosc.json` beside its `model_index.json`, under the names of the options; what it
+/// leaves out, and a model without the file, is as Stable Diffusion 1.x.
+package struct ModelDefaults: Hashable, Sendable {
+  /// Guidance of pictures.
+  package var guidance = 7.0
+  package var training = TrainingDefaults()
+
+  package static let stableDiffusion = ModelDefaults()
+
+  /// Those of the embedded model; nil when it is not there.
+  package static let embedded: ModelDefaults? = {
+    do {
+      return try ModelDefaults(of: .embedded())
+    } catch {
+      return nil
+    }
+  }()
+
+  private init() {}
+
+  /// - Throws: `FormatError` for keys and values that mean nothing.
+  package init(of model: DiffusersModel) throws {
+    guard let object = try model.layout.defaults() else { return }
+    try Self.check(object, ["guidance", "train"])
+    guidance = try object.double("guidance", default: guidance)
+    guard guidance.isFinite else { throw object.error("guidance", "expected a number") }
+    guard let train = object["train"] else { return }
+    guard let members = train.members else {
+      throw object.error("train", "expected an object, found \(train.kindName)")
+    }
+    training = try TrainingDefaults(JSONObject(path: object.path, members: members))
+  }
+
+  /// Refuses keys that nothing reads.
+  fileprivate static func check(_ object: JSONObject, _ known: [String]) throws {
+    for key in object.members.map(\.key) where !known.contains(key) {
+      let nearest = NearestName.suggest(key, in: known).map { "; did you mean '\($0)'?" } ?? ""
+      throw object.error(key, "nothing reads this key" + nearest)
+    }
+  }
+}
+
+/// How a concept is taught where the user says nothing: here as Mix-of-Show teaches Stable Diffusion 1.x.
+package struct TrainingDefaults: Hashable, Sendable {
+  package var steps = 1000
+  package var batchSize = 2
+  /// The rank of the layers.
+  package var rank = 4
+  package var embeddingRate = 1e-3
+  package var textEncoderRate = 1e-5
+  package var unetRate = 1e-4
+  /// The mean norm of the embeddings at which they stop being trained.
+  package var embeddingNorm = 0.55
+  /// The weight of the attention regulariser, for pictures with masks.
+  package var attentionWeight = 0.01
+
+  fileprivate init() {}
+
+  fileprivate init(_ object: JSONObject) throws {
+    let counts: [(String, WritableKeyPath<Self, Int>, ClosedRange<Int>)] = [
+      ("steps", \.steps, 1...10_000_000), ("batch-size", \.batchSize, 1...1024),
+      ("rank", \.rank, 1...4096),
+    ]
+    let numbers: [(String, WritableKeyPath<Self, Double>)] = [
+      ("embedding-lr", \.embeddingRate), ("text-encoder-lr", \.textEncoderRate),
+      ("unet-lr", \.unetRate), ("embedding-norm", \.embeddingNorm),
+      ("attention-weight", \.attentionWeight),
+    ]
+    try ModelDefaults.check(object, counts.map(\.0) + numbers.map(\.0))
+    for (key, path, range) in counts {
+      let number = try object.int(key, default: self[keyPath: path])
+      guard range.contains(number) else {
+        throw object.error(
+          key, "expected a number from \(range.lowerBound) to \(range.upperBound), found \(number)")
+      }
+      self[keyPath: path] = number
+    }
+    for (key, path) in numbers {
+      let number = try object.double(key, default: self[keyPath: path])
+      guard number.isFinite, number >= 0 else {
+        throw object.error(key, "expected 0 or more, found \(number)")
+      }
+      self[keyPath: path] = number
+    }
+  }
+}
