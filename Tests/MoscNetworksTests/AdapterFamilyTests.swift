@@ -42,8 +42,8 @@ import Testing
     let results = try RunJob.run(
       .unet,
       [
-        "sample": TensorValue(try file.array("x")), "timestep": TensorValue(try file.array("t")),
-        "encoder_hidden_states": TensorValue(try file.array("context")),
+        "sample": try file.array("x"), "timestep": try file.array("t"),
+        "encoder_hidden_states": try file.array("context"),
       ], components)
     return try #require(results["noise_pred"]).floats
   }

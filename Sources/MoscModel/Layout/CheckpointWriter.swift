@@ -63,28 +63,35 @@ package struct CheckpointWriter {
       members.append(
         .init(component.rawValue, .object(try model.layout.config(component).members)))
     }
-    func told<Config>(
-      _ read: (ConfigReader) throws -> Config, _ members: () throws -> [JSONValue.Member]
-    ) -> Config? {
+    func told<Config: Hashable>(
+      _ own: Config, _ read: (ConfigReader) throws -> Config,
+      _ members: () throws -> [JSONValue.Member], _ plain: (inout Config) -> Void
+    ) -> Bool {
       // What cannot be read off at all is not told.
-      let config = Result {
+      let result = Result {
         try read(ConfigReader(JSONObject(path: model.url.path, members: try members())))
       }
-      return try? config.get()
+      guard case .success(var found) = result else { return false }
+      var own = own
+      plain(&own)
+      plain(&found)
+      return own == found
     }
-    var unet = try model.unet().config
-    var toldUNet = told({ try UNetConfig($0) }) { try shapes.unetConfig() }
-    (unet.ignoredKeys, toldUNet?.ignoredKeys) = ([], [])
-    try keep(.unet, unless: unet == toldUNet)
-    var vae = try model.vae().config
-    var toldVAE = told({ try VAEConfig($0) }) { try shapes.vaeConfig(CheckpointShapes.vae) }
-    (vae.ignoredKeys, toldVAE?.ignoredKeys) = ([], [])
-    (vae.sampleSize, toldVAE?.sampleSize) = (nil, nil)
-    try keep(.vae, unless: vae == toldVAE)
-    var text = try model.textEncoder().config
-    var toldText = told({ try TextEncoderConfig($0) }) { try shapes.textEncoderConfig() }
-    (text.ignoredKeys, toldText?.ignoredKeys) = ([], [])
-    try keep(.textEncoder, unless: text == toldText)
+    try keep(
+      .unet,
+      unless: told(try model.unet().config, { try UNetConfig($0) }, { try shapes.unetConfig() }) {
+        $0.ignoredKeys = []
+      })
+    try keep(
+      .vae,
+      unless: told(
+        try model.vae().config, { try VAEConfig($0) },
+        { try shapes.vaeConfig(CheckpointShapes.vae) }) { ($0.ignoredKeys, $0.sampleSize) = ([], nil) })
+    try keep(
+      .textEncoder,
+      unless: told(
+        try model.textEncoder().config, { try TextEncoderConfig($0) },
+        { try shapes.textEncoderConfig() }) { $0.ignoredKeys = [] })
     if let scheduler = try model.layout.schedulerConfig() {
       members.append(.init("scheduler", .object(scheduler.members)))
     }

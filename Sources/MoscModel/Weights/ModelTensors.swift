@@ -24,17 +24,12 @@ extension DiffusersModel {
 
   /// The numbers of a tensor in the model's files.
   func values(_ name: String, _ component: Component) throws -> [Float] {
-    let part = try weights(component)
-    guard let stored = part.table.storedName(name), let tensor = part.table.tensors[stored],
-      let index = part.files.declarations.firstIndex(where: { $0.name == tensor.source })
-    else {
-      throw FormatError(folder.path, nil, "holds no tensor \"\(name)\"")
+    guard let tensor = try weights(component).tensor(name) else {
+      throw FormatError(url.path, nil, "holds no tensor \"\(name)\"")
     }
-    let file = part.files.files[index]
-    guard let found = file.weight(stored) else {
-      throw FormatError(file.url.path, "tensor \"\(stored)\"", "is missing")
+    defer { tensor.file.dropPages(of: tensor.storedName) }
+    return withExtendedLifetime(tensor.file) {
+      ElementType.floats(tensor.stored.bytes, tensor.stored.dtype)
     }
-    defer { file.dropPages(of: stored) }
-    return withExtendedLifetime(file) { ElementType.floats(found.bytes, found.dtype) }
   }
 }
