@@ -35,7 +35,6 @@ package struct SampleJob {
     try reporter.report(plan.model)
     let texts = plan.texts
     try reporter.reportUnknownWords(texts, plan.model)
-    if let literal = LiteralSyntax.warning(texts) { reporter.warn(literal) }
     let writer = PictureWriter(plan, compiler.target)
     try Sampler(plan, compiler).draw(observing: record) { picture, image in
       let file = files[picture.number - 1]

@@ -1,6 +1,7 @@
 import MoscDiffusion
 import MoscEngine
 import MoscNetworks
+import MoscPrompts
 import MoscRandom
 import MoscReport
 
@@ -13,6 +14,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var negativePrompt = ""
   /// A file with one prompt per line in place of `prompts`; `-` for standard input.
   package var promptFile: String?
+  /// How prompts are read.
+  package var promptSettings = PromptSettings()
   package var steps = 20
   /// nil for what suits the model.
   package var guidance: Double?
@@ -56,5 +59,10 @@ package struct SampleRequest: Hashable, Sendable {
   package var prompt: String {
     get { prompts.first ?? "" }
     set { prompts = [newValue] }
+  }
+
+  /// What characters in prompts mean; Mix-of-Show reads none of them.
+  package var syntax: PromptSettings.Syntax {
+    promptSettings.syntax ?? (matchesMixOfShow ? .plain : .a1111)
   }
 }

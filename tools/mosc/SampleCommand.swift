@@ -98,6 +98,7 @@ struct SampleCommand: ParsableCommand {
   @Flag(help: "Show the time of each kernel, its work and how near it is to the machine's best.")
   var profile = false
 
+  @OptionGroup(title: "Prompts") var prompts: PromptArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
   @OptionGroup(title: "Model") var model: ModelArguments
@@ -126,6 +127,7 @@ struct SampleCommand: ParsableCommand {
     request.compiler = try compiler.options(for: request.model)
     (request.prompts, request.promptFile) = (prompt, promptFile)
     request.negativePrompt = negativePrompt.first ?? ""
+    request.promptSettings = try prompts.settings
     (request.steps, request.guidance, request.clipSkip) = (steps, cfgScale, clipSkip)
     (request.seeds, request.randomSource) = (seed.seeds(), rng)
     (request.width, request.height) = (size?.width ?? width, size?.height ?? height)
