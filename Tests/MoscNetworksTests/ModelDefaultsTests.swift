@@ -13,7 +13,7 @@ import Testing
 
   private func defaults(_ text: String) throws -> ModelDefaults {
     let file = try scratch.write("mosc.json", text)
-    return try ModelDefaults(of: DiffusersModel(folder: file.deletingLastPathComponent()))
+    return try ModelDefaults(of: DiffusersModel(at: file.deletingLastPathComponent()))
   }
 
   @Test func readsWhatAModelSays() throws {
@@ -49,9 +49,9 @@ import Testing
   /// One bit anywhere in a part changes the hash of that part, and of no other.
   @Test func contentsAreHashed() throws {
     let folder = scratch.url.appending(path: "model")
-    try FileManager.default.copyItem(at: DiffusersModel.embedded().folder, to: folder)
-    let before = try DiffusersModel(folder: folder).contentHashes()
-    #expect(before.map(\.hash) == (try DiffusersModel.embedded().contentHashes().map(\.hash)))
+    try FileManager.default.copyItem(at: DiffusersModel.embedded().url, to: folder)
+    let before = try DiffusersModel(at: folder).contentHashes()
+    #expect(try before.map(\.hash) == DiffusersModel.embedded().contentHashes().map(\.hash))
     for (file, part) in [
       ("unet/config.json", "the U-Net"), ("vae/diffusion_pytorch_model.safetensors", "the autoencoder"),
       ("text_encoder/model.safetensors", "the text encoder"), ("tokenizer/merges.txt", "the tokenizer"),
@@ -59,12 +59,15 @@ import Testing
     ] {
       let url = folder.appending(path: file)
       let content = try Data(contentsOf: url)
-      // Only the last byte, a line feed or the end of a tensor.
-      try (content.dropLast() + [file.hasSuffix("safetensors") ? content[content.count - 1] ^ 1 : 0x20])
-        .write(to: url)
-      let after = try DiffusersModel(folder: folder).contentHashes()
-      let changed = zip(before, after).filter { $0.hash != $1.hash }.map(\.0.part)
-      #expect(changed == [part], "\(file)")
+      // A key more, or another last byte: a line feed or the end of a tensor.
+      let changed =
+        file.hasSuffix("json")
+        ? Data("{\"extra\": 1,".utf8) + content.dropFirst()
+        : content.dropLast() + [file.hasSuffix("safetensors") ? content[content.count - 1] ^ 1 : 0x20]
+      try changed.write(to: url)
+      let after = try DiffusersModel(at: folder).contentHashes()
+      let parts = zip(before, after).filter { $0.hash != $1.hash }.map(\.0.part)
+      #expect(parts == [part], "\(file)")
       try content.write(to: url)
     }
   }

@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscPrompts
