@@ -16,7 +16,8 @@ package struct SampleJob {
   package init(_ request: SampleRequest, _ reporter: Reporter) throws {
     plan = try SamplePlan(request)
     self.reporter = reporter
-    files = try OutputPattern(request.output).files(plan.count)
+    files = try OutputPattern(request.output, .picture).files(
+      plan.batches.joined().map { OutputPattern.Item(seed: $0.seed, prompt: $0.prompt) })
     if files.count > 1, files[0].isStandardOutput {
       throw CommandError.usage("--output -: standard output takes one picture, not \(files.count)")
     }
@@ -31,12 +32,15 @@ package struct SampleJob {
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance "
         + "\(GenerationParameters.number(plan.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
-    reporter.report(plan.model.adapters)
+    try reporter.report(plan.model)
+    let texts = plan.texts
+    try reporter.reportUnknownWords(texts, plan.model)
     let writer = PictureWriter(plan, compiler.target)
     try Sampler(plan, compiler).draw(observing: record) { picture, image in
       let file = files[picture.number - 1]
-      try writer.write(image, picture, to: file)
-      reporter.info("\(file.path): seed \(picture.seed)")
+      let written = try writer.write(image, picture, to: file)
+      reporter.info("picture \(picture.number) of \(count): seed \(picture.seed)")
+      try reporter.result(written.path)
     }
   }
 

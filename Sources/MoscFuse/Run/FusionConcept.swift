@@ -57,7 +57,9 @@ struct FusionConcept: Sendable {
     leftovers = read.leftovers
     self.name = name ?? read.name
     let own = words.map(\.text).joined(separator: " ")
-    let fallback = own.isEmpty ? read.metadata["modelspec.trigger_phrase"] ?? read.name : own
+    // A phrase of concept words that the file does not hold would name another concept.
+    let phrase = read.metadata["modelspec.trigger_phrase"].flatMap { $0.contains("<") ? nil : $0 }
+    let fallback = own.isEmpty ? phrase ?? read.name : own
     prompt = calling.flatMap { $0.isEmpty ? nil : $0 } ?? fallback
     ownPrompt = prompt
     self.strength = strength
