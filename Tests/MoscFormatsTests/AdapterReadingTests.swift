@@ -184,6 +184,18 @@ import Testing
     #expect(ConceptWord("cat", tokenNames: ["<a>", "<b>"], tokenIDs: [1, 2]).tokenName(layer: 1) == "<b>")
   }
 
+  /// Words of letters are whole words; those in brackets are found wherever they stand.
+  @Test(arguments: [
+    ("dog", "a dog, two dogs, hotdog, dog2, (dog)", "a X, two dogs, hotdog, dog2, (X)"),
+    ("dog", "dog", "X"), ("dog", "a cat", "a cat"), ("éa", "éa éab", "X éab"),
+    ("<d1>", "a<d1>b <d1>", "aXb X"), ("my dog", "my dog my dogs", "X my dogs"),
+  ])
+  func placesOfWords(_ text: String, _ prompt: String, _ result: String) {
+    let word = ConceptWord(text, tokenNames: ["<new0>"], tokenIDs: [1])
+    #expect(word.replaced(in: prompt, by: "X") == result)
+    #expect(word.occurs(in: prompt) == (prompt != result))
+  }
+
   @Test func textualInversion() throws {
     let web = try read([("emb_params", Self.zeros(3, 8))], name: "my-dog.safetensors")
     #expect(web.words.map(\.text) == ["my-dog"] && web.words.map(\.isLayerwise) == [false])
@@ -200,6 +212,39 @@ import Testing
     let word = AdapterFile.Word(text: "dog", rows: Self.zeros(3, 8), isLayerwise: false)
     let names = ConceptFile.tensors([], [word]).map(\.name)
     #expect(names == ["bundle_emb.dog.string_to_param.*"])
+  }
+
+  /// Files that ask for products without end, in a few kilobytes.
+  @Test(arguments: ["hada", "lokr", "mid"]) func boundsProducts(_ family: String) throws {
+    let (n, stem) = (20_000, "lora_unet_conv_in")
+    let tensors: Tensors =
+      switch family {
+      case "hada":
+        [1, 2].flatMap {
+          [("\(stem).hada_w\($0)_a", Self.zeros(n, 9)), ("\(stem).hada_w\($0)_b", Self.zeros(9, n))]
+        }
+      case "lokr":
+        [
+          ("\(stem).lokr_w1_a", Self.zeros(n, 1)), ("\(stem).lokr_w1_b", Self.zeros(1, n)),
+          ("\(stem).lokr_w2", Self.zeros(2, 2)),
+        ]
+      default:
+        [
+          ("\(stem).lora_down.weight", Self.zeros(1, n, 1, 1)),
+          ("\(stem).lora_mid.weight", Self.zeros(n, 1, 1, 1)),
+          ("\(stem).lora_up.weight", Self.zeros(2, n, 1, 1)),
+        ]
+      }
+    if family == "mid" {
+      expectRefusal("lora_mid") { try read(tensors) }
+      return
+    }
+    let file = try read(tensors)
+    let change = try #require(file.wholeLayers.first).change
+    let target = ChangedTensor(part: "weight", shape: [8, 4, 3, 3], path: "a", layer: "conv_in") {
+      [Float](repeating: 0, count: 288)
+    }
+    #expect(throws: FormatError.self) { try change.change(of: target) }
   }
 
   // MARK: Foreign files

@@ -19,23 +19,23 @@ package struct PromptBinder: Sendable {
   /// - Throws: `PromptError` for a word such as `<cat1>` that no loaded concept has.
   package func bind(_ prompt: String) throws(PromptError) -> [String] {
     try check(prompt)
-    guard words.contains(where: { prompt.contains($0.text) }) else { return [prompt] }
+    guard words.contains(where: { $0.occurs(in: prompt) }) else { return [prompt] }
     return (0..<layers).map { layer in
       words.reduce(prompt) { text, word in
-        text.replacing(word.text, with: word.tokenName(layer: layer))
+        word.replaced(in: text, by: word.tokenName(layer: layer))
       }
     }
   }
 
   /// Whether any layer reads another text than the others.
   package func isLayerwise(_ prompt: String) -> Bool {
-    words.contains { $0.isLayerwise && prompt.contains($0.text) }
+    words.contains { $0.isLayerwise && $0.occurs(in: prompt) }
   }
 
   private func check(_ prompt: String) throws(PromptError) {
     var rest = prompt
     for word in words {
-      rest = rest.replacing(word.text, with: " ")
+      rest = word.replaced(in: rest, by: " ")
       for name in word.tokenNames { rest = rest.replacing(name, with: " ") }
     }
     guard let unknown = rest.firstMatch(of: /<[^<>\s:]+>/).map({ String($0.output) }) else {
