@@ -88,6 +88,9 @@ package struct PictureWriter {
     if request.syntax == .a1111 {
       fields.append(("emphasis", .string(request.promptSettings.emphasis.rawValue)))
     }
+    if request.promptSettings.commaBacktrack != PromptSettings().commaBacktrack {
+      fields.append(("comma_backtrack", .int(request.promptSettings.commaBacktrack)))
+    }
     if request.promptSettings.usesOldTiming { fields.append(("old_prompt_timing", .bool(true))) }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
     return .fields(fields)

@@ -208,3 +208,45 @@ import Testing
     }
   }
 }
+
+/// Embeddings of textual inversion by name.
+@Suite(.serialized) struct EmbeddingRunTests {
+  private let scratch = Scratch()
+
+  private func plan(_ prompt: String, negative: String = "") throws -> SamplePlan {
+    var request = SampleRequest()
+    request.model.path = GoldenFile.model
+    request.model.adapters.embeddingFolder = scratch.url.path
+    (request.prompt, request.negativePrompt, request.steps) = (prompt, negative, 1)
+    return try SamplePlan(request)
+  }
+
+  private func write(_ name: String, _ tensor: String, rows: Int) throws {
+    let width = 64
+    let values = (0..<rows * width).map { Float($0 % 7) / 10 - 0.3 }
+    try SafetensorsFile.write(
+      [(tensor, HostArray(values, shape: [rows, width]))], metadata: [:],
+      to: scratch.url.appending(path: name))
+  }
+
+  @Test func namesInPromptsBecomeTokens() throws {
+    try write("bad_one.safetensors", "emb_params", rows: 3)
+    try write("bad.safetensors", "<other>", rows: 1)
+    for (prompt, count) in [
+      ("a cat, bad_one", 3), ("a cat, (BAD_ONE:1.2)", 3), ("embedding:bad_one", 3), ("a bad cat", 1),
+      ("bad, bad_one", 4), ("badly drawn", 0),
+    ] {
+      let plan = try plan(prompt)
+      let tokenizer = try PromptTokenizer(plan.model)
+      let chunks = try tokenizer.chunks(prompt, .original, commaBacktrack: 20)
+      #expect(chunks.count == 1)
+      let taught = chunks[0].chunks[0].tokens.filter { tokenizer.conceptTokens.contains($0) }
+      #expect(taught.count == count, "\(prompt)")
+    }
+    // A negative prompt and a schedule may name one, too.
+    #expect(try plan("a cat", negative: "bad_one").model.adapters.words.count == 1)
+    #expect(try plan("[a cat:bad_one:0.5]").model.adapters.words.count == 1)
+    #expect(try plan("a cat").model.adapters.words.isEmpty)
+    #expect { try plan("embedding:bat_one") } throws: { "\($0)".contains("'bad_one'") }
+  }
+}

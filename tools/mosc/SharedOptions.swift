@@ -65,6 +65,12 @@ struct ModelArguments: ParsableArguments {
     help: ArgumentHelp("Where <lora:name:strength> in a prompt looks.", valueName: "folder"))
   var loraModelDir: String?
 
+  @Option(name: [.long, .customLong("embeddings-dir")],
+    help: ArgumentHelp(
+      "Where embeddings (textual inversion) are that a prompt names: 'name' or 'embedding:name'.",
+      valueName: "folder"))
+  var embdDir: String?
+
   @Option(
     help: ArgumentHelp(
       "Merge adapters into the weights, or compute them beside the layers.",
@@ -78,6 +84,7 @@ struct ModelArguments: ParsableArguments {
     var options = ModelOptions(path: model, precision: type)
     options.vae = vae
     (options.adapters.files, options.adapters.folder) = (lora, loraModelDir)
+    options.adapters.embeddingFolder = embdDir
     (options.adapters.mode, options.adapters.allowsUnmatched) = (loraMode, allowUnmatched)
     return options
   }
