@@ -54,11 +54,11 @@ package struct PictureWriter {
       prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
   }
 
-  /// What weights in the prompts did, if there are any.
+  /// What weights in the prompts did, if there are any; A1111's reader takes *Original* for granted.
   private func emphasis(_ picture: SamplePlan.Picture) -> [GenerationParameters.Setting] {
     let emphasis = plan.request.promptSettings.emphasis
     let texts = [picture.text, picture.negative]
-    guard plan.request.syntax == .a1111,
+    guard plan.request.syntax == .a1111, emphasis != .original,
       texts.contains(where: { $0.contains { "([".contains($0) } })
     else { return [] }
     return [.init("Emphasis", emphasis.title)]
