@@ -95,7 +95,8 @@ let package = Package(
     .target(
       name: "MoscDriver",
       dependencies: feature + [
-        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscTrain", "MoscFuse", "MoscFuzz", "COpenBLAS",
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscSample", "MoscTrain", "MoscFuse", "MoscFuzz",
+        "COpenBLAS",
       ], resources: [.embedInCode("Resources/explorer.html")], swiftSettings: settings),
     .executableTarget(
       name: "mosc",

@@ -113,4 +113,42 @@ int jpeg_shim_decode(const uint8_t *data, size_t size, uint32_t most_pixels, jpe
   return 0;
 }
 
+int jpeg_shim_encode(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels, int quality,
+                     const jpeg_segment *segments, size_t segment_count, uint8_t **bytes, size_t *size,
+                     char message[256]) {
+  struct jpeg_compress_struct info;
+  error_manager errors;
+  unsigned long length = 0;
+  *bytes = NULL;
+  *size = 0;
+  memset(&info, 0, sizeof info);
+  info.err = start(&errors, message);
+  if (setjmp(errors.back)) {
+    jpeg_destroy_compress(&info);
+    free(*bytes);
+    *bytes = NULL;
+    return 1;
+  }
+  jpeg_create_compress(&info);
+  jpeg_mem_dest(&info, bytes, &length);
+  info.image_width = width;
+  info.image_height = height;
+  info.input_components = (int)channels;
+  info.in_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, quality, TRUE);
+  info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = 1;
+  jpeg_start_compress(&info, TRUE);
+  for (size_t i = 0; i < segment_count; i++)
+    jpeg_write_marker(&info, segments[i].code, segments[i].bytes, segments[i].size);
+  while (info.next_scanline < height) {
+    JSAMPROW row = (JSAMPROW)(pixels + (size_t)info.next_scanline * width * channels);
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  *size = length;
+  return 0;
+}
+
 void jpeg_shim_free(uint8_t *bytes) { free(bytes); }

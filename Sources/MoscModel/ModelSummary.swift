@@ -1,3 +1,4 @@
+import Foundation
 import MoscFormats
 import MoscIR
 
@@ -43,6 +44,22 @@ extension DiffusersModel {
       bytes: entries.reduce(0) { $0 + $1.count * $1.dtype.byteSize },
       dtypes: Dictionary(grouping: entries, by: \.dtype).mapValues(\.count),
       facts: facts, ignoredKeys: ignored, unread: weights.table.unreadByDesign)
+  }
+
+  /// Whether there is anything of a part; of a checkpoint all are expected.
+  package func has(_ component: Component) -> Bool {
+    !(layout is FolderLayout)
+      || FileManager.default.fileExists(atPath: url.appending(path: component.rawValue).path)
+  }
+
+  /// The keys of each part's configuration that were not recognised, of parts that have any.
+  package func ignoredKeys() throws -> [(component: Component, keys: [String])] {
+    try Component.allCases.compactMap { component in
+      // A folder may hold the U-Net alone.
+      guard has(component) else { return nil }
+      let keys = try describe(component).ignoredKeys
+      return keys.isEmpty ? nil : (component, keys)
+    }
   }
 
   private func describe(

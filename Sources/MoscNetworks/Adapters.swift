@@ -103,7 +103,7 @@ extension ModelComponents {
       throw CommandError.usage(
         "the prompt asks for <lora:\(tag.name)>; say where adapters are with --lora-model-dir")
     }
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    let names = try namesInFolder(URL(fileURLWithPath: folder))
     let stems = names.filter { ["safetensors", "pth", "pt"].contains(suffix($0)) }
     guard let found = stems.first(where: { stem($0) == tag.name || $0 == tag.name }) else {
       let nearest = NearestName.suggest(tag.name, in: stems.map(stem))
@@ -125,8 +125,35 @@ extension ModelComponents {
 }
 
 extension Reporter {
+  /// Says what adapters were applied to, and what of the model's configuration has no meaning here.
+  package func report(_ model: DiffusersModel) throws {
+    report(model.adapters)
+    let keys = try model.ignoredKeys().map { "\($0.component.rawValue): \($0.keys.joined(separator: ", "))" }
+    guard !keys.isEmpty else { return }
+    warn(
+      "the model's configuration has keys without meaning here, \(keys.joined(separator: "; ")): "
+        + "the pictures may not be those of other programs")
+  }
+
+  /// Says which words of prompts the model was not trained on, where it knows.
+  package func reportUnknownWords(_ prompts: some Sequence<String>, _ model: DiffusersModel) throws {
+    guard let learnt = try model.learntWords() else { return }
+    let own = try model.words().map(\.text)
+    var unknown: [String] = []
+    for prompt in prompts.sorted() {
+      let rest = own.reduce(prompt) { $0.replacing($1, with: " ") }
+      for word in learnt.unknown(in: rest) where !unknown.contains(word) { unknown.append(word) }
+    }
+    guard let first = unknown.first, let things = learnt.groups.first else { return }
+    let more = unknown.dropFirst().prefix(9).map { ", '\($0)'" }.joined()
+    warn(
+      "the model never learnt '\(first)'\(more)\(unknown.count > 10 ? ", …" : ""), and draws anything for it; "
+        + "of \(things.name) it knows \(things.words.joined(separator: ", "))",
+      kind: "unknown words")
+  }
+
   /// Says what adapters were applied to.
-  package func report(_ adapters: AdapterSet) {
+  private func report(_ adapters: AdapterSet) {
     for adapter in adapters.adapters {
       info(adapter.summary)
       if !adapter.unmatched.isEmpty {

@@ -14,7 +14,7 @@ package struct ModelComponents {
   package init(_ options: ModelOptions, _ compiler: Compiler) throws {
     model = try Self.open(options)
     self.compiler = compiler
-    compiler.reporter.report(model.adapters)
+    try compiler.reporter.report(model)
   }
 
   package init(_ model: DiffusersModel, _ compiler: Compiler) {

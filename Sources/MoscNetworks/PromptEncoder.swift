@@ -55,7 +55,8 @@ package struct PromptEncoder {
       if let cut = rows.first, cut.isTruncated {
         reporter.warn(
           "the prompt has \(cut.tokenCount) tokens, the model reads \(tokens); "
-            + "the rest is cut off: \"\(text.prefix(40))…\"")
+            + "the rest is cut off: \"\(text.prefix(40))…\"",
+          kind: "cut prompt")
       }
       return [PromptPiece(rows: rows.map(\.ids), weights: [])]
     case .weighted(let emphasis, let commaBacktrack):

@@ -9,6 +9,8 @@ package enum ExitStatus: Int32, Sendable {
   case strictness = 3
   /// Ctrl-C, SIGTERM or SIGHUP.
   case interrupted = 130
+  /// Whoever read standard output has gone, as after `| head`.
+  case closedPipe = 141
 }
 
 /// A failure that ends a command: one clear sentence and the exit status.
@@ -43,6 +45,9 @@ package struct CommandError: Error, Hashable, Sendable, CustomStringConvertible 
 
   /// The user pressed Ctrl-C.
   package static let interrupted = CommandError(.interrupted, "interrupted")
+
+  /// Nobody reads standard output any more.
+  package static let closedPipe = CommandError(.closedPipe, "standard output is closed")
 
   package var description: String { message }
 }

@@ -5,28 +5,43 @@ import MoscFormats
 package struct OutputFile: Hashable, Sendable {
   /// The path, or `-` for standard output.
   package let path: String
+  /// How the next free name is found; nil for a name that the user chose.
+  private let numbered: NumberedName?
 
   /// Whether the result goes to standard output.
   package var isStandardOutput: Bool { path == "-" }
 
   /// Checks that a file can be made at the path.
   ///
-  /// - Throws: `CommandError.failure` naming the path and what is in the way.
-  package init(_ path: String) throws {
+  /// - Throws: `CommandError` naming the path and what is in the way.
+  package init(_ path: String, _ kind: OutputKind? = nil) throws {
     self.path = path
+    numbered = nil
     if isStandardOutput { return }
     if path.isEmpty { throw CommandError.usage("the output path is empty") }
-    let manager = FileManager.default
     var isDirectory: ObjCBool = false
-    if manager.fileExists(atPath: path, isDirectory: &isDirectory) {
-      if isDirectory.boolValue {
-        throw CommandError.failure("cannot write '\(path)': it is a directory, expected a file")
-      }
-      if !manager.isWritableFile(atPath: path) {
-        throw CommandError.failure("cannot write '\(path)': the file is write-protected")
-      }
+    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+    if path.hasSuffix("/") || exists && isDirectory.boolValue {
+      throw CommandError.failure("cannot write '\(path)': it is a directory, expected a file")
+    }
+    try kind?.check(path)
+    if exists, !FileManager.default.isWritableFile(atPath: path) {
+      throw CommandError.failure("cannot write '\(path)': the file is write-protected")
     }
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    try Self.checkFolder(folder, for: path)
+  }
+
+  /// A file that gets the given number, or the next free one.
+  init(_ numbered: NumberedName, number: Int) throws {
+    path = numbered.path(number)
+    self.numbered = numbered
+    try Self.checkFolder(numbered.folder.isEmpty ? "." : numbered.folder, for: path)
+  }
+
+  private static func checkFolder(_ folder: String, for path: String) throws {
+    let manager = FileManager.default
+    var isDirectory: ObjCBool = false
     guard manager.fileExists(atPath: folder, isDirectory: &isDirectory) else {
       throw CommandError.failure("cannot write '\(path)': there is no folder '\(folder)'")
     }
@@ -35,15 +50,40 @@ package struct OutputFile: Hashable, Sendable {
     }
   }
 
-  /// Writes the bytes, all or nothing.
-  package func write(_ bytes: Data) throws {
-    guard isStandardOutput else { return try AtomicFile.write(bytes, to: url) }
-    do {
-      try FileHandle.standardOutput.write(contentsOf: bytes)
-    } catch {
-      throw CommandError.failure("cannot write to standard output: \(error.plainDescription)")
+  /// The file with a name that is still free, where nobody chose the name.
+  package var settled: OutputFile {
+    get throws {
+      guard let numbered, FileManager.default.fileExists(atPath: path) else { return self }
+      return try OutputFile(numbered, number: numbered.next())
     }
   }
+
+  /// Writes the bytes, all or nothing.
+  ///
+  /// - Returns: where they are, which is another place than planned when somebody took the number.
+  @discardableResult
+  package func put(_ bytes: Data) throws -> OutputFile {
+    if isStandardOutput {
+      try StandardOutput.write(bytes)
+      return self
+    }
+    guard numbered != nil else {
+      try AtomicFile.write(bytes, to: url)
+      return self
+    }
+    var file = self
+    while true {
+      do {
+        try AtomicFile.write(bytes, to: file.url, replacing: false)
+        return file
+      } catch is AtomicFile.NameTaken {
+        file = try file.settled
+      }
+    }
+  }
+
+  /// Writes the bytes, all or nothing.
+  package func write(_ bytes: Data) throws { try put(bytes) }
 
   /// Writes UTF-8 text.
   package func write(_ text: String) throws { try write(Data(text.utf8)) }

@@ -10,7 +10,7 @@ package enum Phase: String, CaseIterable, Hashable, Sendable {
 /// Messages and progress on standard error: plain lines, one rewritten line on a terminal, or
 /// JSON lines.
 ///
-/// Nothing here touches standard output, and no message changes a result.
+/// On standard output are only the names of results. No message changes a result.
 package final class Reporter: Sendable {
   package let verbosity: Verbosity
   package let format: LogFormat
@@ -18,35 +18,71 @@ package final class Reporter: Sendable {
   package let trace: TimeTrace?
   private let isTerminal: Bool
   private let sink: @Sendable (String) -> Void
+  private let results: @Sendable (String) throws -> Void
   private let state = Mutex(State())
+  /// Warnings that were given.
+  private let given: Given
+
+  /// Kinds of warnings that were given, shared with reporters to the same place.
+  private final class Given: Sendable {
+    let kinds = Mutex<Set<String>>([])
+  }
 
   private struct State {
     var starts: [Phase: ContinuousClock.Instant] = [:]
+    /// When the first part of a phase was done, and how many were by then.
+    var firsts: [Phase: (time: ContinuousClock.Instant, done: Int)] = [:]
     var lastLine: [Phase: ContinuousClock.Instant] = [:]
     /// The end of the last denoising step.
     var lastStep: ContinuousClock.Instant?
     var hasOpenLine = false
   }
 
-  /// - Parameter sink: receives the text instead of standard error, for tests.
-  package init(
+  /// - Parameters:
+  ///   - sink: receives the text instead of standard error, for tests.
+  ///   - results: receives the names of results instead of standard output; with a sink nobody does
+  ///     unless told.
+  package convenience init(
     verbosity: Verbosity = .normal, format: LogFormat = .text, trace: TimeTrace? = nil,
-    sink: (@Sendable (String) -> Void)? = nil
+    sink: (@Sendable (String) -> Void)? = nil,
+    results: (@Sendable (String) throws -> Void)? = nil
   ) {
-    self.verbosity = verbosity
-    self.format = format
-    self.trace = trace
-    isTerminal = sink == nil && format == .text && isatty(STDERR_FILENO) == 1
-    self.sink = sink ?? { text in
+    let standardError: @Sendable (String) -> Void = { text in
       try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
+    self.init(
+      verbosity: verbosity, format: format, trace: trace,
+      isTerminal: sink == nil && format == .text && Self.standardErrorRewrites,
+      sink: sink ?? standardError,
+      results: results ?? { name in
+        if sink == nil { try StandardOutput.write(Data(name.utf8)) }
+      }, given: Given())
+  }
+
+  private init(
+    verbosity: Verbosity, format: LogFormat, trace: TimeTrace?, isTerminal: Bool,
+    sink: @escaping @Sendable (String) -> Void, results: @escaping @Sendable (String) throws -> Void,
+    given: Given
+  ) {
+    (self.verbosity, self.format, self.trace, self.isTerminal) = (verbosity, format, trace, isTerminal)
+    (self.sink, self.results, self.given) = (sink, results, given)
+  }
+
+  /// Whether standard error is a terminal on which a line can be written again.
+  private static var standardErrorRewrites: Bool {
+    let terminal = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
+    return isatty(STDERR_FILENO) == 1 && terminal != "dumb" && !terminal.isEmpty
   }
 
   /// A reporter that says nothing.
   package static let silent = Reporter(verbosity: .quiet, sink: { _ in })
 
   /// A reporter to the same place that says only what users must know.
-  package var quieter: Reporter { Reporter(verbosity: .quiet, format: format, sink: sink) }
+  package var quieter: Reporter {
+    Reporter(
+      verbosity: min(verbosity, .warnings), format: format, trace: nil, isTerminal: false, sink: sink,
+      results: results, given: given)
+  }
 
   // MARK: Messages
 
@@ -56,14 +92,31 @@ package final class Reporter: Sendable {
   /// Says something that only a curious user wants.
   package func detail(_ message: String) { say("detail", message, from: .verbose) }
 
-  /// Says that something is not as the user may expect; shown even with `-q`.
-  package func warn(_ message: String) { say("warning", message, from: .quiet) }
+  /// Says that something is not as the user may expect, once in a run.
+  ///
+  /// - Parameter kind: what of several like warnings only the first is given of.
+  package func warn(_ message: String, kind: String? = nil) {
+    let isNew = given.kinds.withLock { $0.insert(kind ?? message).inserted }
+    if isNew { say("warning", message, from: .warnings) }
+  }
 
   /// Reports the failure that ends the command.
   package func error(_ message: String) { say("error", message, from: .quiet) }
 
   /// Writes a text that was asked for, such as a printed module, whatever the verbosity.
   package func print(_ text: String) { line(text) }
+
+  /// Says on standard output, whatever the verbosity, where a result is, for scripts to read.
+  ///
+  /// Standard output that is the result itself gets no name.
+  package func result(_ path: String) throws {
+    if path == "-" { return }
+    if format == .json, verbosity >= .normal {
+      json([("event", .string("result")), ("path", .string(path))])
+    }
+    clearLine()
+    try results("\(path)\n")
+  }
 
   private func say(_ kind: String, _ message: String, from level: Verbosity) {
     if verbosity < level { return }
@@ -94,6 +147,7 @@ package final class Reporter: Sendable {
   package func begin(_ phase: Phase, _ what: String) {
     state.withLock {
       $0.starts[phase] = .now
+      $0.firsts[phase] = nil
       $0.lastLine[phase] = nil
       if phase == .step { $0.lastStep = .now }
     }
@@ -109,10 +163,11 @@ package final class Reporter: Sendable {
     }
   }
 
-  /// Says how far a phase is, with the time left at the average speed so far.
+  /// Says how far a phase is, with the time left at the average speed since its first part was done, which
+  /// takes longer than the others.
   ///
-  /// On a terminal the line is rewritten; elsewhere a line is written at most every two seconds,
-  /// except for denoising steps, which each get theirs.
+  /// On a terminal the line is rewritten, at most ten times a second; elsewhere a line is written at most
+  /// every two seconds, and for denoising at its first step. Every step is an event.
   package func progress(_ phase: Phase, _ what: String, done: Int, of total: Int) {
     let now = ContinuousClock.now
     if phase == .step, let trace {
@@ -123,25 +178,32 @@ package final class Reporter: Sendable {
       trace.add("\(what) \(done)", lane: "steps", since: start)
     }
     guard verbosity >= .normal, total > 0 else { return }
-    let (elapsed, isDue) = state.withLock { state in
+    let (elapsed, left, isDue) = state.withLock { state in
       let start = state.starts[phase] ?? now
       let last = state.lastLine[phase]
-      let isDue = isTerminal || phase == .step || done == total
-        || last.map { now - $0 > .seconds(2) } ?? (now - start > .seconds(2))
+      let isStep = phase == .step && (format == .json || last == nil)
+      let isEnd = done == total && (isTerminal || format == .json || last != nil)
+      let isDue = isStep || isEnd || now - (last ?? start) > (isTerminal ? .milliseconds(100) : .seconds(2))
       if isDue { state.lastLine[phase] = now }
-      return ((now - start).seconds, isDue)
+      let first = state.firsts[phase]
+      if first == nil { state.firsts[phase] = (now, done) }
+      let left = first.flatMap { first in
+        done > first.done
+          ? (now - first.time).seconds / Double(done - first.done) * Double(total - done) : nil
+      }
+      return ((now - start).seconds, left, isDue)
     }
     if !isDue { return }
-    let left = done > 0 ? elapsed / Double(done) * Double(total - done) : 0
     switch format {
     case .json:
       json([
         ("event", .string("progress")), ("phase", .string(phase.rawValue)),
         ("what", .string(what)), ("done", .int(done)), ("total", .int(total)),
-        ("seconds", .rounded(elapsed)), ("eta_seconds", .rounded(left)),
+        ("seconds", .rounded(elapsed)), ("eta_seconds", left.map { .rounded($0) } ?? .null),
       ])
     case .text:
-      let eta = done < total ? ", \(Self.duration(left)) left" : ""
+      // What is over in a moment needs no estimate.
+      let eta = left.map { done < total && elapsed + $0 >= 1 ? ", \(Self.duration($0)) left" : "" } ?? ""
       let text = "\(phase.rawValue): \(what) \(done)/\(total), \(Self.duration(elapsed))\(eta)"
       if isTerminal { rewrite(text) } else { line(text) }
     }
@@ -174,11 +236,16 @@ package final class Reporter: Sendable {
   }
 
   private func line(_ text: String) {
-    let clear = state.withLock { state in
+    clearLine()
+    sink(text + "\n")
+  }
+
+  private func clearLine() {
+    let isOpen = state.withLock { state in
       defer { state.hasOpenLine = false }
       return state.hasOpenLine
     }
-    sink((clear ? "\r\u{1b}[K" : "") + text + "\n")
+    if isOpen { sink("\r\u{1b}[K") }
   }
 
   private func rewrite(_ text: String) {

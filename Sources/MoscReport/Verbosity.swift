@@ -1,6 +1,7 @@
 /// Which messages go to standard error.
 package enum Verbosity: Int, Comparable, Hashable, Sendable {
-  case quiet, normal, verbose, debug
+  /// Errors alone, warnings too, progress too, and so on.
+  case quiet, warnings, normal, verbose, debug
 
   package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }

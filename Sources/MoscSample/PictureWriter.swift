@@ -19,16 +19,17 @@ package struct PictureWriter {
     self.target = target
   }
 
-  /// Writes a picture as PNG, whole or not at all.
+  /// Writes a picture with its settings, whole or not at all.
+  ///
+  /// - Returns: where it is.
   package func write(
     _ image: PixelImage, _ picture: SamplePlan.Picture, to file: OutputFile
-  ) throws {
-    let data = try PNG.encode(
+  ) throws -> OutputFile {
+    try file.put(
       image,
       texts: plan.request.writesMetadata
         ? [("parameters", parameters(picture).text), ("mosc", configuration(picture).description)]
         : [])
-    try file.write(data)
   }
 
   /// The settings as the A1111 web UI spells them.

@@ -21,7 +21,9 @@ package struct SampleJob {
       throw CommandError.usage(
         "--latents-in and --trajectory are for one batch; this would draw \(plans.count)")
     }
-    files = try OutputPattern(request.output).files(plans.reduce(0) { $0 + $1.count })
+    files = try OutputPattern(request.output, .picture).files(
+      plans.flatMap { $0.batches.joined() }
+        .map { OutputPattern.Item(seed: $0.seed, prompt: $0.prompt) })
     if files.count > 1, files[0].isStandardOutput {
       throw CommandError.usage("--output -: standard output takes one picture, not \(files.count)")
     }
@@ -45,12 +47,14 @@ package struct SampleJob {
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance "
         + "\(GenerationParameters.number(plan.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
-    reporter.report(plan.model.adapters)
+    try reporter.report(plan.model)
+    try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = PictureWriter(plan, compiler.target)
     try Sampler(plan, compiler).draw(observing: { try record($0, plan) }) { picture, image in
       let file = files[picture.number - 1]
-      try writer.write(image, picture, to: file)
-      reporter.info("\(file.path): seed \(picture.seed)")
+      let written = try writer.write(image, picture, to: file)
+      reporter.info("picture \(picture.number) of \(count): seed \(picture.seed)")
+      try reporter.result(written.path)
     }
   }
 

@@ -62,6 +62,16 @@ package struct SamplePlan: Sendable {
   /// Every text that a network reads.
   package var texts: Set<String> { Set(scripts.flatMap(\.allTexts)) }
 
+  /// What the texts say without brackets, weights and breaks.
+  package func words() throws -> Set<String> {
+    guard request.syntax == .a1111 else { return texts }
+    return try Set(
+      texts.map { text in
+        try request.promptSettings.emphasis.texts(text).filter { !$0.isBreak }.map(\.text)
+          .joined(separator: " ")
+      })
+  }
+
   /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
   package var usesGuidance: Bool { guidance > 1 }
   /// Regions, the rounding of their boxes.
@@ -260,7 +270,7 @@ package struct SamplePlan: Sendable {
   }
 
   private static func prompts(_ request: SampleRequest) throws -> [String] {
-    guard let path = request.promptFile else { return [request.prompt] }
+    guard let path = request.promptFile else { return request.prompts }
     return try request.promptLines ?? PromptFile.lines(path).map(\.text)
   }
 

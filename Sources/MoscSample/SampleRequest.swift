@@ -3,14 +3,16 @@ import MoscEngine
 import MoscNetworks
 import MoscPrompts
 import MoscRandom
+import MoscReport
 
 /// What `mosc sample` is asked for.
 package struct SampleRequest: Hashable, Sendable {
   package var model = ModelOptions()
   package var compiler = CompilationOptions()
-  package var prompt = ""
+  /// What to draw; pictures of one prompt come after those of the one before.
+  package var prompts = [""]
   package var negativePrompt = ""
-  /// A file with one prompt per line in place of `prompt`; `-` for standard input.
+  /// A file with one prompt per line in place of `prompts`; `-` for standard input.
   package var promptFile: String?
   /// The prompts of that file, once it is read.
   package var promptLines: [String]?
@@ -37,7 +39,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var batchSize = 1
   /// The text-encoder layer to stop at, counted from the end as A1111 does; 1 is the last.
   package var clipSkip = 1
-  package var output = "output.png"
+  /// A file, a folder for numbered pictures, or a pattern.
+  package var output = OutputPattern.workingFolder
   package var randomSource = RandomSourceKind.cpu
   package var writesMetadata = true
   package var regions = RegionOptions()
@@ -53,6 +56,12 @@ package struct SampleRequest: Hashable, Sendable {
   package var profiles = false
 
   package init() {}
+
+  /// The first prompt, in place of all.
+  package var prompt: String {
+    get { prompts.first ?? "" }
+    set { prompts = [newValue] }
+  }
 
   /// What characters in prompts mean; Mix-of-Show reads none of them.
   package var syntax: PromptSettings.Syntax {

@@ -85,8 +85,9 @@ package final class Sampler {
       height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
       plan.sampler.scheduler(plan.schedulerConfig, steps: plan.request.steps))
     var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
+    let numbers = count == 1 ? "\(batch[0].number)" : "\(batch[0].number)-\(batch[count - 1].number)"
     return try denoising.run(
-      "denoising", initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
+      plan.count == 1 ? "denoising" : "picture \(numbers) of \(plan.count)", initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
     ) { latents, timestep, step in
       var inputs = [
         "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),

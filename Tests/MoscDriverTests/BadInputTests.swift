@@ -105,7 +105,12 @@ import Testing
     expectFailure("--width 66", "68", status: .usage) { $0.width = 66 }
     expectFailure("--cfg-scale", status: .usage) { $0.guidance = .nan }
     expectFailure("no folder") { $0.output = scratch.path("none/a.png") }
-    expectFailure("is a directory") { $0.output = scratch.url.path }
+    expectFailure("is not writable") { $0.output = "/proc/" }
+    for name in ["a.webp", "a.bmp", "a.tiff", "a.gif", "%d.avif", "a.JPGG"] {
+      expectFailure(name.replacing("%d", with: "1"), ".png, .jpg or .jpeg", status: .usage) {
+        $0.output = scratch.path(name)
+      }
+    }
     expectFailure("no such file") { $0.latentsIn = scratch.path("none.safetensors") }
     expectFailure("cannot read") { $0.promptFile = scratch.path("none.txt") }
   }

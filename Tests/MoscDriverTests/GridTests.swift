@@ -1,6 +1,7 @@
 import Foundation
 import MoscDriver
 import MoscImages
+import MoscReport
 import TestSupport
 import Testing
 
@@ -31,7 +32,7 @@ import Testing
     request.rows = ["=\(scratch.path("a.png")),\(scratch.path("b.png"))"]
     request.output = scratch.path("sheet.png")
     request.scale = scale
-    try GridJob(request).run()
+    try GridJob(request, .silent).run()
     let sheet = try ImageFile.read(URL(fileURLWithPath: request.output)).rgb
     #expect(sheet.width == gap + a.width + gap + b.width + gap)
     #expect(sheet.height == gap + b.height + gap)
@@ -56,7 +57,7 @@ import Testing
       request.output = scratch.path("none.png")
       change(&request)
       do {
-        try GridJob(request).run()
+        try GridJob(request, .silent).run()
         return "nothing"
       } catch { return "\(error)" }
     }

@@ -6,6 +6,7 @@ import MoscFuse
 import MoscModel
 import MoscNetworks
 import MoscReport
+import MoscSample
 import MoscTrain
 import Testing
 
@@ -67,13 +68,26 @@ import Testing
   @Test(arguments: [
     ("a.png", 1, 1, "a.png"), ("a.png", 2, 3, "a_2.png"), ("o/a", 2, 3, "o/a_2"),
     ("a_%03d.png", 7, 9, "a_007.png"), ("a_%d.png", 1, 1, "a_1.png"), ("v1.2/a", 1, 2, "v1.2/a_1"),
-    ("100%%.png", 1, 1, "100%.png"), ("-", 1, 1, "-"),
+    ("100%%.png", 1, 1, "100%.png"), ("-", 1, 1, "-"), ("%d-%02d.png", 3, 9, "3-03.png"),
+    ("[seed].png", 2, 3, "7.png"), ("[prompt]/%d.jpg", 2, 3, "a_fox_on_gräss-land/2.jpg"),
+    ("[old]/[seed", 1, 2, "[old]/[seed_1"), ("%%d.png", 1, 2, "%d_1.png"),
   ])
   func namesSeriesOfPictures(pattern: String, index: Int, count: Int, name: String) throws {
-    #expect(try OutputPattern(pattern).name(index, of: count) == name)
+    let item = OutputPattern.Item(seed: 7, prompt: "a fox, (on) ../gräss-land!")
+    #expect(try OutputPattern(pattern, .picture).name(item, index, of: count) == name)
   }
 
-  @Test func refusesOtherConversions() {
-    #expect(throws: CommandError.self) { try OutputPattern("a_%s.png").name(1, of: 1) }
+  @Test(arguments: ["a_%s.png", "50%.png", "%", "a%-3d"])
+  func refusesOtherConversions(pattern: String) {
+    #expect(throws: CommandError.self) { try OutputPattern(pattern, .picture).name(.init(), 1, of: 1) }
+  }
+
+  @Test func promptsInNamesAreBounded() throws {
+    func name(_ prompt: String) throws -> String {
+      try OutputPattern("[prompt]", .picture).name(.init(prompt: prompt), 1, of: 1)
+    }
+    #expect(try name("!?, …") == "untitled")
+    #expect(try name(String(repeating: "fox ", count: 999)).utf8.count <= 100)
+    #expect(try name(String(repeating: "狐", count: 999)).utf8.count <= 100)
   }
 }

@@ -131,7 +131,7 @@ import Testing
     var options = CompilationOptions()
     options.cacheFolder = scratch.path("cache")
     return try Compiler(
-      options, precision: .f32, Reporter(verbosity: .quiet, sink: { sink($0) }))
+      options, precision: .f32, Reporter(verbosity: .warnings, sink: { sink($0) }))
   }
 
   /// What only kept values need, such as the joined filters of an upsampler, is not computed again.

@@ -60,5 +60,13 @@ import Testing
     let names = ["conv_in.weight", "conv_out.weight", "conv_in.bias"]
     #expect(NearestName.suggest("conv_in.wieght", in: names) == "conv_in.weight")
     #expect(NearestName.suggest("zzzzzzzzzzzzzzzz", in: names) == nil)
+    let options = ["seed", "size", "rng", "mcpu", "steps", "negative-prompt"]
+    // What is short has few letters that may be wrong.
+    for far in ["vae", "hires", "neg", "mask", "x", ""] {
+      #expect(NearestName.suggest(far, in: options) == nil, "\(far)")
+    }
+    for (near, meant) in [("sede", "seed"), ("stpes", "steps"), ("RNG", "rng"), ("stepz", "steps"), ("negativ-promt", "negative-prompt")] {
+      #expect(NearestName.suggest(near, in: options) == meant)
+    }
   }
 }

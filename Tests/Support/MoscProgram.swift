@@ -31,15 +31,24 @@ package enum MoscProgram {
     try run(arguments, input: input)
   }
 
-  package static func run(_ arguments: [String], input: String? = nil) throws -> Outcome {
-    try run(url.path, arguments, input: input)
+  /// - Parameters:
+  ///   - folder: the working folder.
+  ///   - environment: variables besides those of the tests.
+  package static func run(
+    _ arguments: [String], input: String? = nil, in folder: Scratch? = nil,
+    environment: [String: String] = [:]
+  ) throws -> Outcome {
+    try run(url.path, arguments, input: input, in: folder, environment: environment)
   }
 
   /// Runs another program in the same way.
   package static func run(
-    _ program: String, _ arguments: [String], input: String? = nil
+    _ program: String, _ arguments: [String], input: String? = nil, in workingFolder: Scratch? = nil,
+    environment: [String: String] = [:]
   ) throws -> Outcome {
     let process = Process()
+    if let workingFolder { process.currentDirectoryURL = workingFolder.url }
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     let folder = Scratch()

@@ -2,6 +2,7 @@ import ArgumentParser
 import MoscDriver
 import MoscModel
 import MoscNetworks
+import MoscReport
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -25,6 +26,7 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup(title: "Shape") var shape: ShapeArguments
   @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Adapters", visibility: .hidden) var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
@@ -34,11 +36,11 @@ struct BenchCommand: ParsableCommand {
     let reporter = try log.reporter()
     var request = BenchRequest(component)
     request.shape = shape.shape
-    request.model = model.options
+    request.model = adapters.applied(to: model.options)
     request.compiler = try compiler.options(for: request.model)
     (request.runs, request.printsJSON) = (runs, json)
     (request.profiles, request.explorer) = (profile, explore)
     let job = BenchJob(request, reporter)
-    try perform(reporter) { print(try job.run()) }
+    try perform(reporter) { try StandardOutput.print(try job.run()) }
   }
 }

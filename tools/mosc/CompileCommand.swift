@@ -3,6 +3,7 @@ import Foundation
 import MoscDriver
 import MoscModel
 import MoscNetworks
+import MoscReport
 
 struct CompileCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -34,6 +35,7 @@ struct CompileCommand: ParsableCommand {
 
   @OptionGroup(title: "Shape") var shape: ShapeArguments
   @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
@@ -41,14 +43,15 @@ struct CompileCommand: ParsableCommand {
     let reporter = try log.reporter()
     if emit == .help {
       for stage in Emission.allCases {
-        print(stage.rawValue.padding(toLength: 10, withPad: " ", startingAt: 0) + stage.summary)
+        try StandardOutput.print(
+          stage.rawValue.padding(toLength: 10, withPad: " ", startingAt: 0) + stage.summary)
       }
       return
     }
     var request = CompileRequest(source)
     request.emission = emit?.emission ?? (plan ? .plan : .graph)
     request.shape = shape.shape
-    request.model = model.options
+    request.model = adapters.applied(to: model.options)
     request.compiler = try compiler.options(for: request.model)
     (request.from, request.isLayerwise) = (compileFrom, layerwise)
     (request.kernelFilter, request.output) = (filterKernel, output)

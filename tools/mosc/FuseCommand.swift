@@ -13,7 +13,9 @@ struct FuseCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("Concepts.", valueName: "config.json|file[:te[:unet]]"))
   var inputs: [FusionInput] = []
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The fused concept file.", valueName: "file"))
+  @Option(name: .shortAndLong, help: ArgumentHelp(
+    "The fused concept: a .safetensors file, or a folder (default: fused-0000.safetensors here, and so on).",
+    valueName: "file|folder/"))
   var output = FuseRequest().output
 
   @Option(help: ArgumentHelp("Write the whole fused model too.", valueName: "folder"))
@@ -81,12 +83,13 @@ struct FuseCommand: ParsableCommand {
   var failAbove: Double?
 
   @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Adapters") var unmatched: UnmatchedArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func request() throws -> FuseRequest {
     var request = FuseRequest()
-    request.model = model.options
+    request.model = unmatched.applied(to: model.options)
     request.compiler = try compiler.options(for: request.model)
     (request.inputs, request.output, request.fullModel) = (inputs, output, fullModel)
     request.statistics = stats

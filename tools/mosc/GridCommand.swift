@@ -15,7 +15,9 @@ struct GridCommand: ParsableCommand {
   @Option(help: ArgumentHelp("What stands above everything.", valueName: "text"))
   var title = ""
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The sheet, a PNG file.", valueName: "file"))
+  @Option(name: .shortAndLong, help: ArgumentHelp(
+    "The sheet: a .png or .jpg file, or a folder (default: grid-0000.png here, and so on).",
+    valueName: "file|folder/"))
   var output = GridRequest().output
 
   @Option(help: "How many times larger pictures are shown.")
@@ -28,6 +30,6 @@ struct GridCommand: ParsableCommand {
     var request = GridRequest()
     (request.rows, request.columns, request.title) = (row, column, title)
     (request.output, request.scale) = (output, scale)
-    try perform(reporter) { try GridJob(request).run() }
+    try perform(reporter) { try GridJob(request, reporter).run() }
   }
 }

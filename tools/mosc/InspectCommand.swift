@@ -1,15 +1,26 @@
 import ArgumentParser
 import MoscDriver
 import MoscNetworks
+import MoscReport
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Say what is in a model folder, a .safetensors file, a .png or a .mos file.")
+    abstract: "Say what a file or folder is: models, adapters, pictures, modules, states, logs.",
+    discussion: """
+      Everything that mosc reads or writes is known by its content. For adapters it tells family, rank, \
+      words and the model they fit; for pictures the settings they were drawn with; and for all of them the \
+      commands that take them.
+      """)
 
-  @Argument(help: ArgumentHelp("A folder or file (default: the embedded model).",
-    valueName: "path"))
-  var path: String?
+  @Argument(help: ArgumentHelp("Files and folders (default: the embedded model).", valueName: "path"))
+  var paths: [String] = []
+
+  @Flag(help: "List every tensor.")
+  var tensors = false
+
+  @Flag(help: "Print one JSON object a line.")
+  var json = false
 
   @Option(
     parsing: .unconditional,
@@ -25,13 +36,20 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     let reporter = try log.reporter()
     guard let prompt else {
-      return try perform(reporter) { print(try Inspection(path).text) }
+      return try perform(reporter) {
+        for path in paths.isEmpty ? [String?.none] : paths.map(Optional.some) {
+          let finding = try Inspection.finding(path)
+          try StandardOutput.print(
+            json ? "\(finding.json(withTensors: tensors))" : finding.text(withTensors: tensors))
+        }
+      }
     }
+    guard paths.count <= 1 else { throw ValidationError("--prompt reads one model, found \(paths.count)") }
     let settings = try prompts.settings
     try perform(reporter) {
       let found = try PromptInspection(
-        prompt, ModelOptions(path: path), settings, steps: steps)
-      print(found.text)
+        prompt, ModelOptions(path: paths.first), settings, steps: steps)
+      try StandardOutput.print(found.text)
     }
   }
 }

@@ -16,24 +16,26 @@ struct Mosc: ParsableCommand {
       SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
       ConvertCommand.self, InspectCommand.self, SketchCommand.self, GridCommand.self,
       RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self,
-      ReplayCommand.self, FuzzCommand.self, BenchCommand.self, DoctorCommand.self,
+      ReplayCommand.self, FuzzCommand.self, BenchCommand.self, CacheCommand.self, DoctorCommand.self,
     ])
 
   static func main() {
     Interruption.listen()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if let unknown = Usage.unknownCommand(arguments) { fail(.usage, unknown, arguments) }
     do {
-      let line = try CommandLineTranslation(Array(CommandLine.arguments.dropFirst()))
+      let line = try CommandLineTranslation(arguments)
       var command = try parseAsRoot(line.arguments)
       if !line.warnings.isEmpty {
         let isJSON = line.arguments.contains("json")
-        let reporter = Reporter(verbosity: .quiet, format: isJSON ? .json : .text)
+        let reporter = Reporter(verbosity: .warnings, format: isJSON ? .json : .text)
         for warning in line.warnings { reporter.warn(warning) }
       }
       try command.run()
     } catch let error as CommandError {
       // Commands report through their own reporter; what arrives here was not reported yet.
-      write("error: \(error)\n", to: .standardError)
-      Foundation.exit(error.status.rawValue)
+      if error.status == .closedPipe { endOfPipe() }
+      fail(error.status, "\(error)", arguments)
     } catch {
       let code = exitCode(for: error)
       if code == .success {
@@ -41,13 +43,34 @@ struct Mosc: ParsableCommand {
         Foundation.exit(ExitStatus.success.rawValue)
       }
       if code == .validationFailure {
-        write(fullMessage(for: error) + "\n", to: .standardError)
-        Foundation.exit(ExitStatus.usage.rawValue)
+        fail(.usage, Usage.message(error, arguments), arguments)
       }
       if let exit = error as? ExitCode { Foundation.exit(exit.rawValue) }
-      write("error: \(error)\n", to: .standardError)
-      Foundation.exit(ExitStatus.failure.rawValue)
+      fail(.failure, "\(error)", arguments)
     }
+  }
+
+  /// Says what is wrong and ends.
+  private static func fail(_ status: MoscReport.ExitStatus, _ message: String, _ arguments: [String]) -> Never {
+    let isJSON = arguments.contains("--log-format=json")
+      || zip(arguments, arguments.dropFirst()).contains { $0 == "--log-format" && $1 == "json" }
+    report(Reporter(verbosity: .quiet, format: isJSON ? .json : .text), status, message)
+    Foundation.exit(status.rawValue)
+  }
+
+  /// Reports what a command ends with, with a line of usage where that is at fault.
+  static func report(_ reporter: Reporter, _ status: MoscReport.ExitStatus, _ message: String) {
+    reporter.error(message)
+    if status == .usage, reporter.format == .text {
+      reporter.print(Usage.line(Array(CommandLine.arguments.dropFirst())))
+    }
+  }
+
+  /// Ends as programs end that write to a pipe nobody reads from: in silence, by the signal.
+  static func endOfPipe() -> Never {
+    signal(SIGPIPE, SIG_DFL)
+    raise(SIGPIPE)
+    Foundation.exit(ExitStatus.closedPipe.rawValue)
   }
 
   private static func write(_ text: String, to handle: FileHandle) {
@@ -69,7 +92,8 @@ func perform(_ reporter: Reporter, _ body: () throws -> Void) throws {
     try body()
   } catch {
     let status = ExitStatus(error)
-    if status != .interrupted { reporter.error(String(describing: error)) }
+    if status == .closedPipe { Mosc.endOfPipe() }
+    if status != .interrupted { Mosc.report(reporter, status, String(describing: error)) }
     throw ExitCode(status.rawValue)
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscDriver
+import MoscReport
 
 struct OptCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -24,7 +25,7 @@ struct OptCommand: ParsableCommand {
   func run() throws {
     let reporter = try log.reporter()
     if listPasses {
-      print(OptJob.passList)
+      try perform(reporter) { try StandardOutput.print(OptJob.passList) }
       return
     }
     var request = OptRequest(input)

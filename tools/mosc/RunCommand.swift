@@ -53,13 +53,14 @@ struct RunCommand: ParsableCommand {
   var solver = FusionSolver.lbfgs
 
   @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func run() throws {
     let reporter = try log.reporter()
     var request = RunRequest(target, input: input, output: output)
-    request.model = model.options
+    request.model = adapters.applied(to: model.options)
     request.compiler = try compiler.options(for: request.model)
     (request.function, request.usesEvaluator) = (function, evaluate)
     (request.sampler, request.levels, request.steps) = (sampler, scheduler, steps)

@@ -9,11 +9,11 @@ struct SampleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sample", abstract: "Draw pictures for a prompt.")
 
-  @Option(name: .shortAndLong, parsing: .unconditional, help: "What to draw.")
-  var prompt: String?
+  @Option(name: .shortAndLong, parsing: .unconditionalSingleValue, help: "What to draw (repeatable).")
+  var prompt: [String] = []
 
-  @Option(name: .shortAndLong, parsing: .unconditional, help: "What not to draw.")
-  var negativePrompt = ""
+  @Option(name: .shortAndLong, parsing: .unconditionalSingleValue, help: "What not to draw.")
+  var negativePrompt: [String] = []
 
   @Option(name: [.long, .customLong("from-file")],
     help: ArgumentHelp("A file with one prompt per line ('-' for standard input).",
@@ -75,9 +75,11 @@ struct SampleCommand: ParsableCommand {
   var rng = RandomSourceKind.cpu
 
   @Option(name: .shortAndLong,
-    help: ArgumentHelp("The picture ('-' for standard output; '%03d' numbers a series).",
-      valueName: "file"))
-  var output = "output.png"
+    help: ArgumentHelp(
+      "A .png or .jpg file ('-' for standard output), a folder for numbered pictures, or a pattern of names "
+        + "with %03d, [seed] and [prompt] (default: 00000-SEED.png here, and so on).",
+      valueName: "file|folder/"))
+  var output = SampleRequest().output
 
   @Flag(help: "Leave the generation parameters out of the picture.")
   var disableImageMetadata = false
@@ -100,15 +102,19 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
   @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func validate() throws {
-    if prompt == nil && promptFile == nil {
+    if prompt.isEmpty && promptFile == nil {
       throw ValidationError("what to draw? Give a prompt with -p, or a file with --prompt-file")
     }
-    if prompt != nil && promptFile != nil {
+    if !prompt.isEmpty && promptFile != nil {
       throw ValidationError("--prompt and --prompt-file exclude each other")
+    }
+    if negativePrompt.count > 1 {
+      throw ValidationError("--negative-prompt: expected one for all pictures, found \(negativePrompt.count)")
     }
     if size != nil && (width != nil || height != nil) {
       throw ValidationError("--size and --width/--height exclude each other")
@@ -117,10 +123,10 @@ struct SampleCommand: ParsableCommand {
 
   func request() throws -> SampleRequest {
     var request = SampleRequest()
-    request.model = model.options
+    request.model = adapters.applied(to: model.options)
     request.compiler = try compiler.options(for: request.model)
-    (request.prompt, request.promptFile) = (prompt ?? "", promptFile)
-    request.negativePrompt = negativePrompt
+    (request.prompts, request.promptFile) = (prompt, promptFile)
+    request.negativePrompt = negativePrompt.first ?? ""
     request.promptSettings = try prompts.settings
     (request.steps, request.guidance, request.clipSkip) = (steps, cfgScale, clipSkip)
     (request.seeds, request.randomSource) = (seed.seeds(), rng)

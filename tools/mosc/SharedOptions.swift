@@ -9,7 +9,7 @@ struct LogOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Say more; twice for everything.")
   var verbose: Int
 
-  @Flag(name: .shortAndLong, help: "Say nothing but warnings and errors.")
+  @Flag(name: .shortAndLong, help: "Say nothing but errors; names of results stay.")
   var quiet = false
 
   @Option(help: ArgumentHelp("Messages as text or json lines.", valueName: "format"))
@@ -55,11 +55,45 @@ struct ModelArguments: ParsableArguments {
       valueName: "type"))
   var type: Precision?
 
+  var options: ModelOptions {
+    var options = ModelOptions(path: model, precision: type)
+    options.vae = vae
+    return options
+  }
+}
+
+/// Tensors of adapters without a place.
+struct UnmatchedArguments: ParsableArguments {
+  @Flag(help: "Leave out tensors of an adapter that fit no layer, rather than refuse it.")
+  var allowUnmatched = false
+
+  func applied(to options: ModelOptions) -> ModelOptions {
+    var options = options
+    options.adapters.allowsUnmatched = allowUnmatched
+    return options
+  }
+}
+
+/// Adapter files.
+struct AdapterFileArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "An adapter or concept file, with strengths for text encoder and U-Net (repeatable).",
       valueName: "file[:te[:unet]]"))
   var lora: [AdapterRequest] = []
+
+  @OptionGroup var unmatched: UnmatchedArguments
+
+  func applied(to options: ModelOptions) -> ModelOptions {
+    var options = unmatched.applied(to: options)
+    options.adapters.files = lora
+    return options
+  }
+}
+
+/// Adapters of pictures that are drawn.
+struct AdapterArguments: ParsableArguments {
+  @OptionGroup var files: AdapterFileArguments
 
   @Option(name: [.long, .customLong("lora-dir")],
     help: ArgumentHelp("Where <lora:name:strength> in a prompt looks.", valueName: "folder"))
@@ -77,15 +111,10 @@ struct ModelArguments: ParsableArguments {
       valueName: "mode"))
   var loraMode = AdapterOptions.Mode.fold
 
-  @Flag(help: "Leave out tensors of an adapter that fit no layer, rather than refuse it.")
-  var allowUnmatched = false
-
-  var options: ModelOptions {
-    var options = ModelOptions(path: model, precision: type)
-    options.vae = vae
-    (options.adapters.files, options.adapters.folder) = (lora, loraModelDir)
+  func applied(to options: ModelOptions) -> ModelOptions {
+    var options = files.applied(to: options)
+    (options.adapters.folder, options.adapters.mode) = (loraModelDir, loraMode)
     options.adapters.embeddingFolder = embdDir
-    (options.adapters.mode, options.adapters.allowsUnmatched) = (loraMode, allowUnmatched)
     return options
   }
 }

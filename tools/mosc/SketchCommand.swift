@@ -13,8 +13,10 @@ struct SketchCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A PNG or JPEG file.", valueName: "image"))
   var image: String
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The sketch, a PNG file.", valueName: "file"))
-  var output = "sketch.png"
+  @Option(name: .shortAndLong, help: ArgumentHelp(
+    "The sketch: a .png or .jpg file, or a folder (default: sketch-0000.png here, and so on).",
+    valueName: "file|folder/"))
+  var output = SketchRequest().output
 
   @Option(help: "The contrast from which an edge is drawn, 0…1.")
   var high = SketchRequest().high
@@ -35,7 +37,7 @@ struct SketchCommand: ParsableCommand {
     let reporter = try log.reporter()
     var request = SketchRequest(image, output: output)
     (request.blur, request.low, request.high, request.lineWidth) = (blur, low, high, lineWidth)
-    let job = SketchJob(request)
+    let job = SketchJob(request, reporter)
     try perform(reporter) { try job.run() }
   }
 }

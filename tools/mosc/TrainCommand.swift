@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscFormats
+import MoscReport
 import MoscNetworks
 import MoscTrain
 
@@ -201,6 +202,7 @@ struct TrainCommand: ParsableCommand {
   var profile = false
 
   @OptionGroup(title: "Model") var model: ModelArguments
+  @OptionGroup(title: "Adapters") var startFiles: AdapterFileArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
@@ -212,7 +214,7 @@ struct TrainCommand: ParsableCommand {
 
   private func request() throws -> TrainRequest {
     var request = TrainRequest(output: output)
-    request.model = model.options
+    request.model = startFiles.applied(to: model.options)
     request.compiler = try compiler.options()
     (request.config, request.data) = (config, data)
     (request.captions, request.masks) = (captions, masks)

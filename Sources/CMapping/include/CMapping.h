@@ -14,3 +14,6 @@ void mapping_forget(const void *start);
 // Lets two paths of a disk change places at once; 0, or -1 with errno, also where the file system
 // cannot do it.
 int exchange_paths(const char *one, const char *other);
+
+// Renames a file unless something has the new name; 0, or -1 with errno, which is then EEXIST.
+int place_new(const char *from, const char *to);

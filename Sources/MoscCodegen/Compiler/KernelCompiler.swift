@@ -86,7 +86,7 @@ package final class KernelCompiler: Sendable {
     let (taskCount, remarks) = try KernelLowering.lower(
       kernel, into: module.builder, target: options.facts, source: source)
     let symbol = source == nil
-      ? KernelLowering.symbol : KernelLowering.debugSymbol(KernelLowering.symbol, of: kernel.name)
+      ? KernelLowering.symbol : KernelLowering.symbol(KernelLowering.symbol, of: kernel.name)
     var warnings: [String] = []
     var object: [UInt8]?
     var key: String?
@@ -135,14 +135,16 @@ package final class KernelCompiler: Sendable {
   }
 
   /// The code of one kernel in one of its forms.
+  ///
+  /// - Parameter isNamed: whether functions are named after the kernel.
   package func artifact(
-    _ form: KernelArtifact, of kernel: Graph
+    _ form: KernelArtifact, of kernel: Graph, isNamed: Bool = false
   ) throws -> (code: [UInt8], remarks: [CodeRemark]) {
     let machine = try TargetMachine(facts: options.facts, level: options.level)
-    let module = LLVMModule(name: KernelLowering.symbol, target: machine)
+    let module = LLVMModule(name: isNamed ? kernel.name : KernelLowering.symbol, target: machine)
     let source = try options.sourceFolder.map { try KernelSource(kernel, in: $0) }
     let (_, remarks) = try KernelLowering.lower(
-      kernel, into: module.builder, target: options.facts, source: source)
+      kernel, into: module.builder, target: options.facts, source: source, isNamed: isNamed)
     if form != .llvm {
       try annotate(kernel) { try module.optimise(for: machine, options.level) }
     }

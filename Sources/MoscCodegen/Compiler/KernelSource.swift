@@ -25,8 +25,7 @@ struct KernelSource {
   func write() throws {
     let file = folder.appendingPathComponent(name)
     if FileManager.default.fileExists(atPath: file.path) { return }
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: file, options: .atomic)
+    try PrivateFolder(folder).write(Data(text.utf8), as: name)
   }
 
   /// Line tables that point into the file.

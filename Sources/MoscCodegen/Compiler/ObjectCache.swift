@@ -13,9 +13,10 @@ package struct ObjectCache: Sendable {
   /// The cap on the bytes of all entries.
   package let maximumBytes: Int
 
-  private static let suffix = "mosc-object"
+  /// The ending of the names of entries.
+  package static let suffix = "mosc-object"
   /// The suffix of versions whose checksums left out the key.
-  private static let oldSuffix = "mosc-obj"
+  package static let oldSuffix = "mosc-obj"
   private static let checksumBytes = 32
 
   /// A cache in `directory`, which is made when the first entry is written.
@@ -54,12 +55,11 @@ package struct ObjectCache: Sendable {
     var data = Data(Self.checksum(key, object))
     data.append(contentsOf: object)
     do {
-      try PrivateFolder(directory).make()
-      try data.write(to: file(key), options: .atomic)
+      try PrivateFolder(directory).write(data, as: file(key).lastPathComponent)
       return nil
     } catch {
-      return "the cache '\(directory.path)' cannot be written (\(Self.reason(error))); code is "
-        + "compiled anew in each run; choose another with --cache-dir, or do without with --no-cache"
+      return "the cache '\(directory.path)' cannot be written (\(error.reason)); code is compiled anew"
+        + " in each run; choose another with --cache-dir, or do without with --no-cache"
     }
   }
 
@@ -70,12 +70,6 @@ package struct ObjectCache: Sendable {
     return Array(hash.finalize())
   }
 
-  /// What the system says, without the names of error types.
-  private static func reason(_ error: any Error) -> String {
-    let posix = (error as? CocoaError)?.userInfo[NSUnderlyingErrorKey] as? POSIXError
-    return posix.map { String(cString: strerror($0.code.rawValue)) } ?? error.localizedDescription
-  }
-
   /// The number and bytes of all entries.
   package func usage() -> (entries: Int, bytes: Int) {
     entries().reduce((0, 0)) { ($0.0 + 1, $0.1 + $1.bytes) }
@@ -84,6 +78,7 @@ package struct ObjectCache: Sendable {
   /// Removes the oldest entries until the rest fit the cap; returns how many went.
   @discardableResult
   package func trim() -> Int {
+    PrivateFolder(directory).removeAbandoned()
     let names = try? FileManager.default.contentsOfDirectory(atPath: directory.path)
     for name in names ?? [] where name.hasSuffix(".\(Self.oldSuffix)") {
       try? FileManager.default.removeItem(at: directory.appendingPathComponent(name))

@@ -12,8 +12,10 @@ package final class FunctionEmitter {
   package let target: TargetFacts
   /// The function being written.
   package internal(set) var function: LLVMFunction?
-  /// Line tables for debuggers, and the kernel's name; nil without.
-  var debug: (lines: DebugLines, kernel: String)?
+  /// Line tables for debuggers; nil without.
+  var lines: DebugLines?
+  /// What functions are named after; nil where equal kernels are to have equal code.
+  var kernelName: String?
   /// The first failure; `finish()` throws it, so that expressions need no `try`.
   package internal(set) var failure: LLVMError?
 
@@ -228,17 +230,17 @@ package final class FunctionEmitter {
     visibility: IRBuilder.Visibility = .outlined,
     _ body: ([LLVMValue]) throws -> LLVMValue?
   ) rethrows -> LLVMFunction {
-    let symbol = debug.map { KernelLowering.debugSymbol(name, of: $0.kernel) } ?? name
+    let symbol = kernelName.map { KernelLowering.symbol(name, of: $0) } ?? name
     let new = builder.declare(
       symbol, parameters: parameters, result: result ?? builder.void, visibility: visibility)
     let (outer, outerBlock) = (function, builder.block)
     function = new
     builder.position(at: builder.appendBlock("entry", to: new))
-    debug?.lines.enter(new, name: symbol)
+    lines?.enter(new, name: symbol)
     defer {
       function = outer
       if let outerBlock { builder.position(at: outerBlock) }
-      debug?.lines.leave()
+      lines?.leave()
     }
     if let value = try body(new.parameters) {
       builder.returnValue(value)

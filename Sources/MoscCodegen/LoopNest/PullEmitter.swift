@@ -59,7 +59,7 @@ final class PullEmitter {
 
   /// Runs `body`, whose instructions belong to a node in the eyes of debuggers.
   func located<T>(at node: NodeID, _ body: () throws -> T) rethrows -> T {
-    guard let source, let lines = e.debug?.lines else { return try body() }
+    guard let source, let lines = e.lines else { return try body() }
     return try lines.at(line: source.line(of: node), body)
   }
 

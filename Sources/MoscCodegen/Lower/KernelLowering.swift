@@ -20,9 +20,9 @@ package struct KernelLowering {
   /// The inner function, which does the work.
   private static let body = "body"
 
-  /// The symbol of a function where line tables are wanted: the kernel's name for the inner
-  /// function, so that debuggers and profilers show it, and names that begin with it for others.
-  static func debugSymbol(_ function: String, of kernel: String) -> String {
+  /// The symbol of a function where people look at it: the kernel's name for the inner
+  /// function, so that dumps, debuggers and profilers show it, and names that begin with it for others.
+  static func symbol(_ function: String, of kernel: String) -> String {
     function == body ? kernel : "\(kernel).\(function)"
   }
 
@@ -31,15 +31,20 @@ package struct KernelLowering {
   ///
   /// The function takes the addresses of the parameters' buffers, then of the results'. Pointers
   /// are loaded once and handed to an inner function whose parameters do not alias.
+  ///
+  /// - Parameter isNamed: whether functions are named after the kernel; with a source they are.
   static func lower(
-    _ kernel: Graph, into builder: IRBuilder, target: TargetFacts, source: KernelSource?
+    _ kernel: Graph, into builder: IRBuilder, target: TargetFacts, source: KernelSource?,
+    isNamed: Bool = false
   ) throws -> (taskCount: Int, remarks: [CodeRemark]) {
     do {
-      guard let source else { return try write(expandComposites(kernel), builder, target, nil) }
+      guard let source else {
+        return try write(expandComposites(kernel), builder, target, nil, isNamed: isNamed)
+      }
       let lines = source.lines(for: builder)
       defer { lines.finish() }
       return try lines.at(line: source.firstLine) {
-        try write(source.graph, builder, target, (lines, source))
+        try write(source.graph, builder, target, (lines, source), isNamed: true)
       }
     } catch let error as EmitError {
       throw LoweringError(kernel: kernel.name, error.description)
@@ -48,10 +53,11 @@ package struct KernelLowering {
 
   private static func write(
     _ graph: Graph, _ builder: IRBuilder, _ target: TargetFacts,
-    _ debug: (lines: DebugLines, source: KernelSource)?
+    _ debug: (lines: DebugLines, source: KernelSource)?, isNamed: Bool
   ) throws -> (taskCount: Int, remarks: [CodeRemark]) {
     let e = FunctionEmitter(builder, target: target)
-    e.debug = debug.map { ($0.lines, graph.name) }
+    e.lines = debug?.lines
+    e.kernelName = isNamed ? graph.name : nil
     var taskCount = 0
     var remarks: [CodeRemark] = []
     let buffers = graph.parameters.count + graph.results.count

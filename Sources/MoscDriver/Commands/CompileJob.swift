@@ -1,6 +1,7 @@
 import Foundation
 import MoscCodegen
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscModel
 import MoscNetworks
@@ -74,7 +75,7 @@ package struct CompileJob {
       throw CommandError.usage("--compile-from=\(from.rawValue) needs a .mos file")
     }
     let model = try ModelComponents.open(request.model)
-    reporter.report(model.adapters)
+    try reporter.report(model)
     let (n, h, w) = (request.shape.batch, request.shape.latent.height, request.shape.latent.width)
     let function: ModelFunction
     switch component {
@@ -121,8 +122,7 @@ package struct CompileJob {
     if request.output == "-" {
       throw CommandError.usage("--emit=obj writes files; give a folder with -o")
     }
-    try FileManager.default.createDirectory(
-      at: URL(fileURLWithPath: request.output), withIntermediateDirectories: true)
+    try makeFolder(URL(fileURLWithPath: request.output))
     for kernel in chosen {
       try Interruption.check()
       let file = try OutputFile("\(request.output)/\(kernel.name).o")

@@ -1,51 +1,82 @@
 import COpenBLAS
 import Foundation
+import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscFuse
 import MoscLLVM
 import MoscModel
 import MoscNetworks
+import MoscReport
 import MoscRuntime
 
 /// What mosc runs on, and what is missing.
 package struct Doctor: Sendable {
-  package let cacheFolder: String
+  package let cache: CacheFolder
 
-  package init(cacheFolder: String? = nil) {
-    self.cacheFolder = cacheFolder ?? Host.defaultCacheFolder
-  }
+  package init(cacheFolder: String? = nil) { cache = CacheFolder(cacheFolder) }
 
-  /// Everything as lines of `name: value`; problems come last, each with its cure.
-  package var report: String {
-    var lines = ["mosc        \(Version.number)", "LLVM        \(LLVMVersion.current)"]
+  /// What there is, by name.
+  package var facts: [JSONValue.Member] {
+    var facts: [(String, JSONValue)] = [
+      ("mosc", .string(Version.number)), ("program", .string(Self.program)),
+      ("LLVM", .string(LLVMVersion.current)),
+    ]
     do {
-      let facts = try TargetFacts(cpu: "native")
-      let yes = [("bf16 dot products", facts.hasBF16Dot), ("fused multiply-add", facts.hasFMA)]
+      let target = try TargetFacts(cpu: "native")
+      let yes = [("bf16 dot products", target.hasBF16Dot), ("fused multiply-add", target.hasFMA)]
         .filter(\.1).map(\.0)
-      lines += [
-        "processor   \(facts.cpu): vectors of \(facts.lanes) floats, "
-          + "\(facts.vectorRegisters) registers"
-          + (yes.isEmpty ? "" : ", " + yes.joined(separator: ", ")),
-        "threads     \(ProcessFacts.physicalCoreCount) (of \(ProcessFacts.processorCount) "
-          + "processors)",
-        "arithmetic  \(Precision.usual(on: facts).rawValue) unless --type says otherwise",
-      ]
+      facts.append(
+        (
+          "processor",
+          .string(
+            "\(target.cpu): vectors of \(target.lanes) floats, \(target.vectorRegisters) registers"
+              + (yes.isEmpty ? "" : ", " + yes.joined(separator: ", ")))
+        ))
+      facts.append(
+        (
+          "threads",
+          .string("\(ProcessFacts.physicalCoreCount) (of \(ProcessFacts.processorCount) processors)")
+        ))
+      facts.append(
+        ("arithmetic", .string("\(Precision.usual(on: target).rawValue) unless --type says otherwise")))
     } catch {
-      lines.append("processor   \(error)")
+      facts.append(("processor", .string("\(error)")))
     }
     let memory = Double(ProcessInfo.processInfo.physicalMemory) / 1_073_741_824
-    lines += [
-      "memory      " + String(format: "%.1f GiB", memory),
-      "OpenBLAS    " + openBLAS,
-      "cache       \(cacheFolder) (\(cacheSummary))",
+    facts += [
+      ("memory", .string(String(format: "%.1f GiB", memory))), ("OpenBLAS", .string(Self.openBLAS)),
+      ("model", .string((try? DiffusersModel.embedded().url.path) ?? "not there")),
+      ("cache", .string("\(cache.url.path) (\(cacheSummary))")),
     ]
+    return facts.map { JSONValue.Member($0.0, $0.1) }
+  }
+
+  /// Everything as lines of `name value`; problems come last, each with its cure.
+  package var report: String {
+    var lines = facts.map { fact in
+      fact.key.padding(toLength: 12, withPad: " ", startingAt: 0) + (fact.value.string ?? "\(fact.value)")
+    }
     let found = problems
     lines += found.isEmpty ? ["everything is in place"] : found.map { "problem: \($0)" }
     return lines.joined(separator: "\n")
   }
 
+  /// The same as one object.
+  package var json: JSONValue {
+    let problems = problems
+    return .object(
+      facts + [
+        .init("problems", .array(problems.map { .string($0) })), .init("ok", .bool(problems.isEmpty)),
+      ])
+  }
+
+  private static var program: String {
+    URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().path
+  }
+
   /// The library of fusion; asking one that cannot be loaded would end the program.
-  private var openBLAS: String {
+  private static var openBLAS: String {
     (try? LinearAlgebra.load()) == nil
       ? "cannot be loaded" : String(cString: openblas_get_config())
   }
@@ -57,37 +88,35 @@ package struct Doctor: Sendable {
       found.append(
         "LLVM \(LLVMVersion.current) is loaded, expected 19; run: apt-get install llvm-19-dev")
     }
-    do {
-      try LinearAlgebra.load()
-    } catch {
-      found.append("\(error); run: apt-get install libopenblas0 liblapacke")
+    func check(_ body: () throws -> Void, _ cure: String = "") {
+      do { try body() } catch { found.append("\(error)\(cure)") }
     }
-    do {
-      try ModelComponents.verify(.embedded())
-    } catch {
-      found.append("\(error)")
-    }
-    let folder = URL(fileURLWithPath: cacheFolder)
-    let existing = sequence(first: folder) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }
+    check({ _ = try TargetFacts(cpu: "native") })
+    check({ try LinearAlgebra.load() }, "; run: apt-get install libopenblas0 liblapacke")
+    // Everything that drawing without -m reads.
+    check({
+      let model = try DiffusersModel.embedded()
+      try ModelComponents.verify(model)
+      _ = try (model.tokenizer(), SchedulerConfig(of: model), model.learntWords())
+      // What models in one file read.
+      _ = try CLIPTokenizer(folder: try BundledFiles.folder("clip"))
+    }, "; run: tools/install")
+    check({ _ = try cache.limit() })
+    if let fault = cache.fault { found.append("the cache is not used: \(fault)") }
+    let existing = sequence(first: cache.url) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }
       .first { FileManager.default.fileExists(atPath: $0.path) }
     if let existing, !FileManager.default.isWritableFile(atPath: existing.path) {
       found.append(
-        "the kernel cache '\(cacheFolder)' cannot be written; choose another with --cache-dir, "
+        "the cache '\(cache.url.path)' cannot be written; choose another with --cache-dir, "
           + "or do without with --no-cache")
     }
     return found
   }
 
   private var cacheSummary: String {
-    let files = FileManager.default.enumerator(
-      at: URL(fileURLWithPath: cacheFolder), includingPropertiesForKeys: [.fileSizeKey])
-    var (count, bytes) = (0, 0)
-    for case let file as URL in files ?? .init() {
-      let values = try? file.resourceValues(forKeys: [.fileSizeKey, .isRegularFileKey])
-      guard values?.isRegularFile == true else { continue }
-      count += 1
-      bytes += values?.fileSize ?? 0
-    }
-    return "\(count) files, " + String(format: "%.1f MB", Double(bytes) / 1e6)
+    let parts = cache.parts
+    let (count, bytes) = parts.reduce((0, 0)) { ($0.0 + $1.entries, $0.1 + $1.bytes) }
+    let limit = (try? cache.limit()).map { " of at most \(Finding.size($0.bytes))" } ?? ""
+    return "\(count) files, \(Finding.size(bytes))\(limit)"
   }
 }

@@ -2,6 +2,7 @@ import Foundation
 import MoscEngine
 import MoscImages
 import MoscReport
+import MoscSample
 
 /// What `mosc grid` is asked for.
 package struct GridRequest: Hashable, Sendable {
@@ -10,7 +11,8 @@ package struct GridRequest: Hashable, Sendable {
   /// Titles of the columns.
   package var columns: [String] = []
   package var title = ""
-  package var output = "grid.png"
+  /// A file, or a folder for numbered sheets.
+  package var output = OutputPattern.workingFolder
   /// How many times larger than they are pictures are shown.
   package var scale = 1
 
@@ -20,8 +22,12 @@ package struct GridRequest: Hashable, Sendable {
 /// `mosc grid`: puts pictures on one sheet.
 package struct GridJob {
   package let request: GridRequest
+  package let reporter: Reporter
 
-  package init(_ request: GridRequest) { self.request = request }
+  package init(_ request: GridRequest, _ reporter: Reporter) {
+    self.request = request
+    self.reporter = reporter
+  }
 
   package func run() throws {
     guard (1...16).contains(request.scale) else {
@@ -30,12 +36,13 @@ package struct GridJob {
     guard !request.rows.isEmpty else {
       throw CommandError.usage("no --row: expected 'TITLE=FILE,FILE,…' for each row of the sheet")
     }
-    let file = try OutputFile(request.output)
+    let file = try OutputPattern(request.output, .picture, prefix: "grid-").file()
     let rows = try request.rows.map(row)
     let grid = try ImageGrid(
       rows, columns: request.columns, title: request.title, gap: 4 * min(request.scale, 2),
       textScale: min(request.scale, 2))
-    try file.write(try PNG.encode(grid.image, texts: [("Software", Version.text)]))
+    let written = try file.put(grid.image, texts: [("Software", Version.text)])
+    try reporter.result(written.path)
   }
 
   private func row(_ text: String) throws -> ImageGrid.Row {

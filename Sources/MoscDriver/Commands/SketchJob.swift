@@ -1,10 +1,12 @@
 import Foundation
 import MoscImages
 import MoscReport
+import MoscSample
 
 /// What `mosc sketch` is asked for.
 package struct SketchRequest: Hashable, Sendable {
   package var input: String
+  /// A file, or a folder for numbered sketches.
   package var output: String
   /// The contrast from which an edge is drawn, and the one down to which it continues.
   package var high = SketchExtractor().high
@@ -14,7 +16,7 @@ package struct SketchRequest: Hashable, Sendable {
   /// The standard deviation of a line's profile, in pixels.
   package var lineWidth = SketchExtractor().lineWidth
 
-  package init(_ input: String = "", output: String = "sketch.png") {
+  package init(_ input: String = "", output: String = OutputPattern.workingFolder) {
     self.input = input
     self.output = output
   }
@@ -23,15 +25,19 @@ package struct SketchRequest: Hashable, Sendable {
 /// `mosc sketch`: the edges of a picture as a condition image for sketch adapters.
 package struct SketchJob {
   package let request: SketchRequest
+  package let reporter: Reporter
 
-  package init(_ request: SketchRequest) { self.request = request }
+  package init(_ request: SketchRequest, _ reporter: Reporter) {
+    self.request = request
+    self.reporter = reporter
+  }
 
   package func run() throws {
     let extractor = SketchExtractor(
       blur: request.blur, low: request.low, high: request.high, lineWidth: request.lineWidth)
     if let fault = extractor.fault { throw CommandError.usage(fault) }
-    let file = try OutputFile(request.output)
+    let file = try OutputPattern(request.output, .picture, prefix: "sketch-").file()
     let image = try ImageFile.read(URL(fileURLWithPath: request.input))
-    try file.write(try PNG.encode(try extractor(image)))
+    try reporter.result(try file.put(try extractor(image)).path)
   }
 }

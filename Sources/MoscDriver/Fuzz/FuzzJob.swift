@@ -116,7 +116,7 @@ package struct FuzzJob {
   private func save(_ seed: UInt64) throws -> String? {
     guard let folder = request.folder else { return nil }
     let url = URL(fileURLWithPath: folder)
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    try makeFolder(url)
     let file = url.appendingPathComponent("fuzz-\(seed).mos")
     let text = Printer.print(try FuzzCase(seed: seed).module)
     try AtomicFile.write(Data(text.utf8), to: file)

@@ -15,9 +15,10 @@ package struct PackedWeights: Sendable {
   /// The bytes of the smallest value that is kept; others are computed sooner than a file is opened.
   package let minimumBytes: Int
 
-  private static let suffix = "mosc-pack"
+  /// The ending of the names of files.
+  package static let suffix = "mosc-pack"
   /// The suffix of versions whose checksums left out the key.
-  private static let oldSuffix = "mosc-packed"
+  package static let oldSuffix = "mosc-packed"
   private static let headerBytes = 4096
   private static let magic: UInt64 = 0x0131_6b63_6170_6d6f
 
@@ -74,6 +75,17 @@ package struct PackedWeights: Sendable {
     // The time of use decides what goes first.
     utimes(path, nil)
     return .hit(buffer)
+  }
+
+  /// What is wrong with the file of a key; nil when it holds what was written.
+  package func fault(of key: String) -> String? {
+    var status = stat()
+    guard stat(file(key).path, &status) == 0 else { return "\(file(key).path) is not there" }
+    guard Int(status.st_size) >= Self.headerBytes else {
+      return "\(file(key).path) has \(status.st_size) bytes, too few"
+    }
+    if case .damaged(let reason) = value(key, byteCount: Int(status.st_size) - Self.headerBytes) { return reason }
+    return nil
   }
 
   private static let pieceBytes = 1 << 19
@@ -150,7 +162,7 @@ package struct PackedWeights: Sendable {
       (try? PrivateFolder(folder).make()) != nil,
       hasRoom(for: value.byteCount)
     else { return false }
-    let part = folder.appendingPathComponent("\(key).\(getpid()).part")
+    let part = folder.appendingPathComponent(PrivateFolder(folder).partName(key))
     let descriptor = open(part.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { return false }
     var header = [UInt64](repeating: 0, count: Self.headerBytes / 8)
@@ -199,10 +211,7 @@ package struct PackedWeights: Sendable {
         )
       }
     for file in files where file.url.pathExtension == Self.oldSuffix { unlink(file.url.path) }
-    for file in files where file.url.pathExtension == "part" {
-      let process = file.url.deletingPathExtension().pathExtension
-      if let number = Int32(process), kill(number, 0) != 0, errno == ESRCH { unlink(file.url.path) }
-    }
+    PrivateFolder(folder).removeAbandoned()
     var entries = files.filter { $0.url.pathExtension == Self.suffix }
       .sorted { ($0.date, $0.url.path) < ($1.date, $1.url.path) }
     var total = entries.reduce(0) { $0 + $1.bytes }

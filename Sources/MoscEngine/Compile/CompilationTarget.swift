@@ -1,3 +1,4 @@
+import MoscFormats
 import MoscIR
 import MoscLLVM
 import MoscReport
@@ -14,6 +15,12 @@ package struct CompilationTarget: Hashable, Sendable {
   package init(_ options: CompilationOptions, precision: Precision?) throws {
     do {
       facts = try TargetFacts(cpu: options.cpu, attributes: options.attributes)
+    } catch .unknownCPU(let name) {
+      let nearest = Self.nearest(name).map { "; the nearest that is known is '\($0)'" } ?? ""
+      throw CommandError.usage(
+        "--mcpu \(name): LLVM \(LLVMVersion.current) does not know this processor\(nearest). There are "
+          + "'native', which is '\(TargetFacts.hostCPU)' here, and "
+          + TargetFacts.knownCPUs.joined(separator: ", "))
     } catch {
       let isFeature = if case .unknownFeature = error { true } else { false }
       throw CommandError.usage("\(isFeature ? "--mattr" : "--mcpu"): \(error)")
@@ -24,6 +31,22 @@ package struct CompilationTarget: Hashable, Sendable {
     }
     self.precision = precision ?? Precision.usual(on: facts)
     threads = options.threads ?? ProcessFacts.physicalCoreCount
+  }
+
+  /// The processor that is most like one that LLVM is too old for: of the same line the last before it, else
+  /// one a few letters away.
+  private static func nearest(_ name: String) -> String? {
+    func parts(_ name: String) -> (line: String, number: Int)? {
+      let digits = name.reversed().prefix { $0.isASCII && $0.isNumber }.count
+      return Int(name.suffix(digits)).map { (String(name.dropLast(digits)), $0) }
+    }
+    if let wanted = parts(name) {
+      let line = TargetFacts.knownCPUs.filter { parts($0)?.line == wanted.line }
+      let before = line.filter { parts($0)?.number ?? 0 <= wanted.number }
+      let last = (before.isEmpty ? line : before).max { parts($0)?.number ?? 0 < parts($1)?.number ?? 0 }
+      if let last { return last }
+    }
+    return NearestName.suggest(name, in: TargetFacts.knownCPUs)
   }
 
   /// The processor's name, as LLVM has it.

@@ -74,22 +74,20 @@ package struct Compiler: Sendable {
     remarks = try RemarkPrinter(options, reporter)
     target = try CompilationTarget(options, precision: precision)
     self.pool = pool ?? ThreadPool(threads: target.threads)
-    let folder = URL(fileURLWithPath: options.cacheFolder ?? Host.defaultCacheFolder)
-    let (objects, weights) = (
-      folder.appendingPathComponent("objects"), folder.appendingPathComponent("weights")
-    )
+    let folder = CacheFolder(options.cacheFolder)
     // What others may write would be executed as it is.
-    let fault = [folder, objects, weights].lazy.compactMap { PrivateFolder($0).fault }.first
+    let fault = folder.fault
     if let fault, options.usesCache { reporter.warn("the cache is not used: \(fault)") }
     let usesCache = options.usesCache && fault == nil
+    let limit = try folder.limit()
     // Line tables change the code, by whose hash the values are named.
-    packedWeights = usesCache && !options.hasDebugInfo ? PackedWeights(folder: weights) : nil
+    packedWeights = usesCache && !options.hasDebugInfo ? folder.packedWeights(limit) : nil
     kernels = try KernelCompiler(
       CompilerOptions(
         facts: target.facts, threads: target.threads,
-        cache: usesCache ? ObjectCache(directory: objects) : nil,
+        cache: usesCache ? folder.objectCache(limit) : nil,
         level: options.level.code,
-        sourceFolder: options.hasDebugInfo ? folder.appendingPathComponent("kernels") : nil))
+        sourceFolder: options.hasDebugInfo ? folder.sources : nil))
     let choice = precision == nil ? " (chosen for this processor)" : ""
     reporter.detail(
       "\(target.precision.rawValue) arithmetic\(choice), \(target.threads) threads, "
@@ -175,7 +173,8 @@ package struct Compiler: Sendable {
       }
       try Interruption.check()
       for kernel in compiled.values.sorted(by: { $0.name < $1.name }) {
-        for warning in kernel.warnings { reporter.warn(warning) }
+        // Where one entry is damaged there are often more.
+        for warning in kernel.warnings { reporter.warn(warning, kind: "kernel cache") }
         try remarks.print(kernel.remarks)
       }
       reporter.detail(kernels.statistics.explanation)
@@ -209,8 +208,11 @@ package struct Compiler: Sendable {
   }
 
   /// The code of a kernel in one of its forms.
-  package func artifact(_ form: KernelArtifact, of kernel: Graph) throws -> [UInt8] {
-    let (code, remarks) = try kernels.artifact(form, of: kernel)
+  ///
+  /// - Parameter isNamed: whether functions are named after the kernel, for people; else equal kernels have
+  ///   equal code, as in the cache.
+  package func artifact(_ form: KernelArtifact, of kernel: Graph, isNamed: Bool = true) throws -> [UInt8] {
+    let (code, remarks) = try kernels.artifact(form, of: kernel, isNamed: isNamed)
     try self.remarks.print(remarks)
     return code
   }

@@ -71,6 +71,9 @@ package struct DumpFolder {
         .gone { background: #e443 } .come { background: #4a43 }
       </style>
       <h1>Modules after each pass</h1>
+      <p>The first file of a program is what its first pass left. A pass that changed the module shows the lines that differ;
+      modules of more than \(Self.comparedLines) lines, as they are between outlining and the end, are named to compare
+      with another program.
       <table>
       <tr><th>program<th>file<th>pass<th>functions<th>kernels<th>ops<th>change</tr>
       \(rows)</table>
@@ -88,7 +91,8 @@ package struct DumpFolder {
       if before.text == entry.text {
         change = "none"
       } else if lines.count > comparedLines {
-        change = "yes"
+        change = "yes: too large to compare here; <code>diff \(escape(before.file)) \(escape(entry.file))</code>, or "
+          + "<code>mosc compile … --emit=html</code>, whose Passes tab shows it layer by layer"
       } else {
         change = "<details><summary>yes</summary><pre>"
           + ChangePrinter.diff(before.text, entry.text).split(separator: "\n").map(marked)

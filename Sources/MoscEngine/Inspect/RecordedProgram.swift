@@ -34,7 +34,7 @@ package struct RecordedProgram {
     functions = lowered.functions.map { Printer.print($0) }.joined(separator: "\n")
     kernels = try lowered.kernels.map { kernel in
       try Interruption.check()
-      let code = try compiler.artifact(.llvm, of: kernel)
+      let code = try compiler.artifact(.llvm, of: kernel, isNamed: false)
       return RecordedKernel(
         name: kernel.name, text: Printer.print(kernel), code: String(decoding: code, as: UTF8.self))
     }

@@ -100,7 +100,7 @@ package final class Program {
     if compiled.load != nil { reporter.begin(.load, phase) }
     if keepsPacked, let packed = compiler.packedWeights, let load = compiled.load {
       plan = LoadPlan(load, weights, packed, pool: pool)
-      for warning in plan.warnings { reporter.warn(warning) }
+      for warning in plan.warnings { reporter.warn(warning, kind: "packed weights") }
     }
     let load = try bind(
       compiled.load, try Self.arena(compiled.load?.executable.arenaBytes ?? 0), found: plan.found)

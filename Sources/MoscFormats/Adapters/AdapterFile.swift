@@ -99,11 +99,27 @@ package struct AdapterFile: Sendable {
   /// Layers and words that are in no file yet.
   ///
   /// - Parameter path: what error messages name.
-  package init(path: String, layers: [Layer], words: [Word], metadata: [String: String] = [:]) {
+  package init(
+    path: String, layers: [Layer], wholeLayers: [WholeLayer] = [], words: [Word],
+    metadata: [String: String] = [:]
+  ) {
     self.path = path
     self.layers = layers
+    self.wholeLayers = wholeLayers
     self.words = words
     self.metadata = metadata
+  }
+
+  /// The file with other keys for its layers.
+  package func renamed(_ key: (Network, String) -> String) -> AdapterFile {
+    var result = self
+    for index in layers.indices {
+      result.layers[index].key = key(layers[index].network, layers[index].key)
+    }
+    for index in wholeLayers.indices {
+      result.wholeLayers[index].key = key(wholeLayers[index].network, wholeLayers[index].key)
+    }
+    return result
   }
 
   /// What to say of a layer whose shape is another one.

@@ -1,3 +1,4 @@
+import CMapping
 import Foundation
 
 /// Writes whole files so that a reader sees the old content or the new one, never a part.
@@ -7,12 +8,16 @@ package enum AtomicFile {
   /// The body gets the open file; when it throws, nothing is left behind. A file that is replaced
   /// leaves its permissions to the new one. A link stays, and what it leads to is replaced; a device or
   /// pipe is written to as it is.
+  ///
+  /// - Parameter mayReplace: whether what has the name already gives way.
+  /// - Throws: `NameTaken` when it does not.
   package static func write(
-    to url: URL, _ body: (FileHandle) throws -> Void
+    to url: URL, replacing mayReplace: Bool = true, _ body: (FileHandle) throws -> Void
   ) throws {
     let url = url.resolvingSymlinksInPath()
     var status = stat()
     let replaces = stat(url.path, &status) == 0
+    if replaces, !mayReplace { throw NameTaken(path: url.path) }
     if replaces, status.st_mode & S_IFMT != S_IFREG { return try stream(to: url, body) }
     let mode = status.st_mode & 0o777
     let temporary = Unfinished.place(in: url.deletingLastPathComponent())
@@ -25,7 +30,11 @@ package enum AtomicFile {
       if replaces, fchmod(descriptor, mode) != 0 { throw failure(url) }
       try body(FileHandle(fileDescriptor: descriptor, closeOnDealloc: false))
       guard fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS else { throw failure(url) }
-      guard rename(temporary.path, url.path) == 0 else { throw failure(url) }
+      guard (mayReplace ? rename : place_new)(temporary.path, url.path) == 0 else {
+        // Another process was faster.
+        if !mayReplace, errno == EEXIST { throw NameTaken(path: url.path) }
+        throw failure(url)
+      }
     } catch {
       close(descriptor)
       unlink(temporary.path)
@@ -37,8 +46,15 @@ package enum AtomicFile {
   }
 
   /// Writes the bytes.
-  package static func write(_ data: Data, to url: URL) throws {
-    try write(to: url) { try $0.write(contentsOf: data) }
+  package static func write(_ data: Data, to url: URL, replacing mayReplace: Bool = true) throws {
+    try write(to: url, replacing: mayReplace) { try $0.write(contentsOf: data) }
+  }
+
+  /// Something has the name that a new file was to get.
+  package struct NameTaken: Error, Hashable, Sendable, CustomStringConvertible {
+    package let path: String
+
+    package var description: String { "'\(path)' is there already" }
   }
 
   /// Copies the content of a file, a part at a time; owner and permissions are those of a new file.

@@ -4,6 +4,7 @@ import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscReport
+import MoscSample
 
 /// `mosc fuse`: makes one change of the model out of several concepts.
 package struct FuseJob {
@@ -18,24 +19,20 @@ package struct FuseJob {
   package func run() throws {
     try request.check()
     try LinearAlgebra.load()
-    let output = try OutputFile(request.output)
-    try locking(output) { try perform(output) }
-  }
-
-  /// Keeps others from writing the file, and the model if there is to be one.
-  private func locking(_ output: OutputFile, _ body: () throws -> Void) throws {
-    func model() throws {
-      guard let path = request.fullModel else { return try body() }
-      try OutputLock.holding(URL(fileURLWithPath: path), reporter, body)
-    }
-    if output.isStandardOutput { return try model() }
-    try OutputLock.holding(output.url, reporter, model)
-  }
-
-  private func perform(_ output: OutputFile) throws {
-    let reportFile = try request.report.map { try OutputFile($0) }
-    let sheet = try request.sheet.map { try OutputFile($0) }
+    let output = try OutputPattern(request.output, .fusedConcept, prefix: "fused-").file()
+    if output.isStandardOutput { throw CommandError.usage("--output: expected a file, found '-'") }
     let fullModel = try request.fullModel.map { try FullModelFolder($0) }
+    // Others must not write the file, nor the model if there is to be one.
+    func withModel() throws {
+      guard let fullModel else { return try perform(output, fullModel) }
+      try OutputLock.holding(fullModel.url, reporter) { try perform(output, fullModel) }
+    }
+    try OutputLock.holding(output.url, reporter, withModel)
+  }
+
+  private func perform(_ output: OutputFile, _ fullModel: FullModelFolder?) throws {
+    let reportFile = try request.report.map { try OutputFile($0) }
+    let sheet = try request.sheet.map { try OutputFile($0, .picture) }
     let base = try ModelComponents.open(request.model.path, vae: request.model.vae)
     try ModelComponents.verify(base)
     if let fullModel {
@@ -59,23 +56,30 @@ package struct FuseJob {
       fused = try merged(plan)
     }
     let words = plan.list.flatMap(\.file.words)
+    // Another run may have taken the number.
+    let file = try output.settled
     try FusedFile.write(
-      fused, words, title: Self.title(output.path), metadata: plan.lineage, to: output.url)
+      fused, words, title: Self.title(file.path), metadata: plan.lineage, to: file.url)
     reporter.info(
-      "\(output.path): \(fused.count) layers, rank up to \(fused.map(\.rank).max() ?? 0), "
+      "\(file.path): \(fused.count) layers, rank up to \(fused.map(\.rank).max() ?? 0), "
         + "\(words.count) words")
     if let fullModel {
       try FullModelWriter(base: base, layers: fused, words: words).write(to: fullModel)
       reporter.info("\(fullModel.url.path): the whole model")
     }
     for line in report.summary { reporter.info(line) }
+    if let warning = report.warning { reporter.warn(warning) }
     if let reportFile {
       try reportFile.write("\(report.json(plan.settingsValue))\n")
     }
     if let sheet {
-      try FusionSheet(plan, request, reporter).write(to: sheet)
+      try FusionSheet(plan, request, file.path, reporter).write(to: sheet)
     }
     plan.finish()
+    // What a report on standard output says would not be read with a name behind it.
+    if reportFile?.isStandardOutput != true, sheet?.isStandardOutput != true {
+      try reporter.result(file.path)
+    }
     if let limit = request.failAbove, let worst = report.worst, !(worst.residual <= limit) {
       throw CommandError(
         .strictness,

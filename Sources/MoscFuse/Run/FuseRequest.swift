@@ -54,8 +54,8 @@ package struct FuseRequest: Hashable, Sendable {
   package var model = ModelOptions()
   package var compiler = CompilationOptions()
   package var inputs: [FusionInput] = []
-  /// The fused concept file.
-  package var output = "fused.safetensors"
+  /// The fused concept file, or a folder for numbered ones.
+  package var output = OutputPattern.workingFolder
   /// A folder that receives the whole fused model.
   package var fullModel: String?
   /// A folder that keeps the statistics of the concepts.

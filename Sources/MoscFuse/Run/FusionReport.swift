@@ -73,9 +73,35 @@ struct FusionReport {
     ])
   }
 
+  /// What residuals above 1 mean, if there are any.
+  var warning: String? {
+    let lost = layers.flatMap { layer in
+      layer.concepts.map {
+        (residual: FusedLayer.relative($0.before, $0.after), concept: $0.name, layer: layer.layer.id)
+      }
+    }.filter { !($0.residual <= 1) }
+    guard let worst = lost.max(by: { $0.residual < $1.residual }) else { return nil }
+    return "\(lost.count == 1 ? "a layer serves" : "\(lost.count) times a layer serves") a concept worse than the "
+      + "model without it, most '\(worst.layer)' for \(worst.concept) (residual \(Self.percent(worst.residual))); "
+      + "concepts whose prompts or pictures are much alike, or high strengths, do that: look at --sheet"
+  }
+
+  /// What a median residual says of a concept.
+  private static func verdict(_ median: Double) -> String {
+    switch median {
+    case ..<0.1: "kept"
+    case ..<0.35: "mostly kept"
+    case ..<0.7: "weakened"
+    default: "mostly lost"
+    }
+  }
+
   /// A few lines for people: per stage and concept the median and the worst residual.
   var summary: [String] {
     var lines: [String] = []
+    if !layers.isEmpty {
+      lines.append("residuals: 0 is a concept as by its own file, 1 the model without it")
+    }
     for stage in FusionLayer.Stage.allCases {
       let own = layers.filter { $0.layer.stage == stage }
       for name in own.first?.concepts.map(\.name) ?? [] {
@@ -87,7 +113,7 @@ struct FusionReport {
         let median = residuals[residuals.count / 2]
         lines.append(
           "\(stage.rawValue), \(name): residual \(Self.percent(median)) in the median, "
-            + "\(Self.percent(worst)) at worst, of \(residuals.count) layers")
+            + "\(Self.percent(worst)) at worst, of \(residuals.count) layers: \(Self.verdict(median))")
       }
     }
     for part in parts {

@@ -19,13 +19,16 @@ struct FusionSheet {
 
   private let plan: FusionPlan
   private let request: FuseRequest
+  /// The fused file.
+  private let fused: String
   private let reporter: Reporter
   /// Pictures per concept.
   private static let seeds = 2
 
-  init(_ plan: FusionPlan, _ request: FuseRequest, _ reporter: Reporter) {
+  init(_ plan: FusionPlan, _ request: FuseRequest, _ fused: String, _ reporter: Reporter) {
     self.plan = plan
     self.request = request
+    self.fused = fused
     self.reporter = reporter
   }
 
@@ -40,7 +43,7 @@ struct FusionSheet {
       let own = AdapterRequest(
         path: concept.file.path, textEncoder: concept.strength.textEncoder,
         unet: concept.strength.unet)
-      let fused = AdapterRequest(path: request.output)
+      let fused = AdapterRequest(path: fused)
       let before = try pictures(own, "photo of a \(concept.ownPrompt)", compiler)
       let after = try pictures(fused, concept.prompts[0], compiler)
       rows.append(ImageGrid.Row(concept.name, before + after))
@@ -55,7 +58,7 @@ struct FusionSheet {
     }
     let columns = ["alone", "fused"].flatMap { [$0] + Array(repeating: "", count: Self.seeds - 1) }
     let image = try ImageGrid(rows, columns: columns).image
-    try file.write(try PNG.encode(image, texts: [("Software", Version.text)]))
+    try file.put(image, texts: [("Software", Version.text)])
     for entry in likeness {
       reporter.info(
         "\(entry.concept): fused pictures differ from its own by "

@@ -2,9 +2,9 @@ import Foundation
 import MoscFormats
 
 /// What ships beside the program.
-enum BundledFiles {
+package enum BundledFiles {
   /// A folder of it, such as `base`, the embedded model, or `clip`, the vocabulary of CLIP.
-  static func folder(_ name: String) throws(FormatError) -> URL {
+  package static func folder(_ name: String) throws(FormatError) -> URL {
     // Not `Bundle.module`, which ends the process when the folder is gone.
     let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
       .deletingLastPathComponent()

@@ -61,6 +61,7 @@ package struct PretrainJob {
         try folder.setScalingFactor(try latents().scalingFactor(Array(set.images.indices)))
       }
     }
+    try reporter.result(folder.url.relativePath)
   }
 
   /// Refuses a disk that the run would fill: the model, the largest stage's state twice while it is

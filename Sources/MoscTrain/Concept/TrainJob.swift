@@ -35,6 +35,7 @@ package struct TrainJob {
     reporter.info("\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     var run = try ConceptRun(plan, compiler)
     try run.run()
+    try reporter.result(plan.output.path)
   }
 }
 
@@ -43,7 +44,7 @@ extension TrainPlan {
   var lockedOutput: URL { companion("") }
 
   /// What is about to happen.
-  var summary: [String] {
+  package var summary: [String] {
     let (model, data) = (setup.model, setup.dataset)
     let adapter = self.model.adapters.adapters.first
     let pictures = Set(data.images.map(\.image)).count

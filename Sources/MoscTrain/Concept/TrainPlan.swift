@@ -37,7 +37,7 @@ package struct TrainPlan: Sendable {
   package init(_ request: TrainRequest) throws {
     self.request = request
     try Self.checkNumbers(request)
-    output = try OutputFile(request.output)
+    output = try OutputFile(request.output, .concept)
     if output.isStandardOutput { throw CommandError.usage("--output: expected a file, found '-'") }
     for companion in Companion.allCases {
       _ = try OutputFile(Self.companion(output, companion.rawValue).path)

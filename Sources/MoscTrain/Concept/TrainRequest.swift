@@ -1,6 +1,7 @@
 import MoscEngine
 import MoscFormats
 import MoscNetworks
+import MoscReport
 
 /// What `mosc train` is asked for; nil leaves a setting to the configuration, or to the model's default.
 package struct TrainRequest: Hashable, Sendable {

@@ -1,10 +1,10 @@
-/// An amount of memory.
+/// An amount of memory or of room on a disk.
 package struct ByteSize: Hashable, Sendable {
   package var bytes: Int
 
   /// Reads `6G`, `800M`, `64K` or a number of bytes, units being powers of 1024; nil for anything else.
   package init?(spelling: String) {
-    let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30]
+    let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30, "T": 0x1p40]
     let unit = spelling.uppercased().last.flatMap { units[$0] }
     let number = unit == nil ? spelling : String(spelling.dropLast())
     guard let value = Double(number), value > 0,
