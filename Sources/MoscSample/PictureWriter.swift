@@ -55,11 +55,11 @@ package struct PictureWriter {
       prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
   }
 
-  /// What weights in the prompts did, if there are any.
+  /// What weights in the prompts did, if there are any; A1111's reader takes *Original* for granted.
   private func emphasis(_ picture: SamplePlan.Picture) -> [GenerationParameters.Setting] {
     let emphasis = plan.request.promptSettings.emphasis
     let texts = [picture.text, picture.negative]
-    guard plan.request.syntax == .a1111,
+    guard plan.request.syntax == .a1111, emphasis != .original,
       texts.contains(where: { $0.contains { "([".contains($0) } })
     else { return [] }
     return [.init("Emphasis", emphasis.title)]
@@ -88,6 +88,9 @@ package struct PictureWriter {
     fields.append(("prompt_syntax", .string(request.syntax.rawValue)))
     if request.syntax == .a1111 {
       fields.append(("emphasis", .string(request.promptSettings.emphasis.rawValue)))
+    }
+    if request.promptSettings.commaBacktrack != PromptSettings().commaBacktrack {
+      fields.append(("comma_backtrack", .int(request.promptSettings.commaBacktrack)))
     }
     if request.promptSettings.usesOldTiming { fields.append(("old_prompt_timing", .bool(true))) }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }

@@ -38,6 +38,11 @@ package struct RegionOptions: Hashable, Sendable {
     return result
   }
 
+  /// Everything that is written about regions, in which words may be looked for.
+  func words() throws -> [String] {
+    texts + [rewrite].compactMap { $0 } + (try scene.map { [try TextFile.read($0)] } ?? [])
+  }
+
   private func read(_ path: String) throws -> [(RegionText, folder: URL)] {
     let url = URL(fileURLWithPath: path)
     let value = try JSONValue.parse(try readFile(url), path: path)

@@ -62,6 +62,16 @@ package struct SamplePlan: Sendable {
   /// Every text that a network reads.
   package var texts: Set<String> { Set(scripts.flatMap(\.allTexts)) }
 
+  /// What the texts say without brackets, weights and breaks.
+  package func words() throws -> Set<String> {
+    guard request.syntax == .a1111 else { return texts }
+    return try Set(
+      texts.map { text in
+        try request.promptSettings.emphasis.texts(text).filter { !$0.isBreak }.map(\.text)
+          .joined(separator: " ")
+      })
+  }
+
   /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
   package var usesGuidance: Bool { guidance > 1 }
   /// Regions, the rounding of their boxes.
@@ -78,8 +88,9 @@ package struct SamplePlan: Sendable {
     let prompts = try Self.prompts(request)
     let seeds = Self.seeds(request)
     var expansion = try PromptExpansion(request.promptSettings, request.syntax)
-    let tags = try Self.adapters(request, prompts, seeds, &expansion)
-    model = try ModelComponents.open(request.model, tags: tags)
+    let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)
+    model = try ModelComponents.open(
+      request.model, tags: tags, texts: texts + (try request.regions.words()))
     schedulerConfig = try Self.schedulerConfig(request, model)
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
@@ -260,30 +271,30 @@ package struct SamplePlan: Sendable {
 
   private static func prompts(_ request: SampleRequest) throws -> [String] {
     guard let path = request.promptFile else { return request.prompts }
-    let texts = try TextFile.read(path).textLines
-      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
-    if texts.isEmpty { throw CommandError.failure("'\(path)' holds no prompt") }
-    return texts
+    return try request.promptLines ?? PromptFile.lines(path).map(\.text)
   }
 
-  /// The adapters of the prompts: those of all pictures must agree, since one model draws them.
+  /// The adapters of the prompts, and their texts; the adapters of all pictures must agree, since one
+  /// model draws them.
   private static func adapters(
     _ request: SampleRequest, _ prompts: [String], _ seeds: [UInt64],
     _ expansion: inout PromptExpansion
-  ) throws -> [LoraTag] {
+  ) throws -> (tags: [LoraTag], texts: [String]) {
     var result: [LoraTag]?
+    var texts: Set<String> = []
     for prompt in prompts {
       for seed in seeds {
-        let tags = try expansion.prompts(
-          prompt, negative: request.negativePrompt, [], seed: seed
-        ).adapters
+        let found = try expansion.prompts(
+          prompt, negative: request.negativePrompt, [], seed: seed)
+        let tags = found.adapters
+        texts.formUnion([found.text, found.negative])
         guard result == nil || result == tags else {
           throw CommandError.usage("the prompts ask for different <lora:…>; draw them one by one")
         }
         result = tags
       }
     }
-    return result ?? []
+    return (result ?? [], texts.sorted())
   }
 }
 

@@ -14,6 +14,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var negativePrompt = ""
   /// A file with one prompt per line in place of `prompts`; `-` for standard input.
   package var promptFile: String?
+  /// The prompts of that file, once it is read.
+  package var promptLines: [String]?
   /// How prompts are read.
   package var promptSettings = PromptSettings()
   package var steps = 20

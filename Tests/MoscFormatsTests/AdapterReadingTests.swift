@@ -184,18 +184,6 @@ import Testing
     #expect(ConceptWord("cat", tokenNames: ["<a>", "<b>"], tokenIDs: [1, 2]).tokenName(layer: 1) == "<b>")
   }
 
-  /// Words of letters are whole words; those in brackets are found wherever they stand.
-  @Test(arguments: [
-    ("dog", "a dog, two dogs, hotdog, dog2, (dog)", "a X, two dogs, hotdog, dog2, (X)"),
-    ("dog", "dog", "X"), ("dog", "a cat", "a cat"), ("éa", "éa éab", "X éab"),
-    ("<d1>", "a<d1>b <d1>", "aXb X"), ("my dog", "my dog my dogs", "X my dogs"),
-  ])
-  func placesOfWords(_ text: String, _ prompt: String, _ result: String) {
-    let word = ConceptWord(text, tokenNames: ["<new0>"], tokenIDs: [1])
-    #expect(word.replaced(in: prompt, by: "X") == result)
-    #expect(word.occurs(in: prompt) == (prompt != result))
-  }
-
   @Test func textualInversion() throws {
     let web = try read([("emb_params", Self.zeros(3, 8))], name: "my-dog.safetensors")
     #expect(web.words.map(\.text) == ["my-dog"] && web.words.map(\.isLayerwise) == [false])

@@ -185,6 +185,57 @@ import Testing
     #expect(try SamplePlan(request).batches[0][0].prompt == prompts[5])
   }
 
+  /// Every layer reads its own token of a concept word, with the same weight.
+  @Test func conceptWordsHaveWeights() throws {
+    var options = ModelOptions(path: GoldenFile.model, precision: .f32)
+    options.adapters.files = [AdapterRequest(path: RecordedRun.url("edlora_hina.pth").path)]
+    let compiler = try Networks.components(.f32).compiler
+    let components = try ModelComponents(options, compiler)
+    func states(_ text: String, _ reading: PromptReading) throws -> HostArray {
+      let encoder = try PromptEncoder(components, skippedLayers: 0, reading: reading, .silent)
+      return try #require(try encoder.encode([text])[text])
+    }
+    let reading = PromptReading.weighted(.noNorm, commaBacktrack: 20)
+    let plain = try states("a <hina1> girl", .plain)
+    #expect(plain.shape == [16, 77, 64])
+    #expect(try states("a <hina1> girl", reading).floats == plain.floats)
+    var expected = plain.floats
+    for layer in 0..<16 {
+      let start = (layer * 77 + 2) * 64
+      for place in start..<start + 64 { expected[place] *= 1.25 }
+    }
+    #expect(try states("a (<hina1>:1.25) girl", reading).floats == expected)
+    // A second chunk without the word is the same for all layers.
+    let long = try states("a <hina1> girl BREAK a cat", reading)
+    #expect(long.shape == [16, 154, 64])
+    let cat = try states("a cat", .plain).floats
+    for layer in 0..<16 {
+      #expect(Array(long.floats[((2 * layer + 1) * 77 * 64)..<((2 * layer + 2) * 77 * 64)]) == cat)
+    }
+  }
+
+  /// Samplers that call the model twice a step count calls.
+  @Test func schedulesCountCalls() throws {
+    var request = request("[a cat:a ball:0.5]", steps: 4)
+    request.sampler = SamplerName.Choice(.heun)
+    #expect(try SamplePlan(request).scripts[0].branches[0].schedules[0].entries.map(\.end) == [4, 8])
+    request.sampler = SamplerName.Choice(.euler)
+    #expect(try SamplePlan(request).scripts[0].branches[0].schedules[0].entries.map(\.end) == [2, 4])
+  }
+
+  @Test func linesHaveOptions() throws {
+    let file = try scratch.write(
+      "prompts.txt", "# pets\na cat --n dark --s 3 --d 7,8\n\na ball --w 96 --h 96 --l 2\n")
+    var request = request("")
+    (request.promptFile, request.output) = (file.path, scratch.path("%d.png"))
+    let plans = try SampleJob(request, .silent).plans
+    #expect(plans.map(\.count) == [2, 1])
+    #expect(plans[0].request.steps == 3 && plans[0].batches[0][0].negative == "dark")
+    #expect(plans[0].batches.flatMap { $0.map(\.seed) } == [7, 8])
+    #expect(plans[1].width == 96 && plans[1].guidance == 2 && plans[1].request.steps == 1)
+    #expect(plans[1].batches[0][0].negative == "a house")
+  }
+
   @Test func faultsAreNamedBeforeAnyWork() {
     for (prompt, part) in [
       ("a (cat:1.2.3)", "1.2.3"), ("[a:b:1e999]", "1e999"), ("a <lora:x:y>", "strength"), ("a <hypernet:x:1>", "hypernet"),
@@ -207,5 +258,47 @@ import Testing
     for part in ["<http://x>", "__animal__", "AND"] {
       #expect(remarks.contains { $0.contains(part) }, "\(part)")
     }
+  }
+}
+
+/// Embeddings of textual inversion by name.
+@Suite(.serialized) struct EmbeddingRunTests {
+  private let scratch = Scratch()
+
+  private func plan(_ prompt: String, negative: String = "") throws -> SamplePlan {
+    var request = SampleRequest()
+    request.model.path = GoldenFile.model
+    request.model.adapters.embeddingFolder = scratch.url.path
+    (request.prompt, request.negativePrompt, request.steps) = (prompt, negative, 1)
+    return try SamplePlan(request)
+  }
+
+  private func write(_ name: String, _ tensor: String, rows: Int) throws {
+    let width = 64
+    let values = (0..<rows * width).map { Float($0 % 7) / 10 - 0.3 }
+    try SafetensorsFile.write(
+      [(tensor, HostArray(values, shape: [rows, width]))], metadata: [:],
+      to: scratch.url.appending(path: name))
+  }
+
+  @Test func namesInPromptsBecomeTokens() throws {
+    try write("bad_one.safetensors", "emb_params", rows: 3)
+    try write("bad.safetensors", "<other>", rows: 1)
+    for (prompt, count) in [
+      ("a cat, bad_one", 3), ("a cat, (BAD_ONE:1.2)", 3), ("embedding:bad_one", 3), ("a bad cat", 1),
+      ("bad, bad_one", 4), ("badly drawn", 0),
+    ] {
+      let plan = try plan(prompt)
+      let tokenizer = try PromptTokenizer(plan.model)
+      let chunks = try tokenizer.chunks(prompt, .original, commaBacktrack: 20)
+      #expect(chunks.count == 1)
+      let taught = chunks[0].chunks[0].tokens.filter { tokenizer.conceptTokens.contains($0) }
+      #expect(taught.count == count, "\(prompt)")
+    }
+    // A negative prompt and a schedule may name one, too.
+    #expect(try plan("a cat", negative: "bad_one").model.adapters.words.count == 1)
+    #expect(try plan("[a cat:bad_one:0.5]").model.adapters.words.count == 1)
+    #expect(try plan("a cat").model.adapters.words.isEmpty)
+    #expect { try plan("embedding:bat_one") } throws: { "\($0)".contains("'bad_one'") }
   }
 }

@@ -49,12 +49,14 @@ package struct PromptInspection: Sendable {
     _ schedule: PromptSchedule, _ tokenizer: PromptTokenizer, _ settings: PromptSettings
   ) throws -> [String] {
     var lines: [String] = []
-    var start = 1
-    for entry in schedule.entries {
+    // The steps at which the sampler reads a text; the last number of an entry is not the last of them.
+    let steps = 0..<(schedule.entries.last?.end ?? 1)
+    for (index, entry) in schedule.entries.enumerated() {
       if schedule.entries.count > 1 {
-        let range = start == entry.end ? "step \(start)" : "steps \(start) to \(entry.end)"
+        let own = steps.filter { schedule.index(at: $0) == index }.map { $0 + 1 }
+        guard let first = own.first, let last = own.last else { continue }
+        let range = first == last ? "step \(first)" : "steps \(first) to \(last)"
         lines.append("\(range): \"\(entry.text)\"")
-        start = entry.end + 1
       }
       lines += try chunks(entry.text, tokenizer, settings)
     }

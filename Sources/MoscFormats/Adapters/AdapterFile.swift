@@ -239,6 +239,12 @@ package struct AdapterFile: Sendable {
     return HostArray(floats, shape: array.shape.count == 1 ? [1, array.count] : array.shape)
   }
 
+  /// Gives the word of an embedding another name, that of its file.
+  package mutating func rename(word: String) {
+    guard layers.isEmpty, words.count == 1, !words[0].isLayerwise else { return }
+    words[0].text = word
+  }
+
   /// Reads a file of textual inversion: the rows of one word, which the file's name or the tensor's spells.
   private mutating func readInversion(
     _ tensors: [(name: String, array: HostArray)]

@@ -21,32 +21,6 @@ package struct ConceptWord: Hashable, Sendable {
     isLayerwise ? tokenNames[layer] : tokenNames.joined(separator: " ")
   }
 
-  /// Whether a prompt has the word.
-  package func occurs(in prompt: String) -> Bool { !places(in: prompt).isEmpty }
-
-  /// The prompt with another text where it has the word.
-  package func replaced(in prompt: String, by other: String) -> String {
-    var result = ""
-    var start = prompt.startIndex
-    for place in places(in: prompt) {
-      result += prompt[start..<place.lowerBound] + other
-      start = place.upperBound
-    }
-    return result + prompt[start...]
-  }
-
-  /// Where a prompt has the word; one of letters, as textual inversion has them, is not found inside others.
-  private func places(in prompt: String) -> [Range<String.Index>] {
-    func isPart(_ character: Character?) -> Bool {
-      character.map { $0.isLetter || $0.isNumber } ?? false
-    }
-    return prompt.ranges(of: text).filter { place in
-      let before = prompt[..<place.lowerBound].last
-      let after = prompt[place.upperBound...].first
-      return !(isPart(text.first) && isPart(before)) && !(isPart(text.last) && isPart(after))
-    }
-  }
-
   /// Reads `new_concept_cfg.json` of a fused model: for each word its token names and ids.
   package static func read(_ object: JSONObject) throws(FormatError) -> [ConceptWord] {
     var result: [ConceptWord] = []
