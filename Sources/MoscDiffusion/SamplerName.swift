@@ -85,6 +85,26 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
     return found == .dpmpp2M && config.algorithm == .stochastic ? .dpmpp2MSDE : found
   }
 
+  /// Why there cannot be so many steps; nil when there can.
+  ///
+  /// Solvers that divide by the distance of two noise levels need distinct ones, which no spacing gives for
+  /// every number of steps. What a sampler makes of a single number shows it.
+  package func obstacle(_ config: SchedulerConfig, steps: Int) -> String? {
+    guard config.stepRange ~= steps else {
+      return "the model has \(config.trainSteps) noise levels"
+    }
+    var scheduler = scheduler(config, steps: steps)
+    var sample = [scheduler.initialNoiseScale]
+    for step in scheduler.timesteps.indices {
+      sample = scheduler.advance(sample, modelOutput: [0.1], step: step) { [0.1] }
+      if sample.allSatisfy(\.isFinite) { continue }
+      let spacing = config.spacing.map { " with \($0.rawValue) spacing" } ?? ""
+      return "step \(step + 1) of \(rawValue)\(spacing) has no result, for its noise level is that of "
+        + "another step; take fewer steps, or another spacing"
+    }
+    return nil
+  }
+
   /// A scheduler of this kind.
   ///
   /// - Parameters:

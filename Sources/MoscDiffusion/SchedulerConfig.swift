@@ -1,3 +1,5 @@
+import MoscFormats
+
 /// The settings of a diffusers `scheduler_config.json` that change what a scheduler computes.
 ///
 /// Clipping of the predicted data is left out: it is for pixels, and the Stable Diffusion pipeline
@@ -81,10 +83,25 @@ package struct SchedulerConfig: Hashable, Sendable {
   /// The steps of the grid that a consistency model was distilled on.
   package var originalInferenceSteps = 50
   package var timestepScaling = 10.0
+  /// Values that some samplers could not honour; others never read them.
+  var refusals: [Refusal] = []
   /// Ends DPM-Solver++ at timestep 0 as diffusers before 0.22 did; no file says so.
   package var endsAtTimestepZero = false
 
+  /// A value that samplers cannot honour.
+  struct Refusal: Hashable, Sendable {
+    var readers: Set<SamplerName>
+    var error: FormatError
+  }
+
   package init() {}
+
+  /// Checks that a sampler honours every value that it reads.
+  ///
+  /// - Throws: the first that it does not.
+  package func check(for sampler: SamplerName) throws(FormatError) {
+    if let refusal = refusals.first(where: { $0.readers.contains(sampler) }) { throw refusal.error }
+  }
 
   /// How many steps there may be: no two at one noise level.
   package var stepRange: ClosedRange<Int> { 1...max(1, trainSteps) }

@@ -3,8 +3,9 @@ import MoscFormats
 extension SchedulerConfig {
   /// Reads the fields of a configuration object; absent ones keep the defaults of diffusers.
   ///
-  /// - Throws: `FormatError` for a value that is not known, or that asks for something not
-  ///   supported and would change the picture.
+  /// Classes give some keys values of their own, so those of one kind of sampler are judged when such a
+  /// sampler is asked for, see `check(for:)`.
+  /// - Throws: `FormatError` for a value of what all samplers read that is not known or not supported.
   package init(_ object: JSONObject) throws(FormatError) {
     func choice<T: RawRepresentable & CaseIterable>(
       _ key: String, _ fallback: T
@@ -26,23 +27,75 @@ extension SchedulerConfig {
       spacing = try choice("timestep_spacing", Spacing.leading)
     }
     stepsOffset = try object.int("steps_offset", default: 0)
-    if object["set_alpha_to_one"] != nil { setAlphaToOne = try object.bool("set_alpha_to_one") }
-    skipPrkSteps = try object.bool("skip_prk_steps", default: false)
     rescaleBetasZeroSNR = try object.bool("rescale_betas_zero_snr", default: false)
-    if try object.bool("use_exponential_sigmas", default: false) { levels = .exponential }
-    if try object.bool("use_karras_sigmas", default: false) { levels = .karras }
-    solverOrder = try object.int("solver_order", default: 2)
-    if object["solver_type"] != nil { solverType = try choice("solver_type", SolverType.midpoint) }
-    algorithm = try choice("algorithm_type", .ordinary)
-    lowerOrderFinal = try object.bool("lower_order_final", default: true)
-    eulerAtFinal = try object.bool("euler_at_final", default: false)
-    finalLevel = try choice("final_sigmas_type", .zero)
-    // Other classes give this key meanings of their own.
-    variance = Variance(rawValue: object["variance_type"]?.string ?? "") ?? .small
-    originalInferenceSteps = try object.int("original_inference_steps", default: 50)
-    timestepScaling = try object.double("timestep_scaling", default: 10)
+    let multistep: Set<SamplerName> = [.dpmpp2M, .dpmpp2MSDE, .uniPC]
+    let ladders: Set<SamplerName> = [.euler, .eulerAncestral, .heun, .lms]
+    read([.ddim, .pndm, .lcm]) { (config) throws(FormatError) in
+      if object["set_alpha_to_one"] != nil {
+        config.setAlphaToOne = try object.bool("set_alpha_to_one")
+      }
+    }
+    read([.pndm]) { (config) throws(FormatError) in
+      config.skipPrkSteps = try object.bool("skip_prk_steps", default: false)
+    }
+    read(multistep.union(ladders)) { (config) throws(FormatError) in
+      if try object.bool("use_exponential_sigmas", default: false) { config.levels = .exponential }
+      if try object.bool("use_karras_sigmas", default: false) { config.levels = .karras }
+    }
+    read(multistep) { (config) throws(FormatError) in
+      config.solverOrder = try object.int("solver_order", default: 2)
+      try object.demand("solver_order", config.solverOrder, 1...3)
+      config.lowerOrderFinal = try object.bool("lower_order_final", default: true)
+    }
+    read(multistep) { (config) throws(FormatError) in
+      if object["solver_type"] != nil {
+        config.solverType = try choice("solver_type", SolverType.midpoint)
+      }
+    }
+    read([.dpmpp2M, .dpmpp2MSDE]) { (config) throws(FormatError) in
+      // The solver of DEIS has another name for the same default, and diffusers reads it so.
+      if object["algorithm_type"]?.string != "deis" {
+        config.algorithm = try choice("algorithm_type", .ordinary)
+      }
+      config.eulerAtFinal = try object.bool("euler_at_final", default: false)
+    }
+    read(multistep.union([.euler])) { (config) throws(FormatError) in
+      config.finalLevel = try choice("final_sigmas_type", .zero)
+    }
+    read([.ddpm]) { (config) throws(FormatError) in
+      if object["variance_type"] != nil { config.variance = try choice("variance_type", .small) }
+    }
+    let count = trainSteps
+    read([.lcm]) { (config) throws(FormatError) in
+      config.originalInferenceSteps = try object.int("original_inference_steps", default: 50)
+      try object.demand(
+        "original_inference_steps", config.originalInferenceSteps, 1...max(50, count))
+      config.timestepScaling = try object.double("timestep_scaling", default: 10)
+    }
+    for (key, readers) in [
+      ("thresholding", multistep.union([.ddim, .ddpm, .lcm])),
+      ("use_beta_sigmas", multistep.union(ladders)), ("use_lu_lambdas", [.dpmpp2M, .dpmpp2MSDE]),
+      ("use_flow_sigmas", multistep),
+    ] {
+      read(readers) { (_) throws(FormatError) in
+        if try object.bool(key, default: false) {
+          throw object.error(key, "expected false, found true: this is not supported")
+        }
+      }
+    }
     try readTrainedBetas(object)
     try check(object)
+  }
+
+  /// Reads what only some samplers read; what is wrong is kept for them.
+  private mutating func read(
+    _ readers: Set<SamplerName>, _ body: (inout SchedulerConfig) throws(FormatError) -> Void
+  ) {
+    do throws(FormatError) {
+      try body(&self)
+    } catch {
+      refusals.append(Refusal(readers: readers, error: error))
+    }
   }
 
   private mutating func readTrainedBetas(_ object: JSONObject) throws(FormatError) {
@@ -56,24 +109,22 @@ extension SchedulerConfig {
   }
 
   private func check(_ object: JSONObject) throws(FormatError) {
-    func demand(_ key: String, _ value: Int, _ range: ClosedRange<Int>) throws(FormatError) {
-      guard range ~= value else {
-        throw object.error(
-          key, "expected \(range.lowerBound) to \(range.upperBound), found \(value)")
-      }
-    }
-    try demand("num_train_timesteps", trainSteps, 2...1_000_000)
-    try demand("solver_order", solverOrder, 1...3)
-    try demand("steps_offset", stepsOffset, 0...trainSteps - 1)
-    try demand("original_inference_steps", originalInferenceSteps, 1...max(50, trainSteps))
+    try object.demand("num_train_timesteps", trainSteps, 2...1_000_000)
+    try object.demand("steps_offset", stepsOffset, 0...trainSteps - 1)
     guard 0 <= betaStart, betaStart <= betaEnd, betaEnd < 1 else {
       throw object.error(
         "beta_end", "expected 0 ≤ beta_start ≤ beta_end < 1, found \(betaStart) and \(betaEnd)")
     }
-    for key in ["thresholding", "use_beta_sigmas", "use_lu_lambdas", "use_flow_sigmas"] {
-      if try object.bool(key, default: false) {
-        throw object.error(key, "expected false, found true: this is not supported")
-      }
+  }
+}
+
+extension JSONObject {
+  /// Refuses a number outside of a range.
+  fileprivate func demand(
+    _ key: String, _ value: Int, _ range: ClosedRange<Int>
+  ) throws(FormatError) {
+    guard range ~= value else {
+      throw error(key, "expected \(range.lowerBound) to \(range.upperBound), found \(value)")
     }
   }
 }

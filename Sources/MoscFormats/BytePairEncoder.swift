@@ -1,5 +1,3 @@
-import Foundation
-
 /// Byte-level byte-pair encoding with an end-of-word mark, as CLIP trains it.
 ///
 /// Symbols are integers: ids of the vocabulary, and larger numbers for symbols that only merges
@@ -20,14 +18,9 @@ struct BytePairEncoder: Sendable {
   /// The id of symbols outside the vocabulary.
   var unknown: Int32 = 0
 
-  /// Reads `vocab.json` and `merges.txt` of a folder.
-  init(folder: URL) throws(FormatError) {
-    let file = try JSONObject(contentsOf: folder.appending(path: "vocab.json"))
-    var vocabulary: [String: Int32] = [:]
-    vocabulary.reserveCapacity(file.members.count)
-    for member in file.members {
-      vocabulary[member.key] = try Self.tokenID(member, file)
-    }
+  /// An encoder of a vocabulary and the merges in their order.
+  init(_ source: TokenizerVocabulary) {
+    let vocabulary = source.vocabulary
     let limit = (vocabulary.values.max() ?? -1) + 1
     var extra: [String: Int32] = [:]
     func intern(_ text: String) -> Int32 {
@@ -37,24 +30,11 @@ struct BytePairEncoder: Sendable {
       return number
     }
     let names = Self.byteNames()
-    bytes = names.map(intern) + names.map { intern($0 + "</w>") }
-    let url = folder.appending(path: "merges.txt")
-    let content = [UInt8](try readFile(url))
-    let lines = content.split(separator: 0x0a, omittingEmptySubsequences: false)
-    merges.reserveCapacity(lines.count)
-    for (number, raw) in lines.enumerated() {
-      let line = raw.last == 0x0d ? raw.dropLast() : raw
-      if line.isEmpty || line.starts(with: Array("#version".utf8)) { continue }
-      let parts = line.split(separator: 0x20, omittingEmptySubsequences: false)
-      guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }) else {
-        throw FormatError(
-          url.path, "line \(number + 1)",
-          "expected two symbols, found \"\(String(decoding: line, as: UTF8.self))\"")
-      }
-      let left = String(decoding: parts[0], as: UTF8.self)
-      let right = String(decoding: parts[1], as: UTF8.self)
+    bytes = names.map(intern) + names.map { intern($0 + TokenizerVocabulary.wordEnd) }
+    merges.reserveCapacity(source.merges.count)
+    for (left, right) in source.merges {
       let pair = Self.key(intern(left), intern(right))
-      // The first of two equal lines decides.
+      // The first of two equal ones decides.
       if merges[pair] == nil {
         merges[pair] = Merge(rank: merges.count, symbol: intern(left + right))
       }

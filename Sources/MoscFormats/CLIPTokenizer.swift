@@ -33,18 +33,20 @@ package struct CLIPTokenizer: Sendable {
   /// Added tokens by their first scalar, the longest first.
   private var added: [Unicode.Scalar: [Added]] = [:]
 
-  /// Reads `vocab.json`, `merges.txt`, and if present `tokenizer_config.json`,
+  /// Reads `vocab.json` and `merges.txt`, or `tokenizer.json`, and if present `tokenizer_config.json`,
   /// `special_tokens_map.json` and `added_tokens.json` of a tokenizer folder.
   package init(folder: URL) throws(FormatError) {
-    var encoder = try BytePairEncoder(folder: folder)
-    let settings = try TokenizerSettings(folder: folder)
+    let source = try TokenizerVocabulary(folder: folder)
+    var encoder = BytePairEncoder(source)
+    var settings = try TokenizerSettings(folder: folder)
+    settings.add(source.added)
     func id(_ key: String) throws(FormatError) -> Int32 {
       let name = settings.name(of: key)
       guard
         let id = encoder.vocabulary[name] ?? settings.added.first(where: { $0.text == name })?.id
       else {
         throw FormatError(
-          folder.appending(path: "vocab.json").path, key,
+          source.path, key,
           "the token \"\(name)\" is not in the vocabulary")
       }
       return id
@@ -61,6 +63,11 @@ package struct CLIPTokenizer: Sendable {
       let name = settings.name(of: key)
       if let id = encoder.vocabulary[name] { add(name, id: id) }
     }
+  }
+
+  /// Whether every word has the token that it has in another tokenizer.
+  package func hasVocabulary(of other: CLIPTokenizer) -> Bool {
+    encoder.vocabulary == other.encoder.vocabulary
   }
 
   /// Makes a text that is one token wherever it occurs in a prompt; the first id given to a text

@@ -6,7 +6,7 @@ extension ElementType {
     case .f64: values.map { Double($0) }.withUnsafeBytes { Array($0) }
     case .f16: values.map { Float16($0) }.withUnsafeBytes { Array($0) }
     case .bf16: values.map { bf16($0) }.withUnsafeBytes { Array($0) }
-    case .i64, .i32, .i16, .i8, .u8, .bool: nil
+    case .i64, .i32, .i16, .i8, .u8, .bool, .f8e4m3, .f8e5m2: nil
     }
   }
 

@@ -10,6 +10,10 @@ package enum ElementType: String, CaseIterable, Hashable, Sendable {
   case i8 = "I8"
   case u8 = "U8"
   case bool = "BOOL"
+  /// 4 bits of exponent, 3 of mantissa, no infinities; not-a-number is all ones.
+  case f8e4m3 = "F8_E4M3"
+  /// The upper half of an f16.
+  case f8e5m2 = "F8_E5M2"
 
   /// The size of one element in bytes.
   package var byteSize: Int {
@@ -17,72 +21,18 @@ package enum ElementType: String, CaseIterable, Hashable, Sendable {
     case .f64, .i64: 8
     case .f32, .i32: 4
     case .f16, .bf16, .i16: 2
-    case .i8, .u8, .bool: 1
+    case .i8, .u8, .bool, .f8e4m3, .f8e5m2: 1
     }
   }
+
+  /// Whether elements are floats of 8 bits.
+  package var isSmallFloat: Bool { self == .f8e4m3 || self == .f8e5m2 }
 
   /// Whether elements are floating-point numbers.
   package var isFloat: Bool {
     switch self {
-    case .f64, .f32, .f16, .bf16: true
+    case .f64, .f32, .f16, .bf16, .f8e4m3, .f8e5m2: true
     case .i64, .i32, .i16, .i8, .u8, .bool: false
-    }
-  }
-}
-
-/// A tensor in host memory, owned: name-free, row-major, little endian.
-package struct HostArray: Hashable, Sendable {
-  package var dtype: ElementType
-  package var shape: [Int]
-  package var bytes: [UInt8]
-
-  package init(dtype: ElementType, shape: [Int], bytes: [UInt8]) {
-    self.dtype = dtype
-    self.shape = shape
-    self.bytes = bytes
-  }
-
-  /// A float32 tensor.
-  package init(_ values: [Float], shape: [Int]) {
-    self.init(dtype: .f32, shape: shape, bytes: values.withUnsafeBytes { Array($0) })
-  }
-
-  /// An int64 tensor.
-  package init(_ values: [Int64], shape: [Int]) {
-    self.init(dtype: .i64, shape: shape, bytes: values.withUnsafeBytes { Array($0) })
-  }
-
-  /// A float64 tensor.
-  package init(_ values: [Double], shape: [Int]) {
-    self.init(dtype: .f64, shape: shape, bytes: values.withUnsafeBytes { Array($0) })
-  }
-
-  /// The number of elements.
-  package var count: Int { shape.reduce(1, *) }
-
-  /// The elements as float32.
-  package var floats: [Float] {
-    bytes.withUnsafeBytes { ElementType.floats($0, dtype) }
-  }
-
-  /// The elements as float64.
-  package var doubles: [Double] {
-    bytes.withUnsafeBytes { ElementType.doubles($0, dtype) }
-  }
-
-  /// The elements as integers, truncated toward zero and clamped to 64 bits; not-a-number
-  /// becomes 0.
-  package var ints: [Int] {
-    bytes.withUnsafeBytes { buffer in
-      if dtype == .i64 {
-        return (0..<buffer.count / 8).map {
-          Int(buffer.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
-        }
-      }
-      return ElementType.doubles(buffer, dtype).map { value in
-        if value.isNaN { return 0 }
-        return Int(exactly: value.rounded(.towardZero)) ?? (value < 0 ? .min : .max)
-      }
     }
   }
 }
@@ -111,6 +61,8 @@ extension ElementType {
       case .i8: fill(Int8.self) { Float($0) }
       case .u8: fill(UInt8.self) { Float($0) }
       case .bool: fill(UInt8.self) { $0 == 0 ? 0 : 1 }
+      case .f8e4m3: fill(UInt8.self) { float(e4m3: $0) }
+      case .f8e5m2: fill(UInt8.self) { float(f16: UInt16($0) << 8) }
       }
       used = count
     }
@@ -126,6 +78,19 @@ extension ElementType {
     let subnormal = (Float(magnitude) * 0x1p-24).bitPattern
     let pattern = magnitude < 0x400 ? subnormal : normal
     return Float(bitPattern: pattern | UInt32(bits & 0x8000) << 16)
+  }
+
+  /// The value of an 8-bit float: `(-1)^s · 2^(e-7) · (1 + m/8)`, subnormals `2^-6 · m/8`.
+  ///
+  /// Source: Micikevicius et al. 2022, "FP8 formats for deep learning", table 1.
+  private static func float(e4m3 bits: UInt8) -> Float {
+    let (exponent, mantissa) = (Int(bits >> 3 & 15), Float(bits & 7) / 8)
+    if bits & 0x7f == 0x7f { return .nan }
+    let magnitude =
+      exponent == 0
+      ? Float(sign: .plus, exponent: -6, significand: mantissa)
+      : Float(sign: .plus, exponent: exponent - 7, significand: 1 + mantissa)
+    return bits & 0x80 == 0 ? magnitude : -magnitude
   }
 
   /// Converts raw elements to float64.
@@ -150,6 +115,8 @@ extension ElementType {
     case .i8: return Double(load(Int8.self))
     case .u8: return Double(load(UInt8.self))
     case .bool: return load(UInt8.self) == 0 ? 0 : 1
+    case .f8e4m3: return Double(float(e4m3: load(UInt8.self)))
+    case .f8e5m2: return Double(float(f16: UInt16(load(UInt8.self)) << 8))
     }
   }
 }

@@ -36,10 +36,14 @@ package final class SafetensorsFile: Sendable {
     let path = url.path
     let size = file.bytes.count
     guard size >= 8 else {
-      throw FormatError(path, nil, "too short for a safetensors file: \(size) bytes")
+      let kind = FileKind.describe(file.bytes).map { ", it is \($0)" } ?? ""
+      throw FormatError(path, nil, "too short for a safetensors file: \(size) bytes\(kind)")
     }
     let length = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(Self.maximumHeader) else {
+      if let kind = FileKind.describe(file.bytes) {
+        throw FormatError(path, nil, "is \(kind); expected a safetensors file")
+      }
       throw FormatError(
         path, "header", "the header length \(length) is absurd; is this a safetensors file?")
     }

@@ -24,6 +24,11 @@ struct TokenizerSettings: Sendable {
     }
   }
 
+  /// Adds tokens that stand beside the vocabulary; those of the settings' own files come first.
+  mutating func add(_ tokens: [(text: String, id: Int32)]) {
+    added += tokens.filter { token in !added.contains { $0.text == token.text } }
+  }
+
   /// The text of a special token; CLIP pads with the end token and has no other for the unknown.
   func name(of key: String) -> String { names[key] ?? names["eos_token"] ?? "" }
 

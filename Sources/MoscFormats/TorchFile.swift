@@ -6,6 +6,8 @@ import Foundation
 /// storage each) and optionally `<archive>/byteorder`. Source: torch/serialization.py.
 package struct TorchFile: Sendable {
   package let url: URL
+  /// The mapped file.
+  let mapped: MappedFile
   /// The whole content.
   package let root: PickleValue
   /// The tensors under their dotted names, such as `params.unet.….weight`, in the order of the file.
@@ -16,9 +18,11 @@ package struct TorchFile: Sendable {
     self.url = url
     let path = url.path
     let file = try MappedFile(url)
+    mapped = file
     guard ZipArchive.isZip(file.bytes) else {
       guard file.bytes.starts(with: [0x80, 0x02]) else {
-        throw FormatError(path, nil, "is not a torch file: expected a zip archive")
+        let kind = FileKind.describe(file.bytes).map { ", found \($0)" } ?? ""
+        throw FormatError(path, nil, "is not a torch file: expected a zip archive\(kind)")
       }
       throw FormatError(
         path, nil, "is a torch file from before version 1.6, expected a zip archive; load and "

@@ -25,6 +25,9 @@ package struct TorchStorage: Sendable {
   }
 
   var bytes: UnsafeRawBufferPointer { archive.bytes(of: entry) }
+
+  /// Where the elements lie in the file.
+  var range: Range<Int> { entry.range }
 }
 
 /// A tensor of a torch file: a strided view of a storage, copied only when asked for.
@@ -122,40 +125,9 @@ package struct TorchTensor: Sendable {
       let part = source[(offset * size)..<((offset + count) * size)]
       return HostArray(dtype: dtype, shape: shape, bytes: Array(part))
     }
-    let bytes = [UInt8](unsafeUninitializedCapacity: count * size) { target, used in
-      let target = UnsafeMutableRawBufferPointer(target)
-      switch size {
-      case 1: gather(source, target, UInt8.self)
-      case 2: gather(source, target, UInt16.self)
-      case 4: gather(source, target, UInt32.self)
-      default: gather(source, target, UInt64.self)
-      }
-      used = count * size
-    }
-    return HostArray(dtype: dtype, shape: shape, bytes: bytes)
-  }
-
-  /// Copies the elements in row-major order; the tensor is not empty and not a scalar.
-  private func gather<T: BitwiseCopyable>(
-    _ source: UnsafeRawBufferPointer, _ target: UnsafeMutableRawBufferPointer, _ type: T.Type
-  ) {
-    let size = MemoryLayout<T>.size
-    let inner = shape.count - 1
-    var indices = [Int](repeating: 0, count: shape.count)
-    var row = offset
-    for start in stride(from: 0, to: count, by: shape[inner]) {
-      for i in 0..<shape[inner] {
-        let value = source.loadUnaligned(
-          fromByteOffset: (row + i * strides[inner]) * size, as: type)
-        target.storeBytes(of: value, toByteOffset: (start + i) * size, as: type)
-      }
-      for axis in (0..<inner).reversed() {
-        indices[axis] += 1
-        row += strides[axis]
-        if indices[axis] < shape[axis] { break }
-        row -= strides[axis] * shape[axis]
-        indices[axis] = 0
-      }
-    }
+    return HostArray(
+      dtype: dtype, shape: shape,
+      bytes: StridedCopy.rowMajor(
+        source, elementSize: size, offset: offset, shape: shape, strides: strides))
   }
 }

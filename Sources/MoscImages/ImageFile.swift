@@ -1,7 +1,8 @@
 import Foundation
 import MoscFormats
 
-/// Picture files of the kinds that mosc reads: PNG and JPEG, told apart by their first bytes.
+/// Picture files of the kinds that mosc reads: PNG and JPEG, told apart by their first bytes, and turned as
+/// their EXIF data say.
 package enum ImageFile {
   /// Reads a picture as RGB, or as RGBA where a PNG file has transparency.
   ///
@@ -13,9 +14,11 @@ package enum ImageFile {
   /// Decodes the bytes of a picture file; the path is for errors.
   package static func decode(_ data: Data, path: String) throws(FormatError) -> PixelImage {
     if data.starts(with: [0x89, 0x50, 0x4e, 0x47]) {
-      return try PNG.decode(data, path: path, withTexts: false).image
+      return try PNG.decode(data, path: path, withTexts: false).image.upright(Orientation(data))
     }
-    if data.starts(with: [0xff, 0xd8, 0xff]) { return try JPEG.decode(data, path: path) }
+    if data.starts(with: [0xff, 0xd8, 0xff]) {
+      return try JPEG.decode(data, path: path).upright(Orientation(data))
+    }
     if data.isEmpty { throw FormatError(path, nil, "the file is empty, expected a picture") }
     let start = data.prefix(4).map { byte in
       let digits = String(byte, radix: 16)
@@ -50,6 +53,36 @@ extension PixelImage {
       target.append(UInt8((19_595 * r + 38_470 * g + 7_471 * b + 0x8000) >> 16))
     }
   }
+
+  /// Whether some pixels are more transparent than not.
+  package var hasTransparency: Bool {
+    channels == 4 && stride(from: 3, to: pixels.count, by: 4).contains { pixels[$0] < 128 }
+  }
+
+  /// What the picture marks as a mask, one channel: brightness times opacity.
+  ///
+  /// - Parameter path: what errors name.
+  /// - Throws: for a picture that is dark but not black, such as one of label numbers.
+  package func mask(path: String) throws(FormatError) -> PixelImage {
+    var result = gray
+    if channels == 4 {
+      for place in result.pixels.indices {
+        let product = Int(result.pixels[place]) * Int(pixels[place * 4 + 3])
+        result.pixels[place] = UInt8((product + 127) / 255)
+      }
+    }
+    let brightest = result.pixels.max() ?? 0
+    guard brightest == 0 || brightest >= Self.leastMark else {
+      throw FormatError(
+        path, nil,
+        "its brightest pixel is \(brightest) of 255, so it marks nothing wholly; a mask is white inside "
+          + "and black outside, a picture of label numbers has to be made one first")
+    }
+    return result
+  }
+
+  /// Half inside; nothing that was meant as a mask is darker everywhere.
+  private static let leastMark = 128
 
   /// The part of the picture from a place on; what lies outside is black.
   package func cropped(left: Int, top: Int, width: Int, height: Int) -> PixelImage {

@@ -7,7 +7,7 @@ package enum JPEG {
   /// Decodes the bytes of a JPEG file as RGB; the path is for errors.
   ///
   /// Numbers are those of libjpeg-turbo with its defaults (exact integer DCT, smooth upsampling of
-  /// colour), which Pillow uses as well. Orientation tags are not applied. Missing data is
+  /// colour), which Pillow uses as well. Orientation tags are `ImageFile`'s to apply. Missing data is
   /// an error.
   package static func decode(_ data: Data, path: String) throws(FormatError) -> PixelImage {
     var picture = jpeg_picture()

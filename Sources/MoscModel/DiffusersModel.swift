@@ -2,13 +2,14 @@ import Foundation
 import MoscFormats
 import MoscIR
 
-/// A Stable-Diffusion-1.x model as diffusers saves it: a folder with one subfolder per part.
+/// A Stable-Diffusion-1.x model: a folder with one subfolder per part as diffusers saves it, or one
+/// file with all parts.
 ///
-/// Opening reads `model_index.json` and the configs; what is missing or wrong in a part is reported when
+/// Opening reads the configs; what is missing or wrong in a part is reported when
 /// the part is asked for, so a folder with the U-Net alone can run the U-Net. Copies share what they
 /// have read.
 package struct DiffusersModel: Sendable {
-  /// A part with weights; the raw value is its subfolder.
+  /// A part with weights; the raw value is its subfolder in diffusers layout.
   package enum Component: String, CaseIterable, Hashable, Sendable {
     case textEncoder = "text_encoder"
     case unet
@@ -18,56 +19,57 @@ package struct DiffusersModel: Sendable {
     package var stem: String { self == .textEncoder ? "model" : "diffusion_pytorch_model" }
   }
 
-  package let folder: URL
-  /// The weights variant to use, such as `fp16`; nil takes what is there.
-  package let variant: String?
+  /// Where its parts lie.
+  package let layout: any ModelLayout
   /// What changes the model's layers and adds words to it.
   package var adapters = AdapterSet()
   /// What was read so far.
   let parts: ModelParts
 
-  /// Opens a model folder.
+  /// Opens a model folder, or a checkpoint that holds all parts in one file.
   ///
-  /// - Throws: `FormatError` when it is not a folder or holds a pipeline of another kind.
-  package init(folder: URL, variant: String? = nil) throws {
-    self.folder = folder
-    self.variant = variant
+  /// - Parameters:
+  ///   - variant: the weights variant of a folder to use, such as `fp16`; nil takes what is there.
+  ///   - vae: a file or model folder whose autoencoder replaces the model's own.
+  /// - Throws: `FormatError` when it is neither, or holds a pipeline of another kind.
+  package init(at url: URL, variant: String? = nil, vae: URL? = nil) throws {
+    var layout = try Self.layout(url, variant: variant)
+    if let vae { layout = LayoutWithVAE(base: layout, vae: try Self.vaeLayout(vae)) }
+    self.layout = layout
+    parts = ModelParts(layout)
+  }
+
+  private static func layout(_ url: URL, variant: String?) throws -> any ModelLayout {
+    switch try isFolder(url) {
+    case nil: throw FormatError(url.path, nil, "there is no such model folder or file")
+    case true?: try FolderLayout(url, variant: variant)
+    case false?: try CheckpointLayout(url)
+    }
+  }
+
+  private static func vaeLayout(_ url: URL) throws -> any ModelLayout {
+    switch try isFolder(url) {
+    case nil: throw FormatError(url.path, nil, "there is no such file or folder")
+    case true?:
+      // The autoencoder's own folder, or that of a whole model.
+      try FolderLayout.vae(url)
+    case false?: try VAELayout(url)
+    }
+  }
+
+  private static func isFolder(_ url: URL) throws -> Bool? {
     var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder) else {
-      throw FormatError(folder.path, nil, "there is no such model folder")
-    }
-    guard isFolder.boolValue else {
-      throw FormatError(
-        folder.path, nil, "expected a folder in diffusers layout, found a file")
-    }
-    parts = ModelParts(folder)
-    try checkIndex()
+    let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+    return exists ? isFolder.boolValue : nil
   }
 
   /// The model that ships with the program.
-  package static func embedded() throws -> DiffusersModel {
-    // Not `Bundle.module`, which ends the process when the folder is gone.
-    let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-      .deletingLastPathComponent()
-    let places = ["mosc_MoscModel.resources/base", "../share/mosc/base"].map {
-      program.appending(path: $0).standardizedFileURL
-    }
-    guard let folder = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
-    else {
-      throw FormatError(
-        "the embedded model", nil, "is not beside the program: looked for "
-          + places.map { "'\($0.path)'" }.joined(separator: " and ") + "; install mosc anew")
-    }
-    return try DiffusersModel(folder: folder)
+  package static func embedded(vae: URL? = nil) throws -> DiffusersModel {
+    try DiffusersModel(at: try BundledFiles.folder("base"), vae: vae)
   }
 
-  /// The folder of the tokenizer's files.
-  package var tokenizerFolder: URL { folder.appending(path: "tokenizer") }
-
-  /// The scheduler's configuration.
-  package var schedulerConfig: URL {
-    folder.appending(path: "scheduler/scheduler_config.json")
-  }
+  /// The folder or file that was opened.
+  package var url: URL { layout.url }
 
   /// The architecture of the U-Net.
   package func unet() throws -> UNet { try parts.unet.get() }
@@ -80,16 +82,12 @@ package struct DiffusersModel: Sendable {
 
   /// The tokenizer, without the words of adapters.
   package func tokenizer() throws -> CLIPTokenizer {
-    try parts.tokenizers(tokenizerFolder) { try CLIPTokenizer(folder: tokenizerFolder) }
+    try parts.tokenizers(url) { try CLIPTokenizer(folder: try layout.tokenizerFolder()) }
   }
 
   /// The weights files of a part.
   package func files(_ component: Component) throws -> ComponentFiles {
-    try parts.files(component) {
-      try ComponentFiles(
-        component: component.rawValue, folder: try component.subfolder(of: folder),
-        stem: component.stem, variant: variant)
-    }
+    try parts.files(component) { try layout.files(component) }
   }
 
   /// The declarations and tensors that adapters add to a part.
@@ -98,34 +96,14 @@ package struct DiffusersModel: Sendable {
   ) -> [(declaration: WeightsDeclaration, source: any WeightSource)] {
     var result: [(WeightsDeclaration, any WeightSource)] = []
     for adapter in adapters.adapters
-    where adapter.ranks.keys.contains(where: { $0.network == component.network }) {
+    where adapter.changedLayers.union(adapter.ranks.keys).contains(where: {
+      $0.network == component.network
+    }) {
       result.append((adapter.declaration, adapter.store))
     }
     if component == .textEncoder, let rows = adapters.rows {
       result.append((AdapterSet.rowsDeclaration, rows.store))
     }
     return result
-  }
-
-  /// Refuses pipelines whose parts are not those of Stable Diffusion 1.x and 2.x.
-  private func checkIndex() throws {
-    let url = folder.appending(path: "model_index.json")
-    // A folder without index is accepted: its parts speak for themselves.
-    guard FileManager.default.fileExists(atPath: url.path) else { return }
-    let index = try JSONObject(contentsOf: url)
-    let classes = [
-      "unet": "UNet2DConditionModel", "vae": "AutoencoderKL", "text_encoder": "CLIPTextModel",
-    ]
-    for (part, expected) in classes.sorted(by: { $0.key < $1.key }) {
-      guard let found = index[part]?.array?.last, found != .null else { continue }
-      guard found.string == expected else {
-        throw index.error(part, "expected class \(expected), found \(found)")
-      }
-    }
-    for part in ["text_encoder_2", "transformer"] {
-      if let found = index[part]?.array?.last, found != .null {
-        throw index.error(part, "found \(found); only Stable Diffusion 1.x and 2.x are supported")
-      }
-    }
   }
 }

@@ -54,7 +54,7 @@ package struct ModelProgram: Sendable {
   package var function: Graph { module.graphs[0] }
 
   /// The mapped file behind a declaration.
-  package func file(_ source: String) -> SafetensorsFile? {
+  package func file(_ source: String) -> (any WeightSource)? {
     files.declarations.firstIndex { $0.name == source }.map { files.files[$0] }
   }
 }

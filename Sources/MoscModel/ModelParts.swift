@@ -2,7 +2,7 @@ import Foundation
 import MoscFormats
 import Synchronization
 
-/// What is known of the parts of a model folder, shared by all copies of the model.
+/// What is known of the parts of a model, shared by all copies of the model.
 ///
 /// Configs are parsed when the model is opened; files are mapped, and compared with what the networks
 /// ask for, when that is first wanted. A failure is kept too: it is thrown whenever the part is asked for.
@@ -18,25 +18,13 @@ final class ModelParts: Sendable {
   /// By folder.
   let tokenizers = Once<URL, CLIPTokenizer>()
 
-  init(_ folder: URL) {
+  init(_ layout: any ModelLayout) {
     func config(_ component: Component) throws -> ConfigReader {
-      let url = try component.subfolder(of: folder).appending(path: "config.json")
-      return ConfigReader(try JSONObject(contentsOf: url))
+      ConfigReader(try layout.config(component))
     }
     textEncoder = Result { TextEncoder(try TextEncoderConfig(try config(.textEncoder))) }
     unet = Result { UNet(try UNetConfig(try config(.unet))) }
     vae = Result { VAE(try VAEConfig(try config(.vae))) }
-  }
-}
-
-extension DiffusersModel.Component {
-  /// - Throws: `FormatError` when there is none.
-  func subfolder(of folder: URL) throws(FormatError) -> URL {
-    let url = folder.appending(path: rawValue)
-    guard FileManager.default.fileExists(atPath: url.path) else {
-      throw FormatError(folder.path, nil, "expected a subfolder '\(rawValue)', found none")
-    }
-    return url
   }
 }
 

@@ -35,12 +35,12 @@ extension DiffusersModel {
   /// The summary of a part, after the check that its files fit its config.
   package func summary(_ component: Component) throws -> ComponentSummary {
     let weights = try weights(component)
-    let entries = weights.files.files.flatMap(\.entries)
+    let entries = Array(weights.table.tensors.values)
     let (facts, ignored) = try describe(component)
     return ComponentSummary(
       component: component, files: weights.files.declarations.map(\.path), tensors: entries.count,
       parameters: weights.requests.parameters,
-      bytes: entries.reduce(0) { $0 + $1.range.count },
+      bytes: entries.reduce(0) { $0 + $1.count * $1.dtype.byteSize },
       dtypes: Dictionary(grouping: entries, by: \.dtype).mapValues(\.count),
       facts: facts, ignoredKeys: ignored, unread: weights.table.unreadByDesign)
   }

@@ -4,9 +4,8 @@ import MoscFormats
 extension DiffusersModel {
   /// The concept words of a fused model's folder; none for other models.
   package func conceptWords() throws -> [ConceptWord] {
-    let file = folder.appending(path: "new_concept_cfg.json")
-    guard FileManager.default.fileExists(atPath: file.path) else { return [] }
-    let words = try ConceptWord.read(try JSONObject(contentsOf: file))
+    guard let file = try layout.conceptWords() else { return [] }
+    let words = try ConceptWord.read(file)
     let layers = try unet().config.crossAttentionLayers
     let vocabulary = try textEncoder().config.vocabulary
     for word in words {
@@ -30,24 +29,21 @@ extension DiffusersModel {
   /// - Throws: `FormatError` when the text encoder's files hold no table of that size.
   package func tokenRow(_ id: Int) throws -> [Float] {
     let name = "text_model.embeddings.token_embedding.weight"
-    let names = [name] + TextEncoder.spellings.compactMap { $0.applied(to: name) }
-    let files = try files(.textEncoder).files
-    for file in files {
-      for name in names where file[name] != nil {
-        guard let tensor = file.weight(name), tensor.shape.count == 2, id < tensor.shape[0] else {
-          throw FormatError(
-            file.url.path, "tensor \"\(name)\"", "has no row \(id), which the tokenizer names")
-        }
-        let size = tensor.shape[1] * tensor.dtype.byteSize
-        return withExtendedLifetime(file) {
-          ElementType.floats(
-            UnsafeRawBufferPointer(rebasing: tensor.bytes[id * size..<(id + 1) * size]),
-            tensor.dtype)
-        }
-      }
+    let part = try weights(.textEncoder)
+    guard let tensor = part.tensor(name) else {
+      throw FormatError(url.path, nil, "holds no tensor \"\(name)\"")
     }
-    throw FormatError(
-      files.first?.url.path ?? folder.path, nil, "holds no tensor \"\(name)\"")
+    guard tensor.shape.count == 2, id < tensor.shape[0] else {
+      throw FormatError(
+        tensor.file.place, "tensor \"\(tensor.storedName)\"",
+        "has no row \(id), which the tokenizer names")
+    }
+    let size = tensor.shape[1] * tensor.stored.dtype.byteSize
+    return withExtendedLifetime(tensor.file) {
+      ElementType.floats(
+        UnsafeRawBufferPointer(rebasing: tensor.stored.bytes[id * size..<(id + 1) * size]),
+        tensor.stored.dtype)
+    }
   }
 
   /// The first token id that neither tokenizer nor text encoder uses.

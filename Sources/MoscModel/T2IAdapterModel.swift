@@ -14,7 +14,7 @@ package struct T2IAdapterModel: Sendable {
   /// - Throws: `FormatError` for the file, `Diagnostic` for tensors that do not make an adapter.
   package init(_ url: URL) throws {
     self.url = url
-    let file = try Self.open(url)
+    let file = try WeightFile.open(url)
     self.file = file
     let shapes = file.names.compactMap { name in file.weight(name).map { (name, $0.shape) } }
     config = try T2IAdapterConfig(Dictionary(uniqueKeysWithValues: shapes), path: url.path)
@@ -36,15 +36,6 @@ package struct T2IAdapterModel: Sendable {
     var weights = NetworkWeights(table)
     let graph = try network.graph(batch: batch, height: height, width: width, &weights)
     return Module(weights: table.declarations, graphs: [graph])
-  }
-
-  /// Safetensors files are mapped; torch files (`.pth`, as first released) are copied.
-  private static func open(_ url: URL) throws -> any WeightSource {
-    guard ["pth", "pt", "bin", "ckpt"].contains(url.pathExtension.lowercased()) else {
-      return try SafetensorsFile(url)
-    }
-    let file = try TorchFile(url)
-    return TensorStore(url.path, file.tensors.map { ($0.name, $0.tensor.array()) })
   }
 
   private var table: WeightTable {
@@ -71,7 +62,9 @@ extension T2IAdapterConfig {
     guard let entry = shapes[first] else {
       throw FormatError(
         path, nil,
-        "is not a T2I-Adapter: it has neither 'adapter.conv_in.weight' nor 'conv_in.weight'")
+        "is not a T2I-Adapter: "
+          + (TensorFileKind.describe(shapes.keys).map { "it is \($0)" }
+            ?? "it has neither 'adapter.conv_in.weight' nor 'conv_in.weight'"))
     }
     let square = Self.unshuffle * Self.unshuffle
     guard entry.count == 4, [1, 3, 4].contains(entry[1] / square), entry[1] % square == 0 else {

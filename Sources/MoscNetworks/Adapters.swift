@@ -61,7 +61,7 @@ extension ModelComponents {
   /// - Parameter tags: further adapters that prompts name.
   /// - Throws: what is wrong with a file; a strictness error for tensors without a place.
   package static func open(_ options: ModelOptions, tags: [LoraTag] = []) throws -> DiffusersModel {
-    var model = try open(options.path)
+    var model = try open(options.path, vae: options.vae)
     let requests = try options.adapters.files + tags.map { try find($0, options.adapters.folder) }
     if requests.isEmpty { return model }
     var files: [(AdapterFile, AdapterStrength)] = []

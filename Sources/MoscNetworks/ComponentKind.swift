@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscModel
 import MoscReport
@@ -51,7 +52,7 @@ package struct Port: Hashable, Sendable {
   /// The tensor as the component reads it.
   ///
   /// - Throws: `CommandError.failure` when its rank or element type does not fit.
-  package func imported(_ array: TensorValue, batch: Int) throws -> TensorValue {
+  package func imported(_ array: HostArray, batch: Int) throws -> HostArray {
     switch layout {
     case .image:
       guard array.shape.count == 4 else { throw unfit(array, "[n,c,h,w]") }
@@ -59,7 +60,7 @@ package struct Port: Hashable, Sendable {
     case .tokens:
       if isInteger {
         guard array.shape.count == 2 else { throw unfit(array, "[n,t]") }
-        return TensorValue(array.shape, array.ints)
+        return array
       }
       guard 3...4 ~= array.shape.count else { throw unfit(array, "[n,t,c] or [n,layers,t,c]") }
       return array
@@ -69,16 +70,16 @@ package struct Port: Hashable, Sendable {
         throw unfit(array, "one number, or \(batch) for \(batch) samples")
       }
       let all = values.count == batch ? values : [Float](repeating: values[0], count: batch)
-      return TensorValue([batch], all)
+      return HostArray(all, shape: [batch])
     }
   }
 
   /// The tensor as files hold it.
-  package func exported(_ array: TensorValue) -> TensorValue {
+  package func exported(_ array: HostArray) -> HostArray {
     layout == .image && array.shape.count == 4 ? array.channelsFirst : array
   }
 
-  private func unfit(_ array: TensorValue, _ expected: String) -> CommandError {
+  private func unfit(_ array: HostArray, _ expected: String) -> CommandError {
     CommandError.failure("tensor '\(name)' has shape \(array.shape), expected \(expected)")
   }
 }

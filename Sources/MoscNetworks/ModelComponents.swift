@@ -22,10 +22,11 @@ package struct ModelComponents {
     self.compiler = compiler
   }
 
-  /// The model folder at a path, the embedded model for nil.
-  package static func open(_ path: String?) throws -> DiffusersModel {
-    guard let path else { return try .embedded() }
-    return try DiffusersModel(folder: URL(fileURLWithPath: path))
+  /// The model folder or file at a path, the embedded model for nil.
+  package static func open(_ path: String?, vae: String? = nil) throws -> DiffusersModel {
+    let vae = vae.map { URL(fileURLWithPath: $0) }
+    guard let path else { return try .embedded(vae: vae) }
+    return try DiffusersModel(at: try ModelHub.resolve(path), vae: vae)
   }
 
   /// Checks that the config and the tensors of every network fit each other.
@@ -46,8 +47,8 @@ package struct ModelComponents {
 
   /// Runs a function of the model with the reference evaluator.
   package func evaluate(
-    _ function: ModelFunction, _ inputs: [String: TensorValue]
-  ) throws -> [String: TensorValue] {
+    _ function: ModelFunction, _ inputs: [String: HostArray]
+  ) throws -> [String: HostArray] {
     let source = try model.program(function)
     return try ReferenceRun(source.module, WeightFiles(source)).run(source.function.name, inputs)
   }
@@ -67,11 +68,11 @@ extension WeightFiles {
 extension SchedulerConfig {
   /// The configuration in a model's folder; the defaults of diffusers when it has none.
   package init(of model: DiffusersModel) throws {
-    guard FileManager.default.fileExists(atPath: model.schedulerConfig.path) else {
+    guard let config = try model.layout.schedulerConfig() else {
       self.init()
       return
     }
-    try self.init(JSONObject(contentsOf: model.schedulerConfig))
+    try self.init(config)
   }
 }
 

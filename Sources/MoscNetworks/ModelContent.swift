@@ -5,29 +5,28 @@ import MoscReport
 import Synchronization
 
 extension DiffusersModel {
-  /// What tells a model from any other, part by part: the SHA-256 of all files that a part is read from.
+  /// What tells a model from any other, part by part: the SHA-256 of configurations and of all files
+  /// that a part is read from.
   ///
-  /// Where the folder lies and what it is called is not among it.
+  /// Where the files lie and what their folders are called is not among it.
   package func contentHashes(
     _ components: [Component] = Component.allCases
   ) throws -> [(part: String, hash: String)] {
-    var parts: [(name: String, files: [URL])] = []
+    var parts: [(name: String, config: [JSONValue.Member], files: [URL])] = []
     for component in components {
-      let config = folder.appending(path: "\(component.rawValue)/config.json")
-      parts.append((Self.title(component), [config] + (try files(component).files.map(\.url))))
+      let files = try files(component).files.map { URL(filePath: $0.place) }
+      parts.append((Self.title(component), try layout.config(component).members, files))
     }
-    let names = try FileManager.default.contentsOfDirectory(atPath: tokenizerFolder.path).sorted()
-    let words = folder.appending(path: "new_concept_cfg.json")
-    parts.append(
-      ("the tokenizer", names.map { tokenizerFolder.appending(path: $0) } + [words]))
-    parts.append(("the scheduler", [schedulerConfig]))
-    // A file that a part can do without is as good as an empty one.
-    let known = parts.map { name, files in
-      (name, files.filter { Self.isPlainFile($0) })
-    }
-    let hashes = try Self.hashes(known.flatMap(\.1))
-    return known.map { name, files in
-      let text = files.map { "\($0.lastPathComponent) \(hashes[$0] ?? "")" }.joined(separator: "\n")
+    let tokenizer = try layout.tokenizerFolder()
+    let names = try namesInFolder(tokenizer).sorted().map { tokenizer.appending(path: $0) }
+    let words = try layout.conceptWords()?.members ?? []
+    parts.append(("the tokenizer", words, names.filter { Self.isPlainFile($0) }))
+    parts.append(("the scheduler", try layout.schedulerConfig()?.members ?? [], []))
+    // A file of several parts is read once.
+    let hashes = try Self.hashes(Array(Set(parts.flatMap(\.files))))
+    return parts.map { name, config, files in
+      let lines = files.map { "\($0.lastPathComponent) \(hashes[$0] ?? "")" }
+      let text = (["\(JSONValue.object(config))"] + lines).joined(separator: "\n")
       return (name, FileHash.sha256(Data(text.utf8)))
     }
   }

@@ -11,9 +11,6 @@ package struct ModelDefaults: Hashable, Sendable {
   package var guidance = 7.0
   package var training = TrainingDefaults()
 
-  /// The name of the file.
-  package static let fileName = "mosc.json"
-
   package static let stableDiffusion = ModelDefaults()
 
   /// Those of the embedded model; nil when it is not there.
@@ -29,9 +26,7 @@ package struct ModelDefaults: Hashable, Sendable {
 
   /// - Throws: `FormatError` for keys and values that mean nothing.
   package init(of model: DiffusersModel) throws {
-    let file = model.folder.appending(path: Self.fileName)
-    guard FileManager.default.fileExists(atPath: file.path) else { return }
-    let object = try JSONObject(contentsOf: file)
+    guard let object = try model.layout.defaults() else { return }
     try Self.check(object, ["guidance", "train"])
     guidance = try object.double("guidance", default: guidance)
     guard guidance.isFinite else { throw object.error("guidance", "expected a number") }
@@ -39,7 +34,7 @@ package struct ModelDefaults: Hashable, Sendable {
     guard let members = train.members else {
       throw object.error("train", "expected an object, found \(train.kindName)")
     }
-    training = try TrainingDefaults(JSONObject(path: file.path, members: members))
+    training = try TrainingDefaults(JSONObject(path: object.path, members: members))
   }
 
   /// Refuses keys that nothing reads.

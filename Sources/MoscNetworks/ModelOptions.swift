@@ -2,8 +2,10 @@ import MoscEngine
 
 /// Which model, in which arithmetic.
 package struct ModelOptions: Hashable, Sendable {
-  /// A model folder; nil for the embedded model.
+  /// A model folder or file; nil for the embedded model.
   package var path: String?
+  /// A file or folder whose autoencoder replaces the model's own.
+  package var vae: String?
   /// The arithmetic; nil for bf16 where the processor has it, else f32.
   package var precision: Precision?
   package var adapters = AdapterOptions()

@@ -40,7 +40,7 @@ package struct PromptEncoder {
       ids[text] = distinct
       groups.insert(distinct)
     }
-    var states: [[[Int32]]: TensorValue] = [:]
+    var states: [[[Int32]]: HostArray] = [:]
     var programs: [TextEncoder.Shape: Program] = [:]
     let ordered = groups.sorted { ($0.count, $0.joined().lexicographic) < ($1.count, $1.joined().lexicographic) }
     for (index, group) in ordered.enumerated() {
@@ -62,13 +62,13 @@ package struct PromptEncoder {
 
   private func run(
     _ program: Program, _ group: [[Int32]], _ shared: Int
-  ) throws -> TensorValue {
+  ) throws -> HostArray {
     var inputs = [
-      "input_ids": TensorValue(
-        [group.count, tokens - shared], group.flatMap { Array($0[shared...]) })
+      "input_ids": HostArray(
+        group.flatMap { Array($0[shared...]) }, shape: [group.count, tokens - shared])
     ]
     if shared > 0 {
-      inputs["prefix_ids"] = TensorValue([1, shared], Array(group[0][..<shared]))
+      inputs["prefix_ids"] = HostArray(Array(group[0][..<shared]), shape: [1, shared])
     }
     guard let states = try program.run(inputs)["last_hidden_state"] else {
       throw CommandError.failure("the text encoder gave no 'last_hidden_state'")

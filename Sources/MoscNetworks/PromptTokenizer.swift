@@ -25,7 +25,7 @@ package struct PromptTokenizer {
     }
     self.tokenizer = tokenizer
     vocabulary = try model.textEncoder().config.vocabulary
-    place = model.tokenizerFolder.path
+    place = try model.layout.tokenizerFolder().path
   }
 
   /// Tokens per prompt.

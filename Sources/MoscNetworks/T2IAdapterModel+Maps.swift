@@ -1,5 +1,6 @@
 import FoundationEssentials
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscModel
 import MoscReport
@@ -10,9 +11,9 @@ extension T2IAdapterModel {
   /// - Throws: `CommandError.failure` for images of another number of channels; what is wrong with
   ///   their size.
   package func maps(
-    of image: TensorValue, _ compiler: Compiler,
+    of image: HostArray, _ compiler: Compiler,
     usesEvaluator: Bool = false
-  ) throws -> [TensorValue] {
+  ) throws -> [HostArray] {
     guard image.shape.count == 4, image.shape[3] == config.imageChannels else {
       throw CommandError.failure(
         "the condition image has shape \(image.shape), expected [n, height, width, "
@@ -22,7 +23,7 @@ extension T2IAdapterModel {
       batch: image.shape[0], height: image.shape[1], width: image.shape[2])
     let weights = WeightFiles([T2IAdapterModel.source: file])
     let function = module.graphs[0].name
-    let results: [String: TensorValue]
+    let results: [String: HostArray]
     if usesEvaluator {
       results = try ReferenceRun(module, weights).run(function, ["image": image])
     } else {

@@ -1,5 +1,6 @@
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscRandom
 import MoscReport
 
@@ -11,13 +12,13 @@ package struct Denoising {
   /// What a run leaves: everything a trajectory file records.
   package struct Run: Sendable {
     /// The initial latents before scaling.
-    package var initial: TensorValue
+    package var initial: HostArray
     /// The latents after every step.
-    package var latents: [TensorValue]
+    package var latents: [HostArray]
     package var timesteps: [Double]
 
     /// The latents after the last step.
-    package var last: TensorValue { latents.last ?? initial }
+    package var last: HostArray { latents.last ?? initial }
   }
 
   /// Latents per picture: height, width, channels.
@@ -39,13 +40,13 @@ package struct Denoising {
   ///   - predict: the model's output for the scaled latents `[n,h,w,c]` at a timestep.
   /// - Throws: `CommandError.failure` when the latents end in numbers that are not finite.
   package func run(
-    _ what: String, initial: TensorValue?, sources: inout [any RandomSource], _ reporter: Reporter,
-    predict: (_ latents: TensorValue, _ timestep: Double, _ step: Int) throws -> [Float]
+    _ what: String, initial: HostArray?, sources: inout [any RandomSource], _ reporter: Reporter,
+    predict: (_ latents: HostArray, _ timestep: Double, _ step: Int) throws -> [Float]
   ) throws -> Run {
     let planes = [sources.count, channels, height, width]
     let size = channels * height * width
-    func noise(_ sources: inout [any RandomSource]) -> TensorValue {
-      TensorValue(planes, sources.indices.flatMap { sources[$0].normals(size) }).channelsLast
+    func noise(_ sources: inout [any RandomSource]) -> HostArray {
+      HostArray(sources.indices.flatMap { sources[$0].normals(size) }, shape: planes).channelsLast
     }
     let initial = initial ?? noise(&sources)
     var scheduler = scheduler
@@ -55,10 +56,10 @@ package struct Denoising {
     reporter.begin(.step, what)
     for (step, timestep) in scheduler.timesteps.enumerated() {
       try Interruption.check()
-      let input = TensorValue(initial.shape, scheduler.modelInput(sample, step: step))
+      let input = HostArray(scheduler.modelInput(sample, step: step), shape: initial.shape)
       let output = try predict(input, timestep, step)
       sample = scheduler.advance(sample, modelOutput: output, step: step) { noise(&sources).floats }
-      run.latents.append(TensorValue(initial.shape, sample))
+      run.latents.append(HostArray(sample, shape: initial.shape))
       reporter.progress(.step, what, done: step + 1, of: scheduler.timesteps.count)
     }
     reporter.end(.step, what)

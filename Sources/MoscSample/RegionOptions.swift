@@ -50,9 +50,9 @@ package struct RegionOptions: Hashable, Sendable {
     }
   }
 
-  /// The brightness of a picture as a mask.
+  /// The brightness and opacity of a picture as a mask.
   private static func mask(_ url: URL) throws -> RegionMask {
-    let image = try ImageFile.read(url).gray
+    let image = try ImageFile.read(url).mask(path: url.path)
     return RegionMask(
       width: image.width, height: image.height, values: image.pixels.map { Float($0) / 255 })
   }

@@ -1,5 +1,6 @@
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscReport
 
@@ -56,14 +57,14 @@ package struct RegionSchedule {
   }
 
   /// The coverage inputs of a step that differ from those of the step before; all at the first.
-  package func inputs(changingAt step: Int) -> [String: TensorValue] {
+  package func inputs(changingAt step: Int) -> [String: HostArray] {
     let active = active(step)
     if step > 0, active == self.active(step - 1) { return [:] }
-    var result: [String: TensorValue] = [:]
+    var result: [String: HostArray] = [:]
     for (height, width) in resolutions {
       let coverage = Self.coverage(plan, active, height, width)
-      result[UNet.coverageName(height, width)] = TensorValue(
-        [plan.regions.count + 1, height * width], coverage.shares)
+      result[UNet.coverageName(height, width)] = HostArray(
+        coverage.shares, shape: [plan.regions.count + 1, height * width])
     }
     return result
   }

@@ -44,11 +44,11 @@ package struct SampleJob {
   private func record(_ run: Denoising.Run) throws {
     guard let file = plan.trajectory else { return }
     let initial = run.initial.channelsFirst
-    let latents = TensorValue(
-      [run.latents.count] + initial.shape, run.latents.flatMap(\.channelsFirst.floats))
+    let latents = HostArray(
+      run.latents.flatMap(\.channelsFirst.floats), shape: [run.latents.count] + initial.shape)
     try SafetensorsFile.write(
       [
-        ("latents_init", initial.fileArray), ("latents", latents.fileArray),
+        ("latents_init", initial), ("latents", latents),
         ("timesteps", HostArray(run.timesteps, shape: [run.timesteps.count])),
       ],
       metadata: ["mosc": Version.text], to: file.url)

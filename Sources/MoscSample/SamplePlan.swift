@@ -1,6 +1,7 @@
 import Foundation
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscReport
@@ -33,7 +34,7 @@ package struct SamplePlan: Sendable {
   /// Images that say where things are.
   package let conditions: SpatialConditions
   /// The given initial latents, `[n,c,h,w]`.
-  package let initialLatents: TensorValue?
+  package let initialLatents: HostArray?
   package let trajectory: OutputFile?
 
   /// The sampler, however it was spelled.
@@ -105,6 +106,7 @@ package struct SamplePlan: Sendable {
     try Self.checkSize(width, height, factor, given)
     batches = Self.batches(request, prompts)
     regions = try request.regions.regions(width: width, height: height)
+    try Self.checkTags(request, regions)
     for region in regions where region.adapterStrengths.count > conditions.count {
       throw CommandError.usage(
         "\(region.name) has \(region.adapterStrengths.count) t2i strengths for "
@@ -134,7 +136,7 @@ package struct SamplePlan: Sendable {
   }
 
   private static func checkSize(
-    _ width: Int, _ height: Int, _ factor: Int, _ latents: TensorValue?
+    _ width: Int, _ height: Int, _ factor: Int, _ latents: HostArray?
   ) throws {
     for (option, value) in [("width", width), ("height", height)] {
       guard value >= factor, value % factor == 0, value <= 8192 else {
@@ -151,6 +153,19 @@ package struct SamplePlan: Sendable {
     }
   }
 
+  /// Refuses adapter tags where nothing reads them.
+  private static func checkTags(_ request: SampleRequest, _ regions: [Region]) throws {
+    do throws(PromptError) {
+      try LeftoverTag.refuse(in: request.negativePrompt, "the negative prompt")
+      for region in regions {
+        try LeftoverTag.refuse(in: region.prompt, "the prompt of \(region.name)")
+        try LeftoverTag.refuse(in: region.negative ?? "", "the negative prompt of \(region.name)")
+      }
+    } catch {
+      throw CommandError.usage(error.description)
+    }
+  }
+
   private static func schedulerConfig(
     _ request: SampleRequest, _ model: DiffusersModel
   ) throws -> SchedulerConfig {
@@ -158,10 +173,12 @@ package struct SamplePlan: Sendable {
     request.sampler.apply(to: &config)
     if let levels = request.levels { config.levels = levels }
     if let spacing = request.timestepSpacing { config.spacing = spacing }
+    if let prediction = request.prediction { config.prediction = prediction }
+    if request.hasZeroTerminalSNR { config.rescaleBetasZeroSNR = true }
     config.endsAtTimestepZero = request.matchesMixOfShow
-    guard request.steps <= config.trainSteps else {
-      throw CommandError.usage(
-        "--steps \(request.steps): the model has \(config.trainSteps) noise levels")
+    try config.check(for: request.sampler.sampler)
+    if let obstacle = request.sampler.sampler.obstacle(config, steps: request.steps) {
+      throw CommandError.usage("--steps \(request.steps): \(obstacle)")
     }
     return config
   }
@@ -189,11 +206,12 @@ package struct SamplePlan: Sendable {
   ) throws -> (prompts: [String], tags: [LoraTag]) {
     var texts = [request.prompt]
     if let path = request.promptFile {
-      texts = try TextFile.read(path).split(whereSeparator: \.isNewline)
+      texts = try TextFile.read(path).textLines
         .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
       if texts.isEmpty { throw CommandError.failure("'\(path)' holds no prompt") }
     }
     do {
+      for text in texts { try LeftoverTag.refuse(in: text, "the prompt", readsLoras: true) }
       let parts = try texts.map { try LoraTag.take(from: $0) }
       guard Set(parts.map(\.tags)).count <= 1 else {
         throw CommandError.usage("the prompts ask for different <lora:…>; draw them one by one")

@@ -24,6 +24,10 @@ package struct SampleRequest: Hashable, Sendable {
   package var levels: SchedulerConfig.Levels?
   /// How timesteps are placed; nil for the model's own.
   package var timestepSpacing: SchedulerConfig.Spacing?
+  /// What the model predicts; nil for what it says of itself.
+  package var prediction: SchedulerConfig.Prediction?
+  /// Whether the last noise level has no signal, although the model does not say so.
+  package var hasZeroTerminalSNR = false
   package var batchCount = 1
   package var batchSize = 1
   /// The text-encoder layer to stop at, counted from the end as A1111 does; 1 is the last.

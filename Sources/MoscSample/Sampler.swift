@@ -1,5 +1,6 @@
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscImages
 import MoscModel
 import MoscNetworks
@@ -87,9 +88,9 @@ package final class Sampler {
       "denoising", initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
     ) { latents, timestep, step in
       var inputs = [
-        "sample": TensorValue.stacked([TensorValue](repeating: latents, count: copies)),
-        "timestep": TensorValue(
-          [copies * count], [Float](repeating: Float(timestep), count: copies * count)),
+        "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
+        "timestep": HostArray(
+          [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
       inputs.merge(regions.inputs(changingAt: step)) { $1 }
       guard let output = try program.run(inputs)["noise_pred"] else {
@@ -110,12 +111,12 @@ package final class Sampler {
     let prompt = batch.first?.prompt ?? ""
     if let unet, unet.batch == size, unet.prompt == prompt { return unet.program }
     let program: Program
-    var inputs: [String: TensorValue] = [:]
+    var inputs: [String: HostArray] = [:]
     if let unet, unet.batch == size {
       program = unet.program
     } else {
       for (level, map) in try conditionMaps.get().enumerated() {
-        inputs["adapter.\(level)"] = .stacked([TensorValue](repeating: map, count: size))
+        inputs["adapter.\(level)"] = .stacked([HostArray](repeating: map, count: size))
       }
       // Two copies of the packed weights would not fit where one does.
       unet = nil
@@ -129,7 +130,7 @@ package final class Sampler {
     var contexts = [try states.context([prompt] + plan.regions.map(\.prompt))]
     if plan.usesGuidance { contexts.insert(try states.context(plan.negatives), at: 0) }
     inputs["encoder_hidden_states"] = .stacked(
-      contexts.flatMap { [TensorValue](repeating: $0, count: batch.count) })
+      contexts.flatMap { [HostArray](repeating: $0, count: batch.count) })
     try program.set(inputs)
     unet = (size, prompt, program)
     return program
@@ -148,7 +149,7 @@ package final class Sampler {
 
   /// The picture of one sample of latents `[1,h,w,c]`: `round(255 · clamp(x/2 + ½, 0, 1))`, ties to
   /// even.
-  private func decode(_ latents: TensorValue) throws -> PixelImage {
+  private func decode(_ latents: HostArray) throws -> PixelImage {
     let program: Program
     if let decoder {
       program = decoder
@@ -158,7 +159,7 @@ package final class Sampler {
       program.isProfiling = plan.request.profiles
       decoder = program
     }
-    let scaled = TensorValue(latents.shape, latents.floats.map { $0 / plan.scalingFactor })
+    let scaled = HostArray(latents.floats.map { $0 / plan.scalingFactor }, shape: latents.shape)
     guard let image = try program.run(["latents": scaled])["image"] else {
       throw CommandError.failure("the decoder gave no 'image'")
     }

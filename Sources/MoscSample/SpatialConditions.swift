@@ -1,6 +1,7 @@
 import Foundation
 import MoscDiffusion
 import MoscEngine
+import MoscFormats
 import MoscImages
 import MoscModel
 import MoscNetworks
@@ -86,8 +87,8 @@ package struct SpatialConditions: Sendable {
   /// What is added to the levels of the U-Net: the adapters' maps, weighted place by place, summed.
   ///
   /// A region's strength holds inside of it; of overlapping ones the last counts.
-  package func maps(_ plan: SamplePlan, _ compiler: Compiler) throws -> [TensorValue] {
-    var sums: [TensorValue] = []
+  package func maps(_ plan: SamplePlan, _ compiler: Compiler) throws -> [HostArray] {
+    var sums: [HostArray] = []
     for (index, part) in parts.enumerated() {
       let maps = try part.model.maps(of: pixels(part, plan), compiler)
       for (level, map) in maps.enumerated() {
@@ -99,9 +100,9 @@ package struct SpatialConditions: Sendable {
         }
         if level < sums.count {
           values = zip(sums[level].floats, values).map { $0 + $1 }
-          sums[level] = TensorValue(map.shape, values)
+          sums[level] = HostArray(values, shape: map.shape)
         } else {
-          sums.append(TensorValue(map.shape, values))
+          sums.append(HostArray(values, shape: map.shape))
         }
       }
     }
@@ -126,12 +127,12 @@ package struct SpatialConditions: Sendable {
   }
 
   /// The image in the picture's size, `[1,h,w,c]` in 0…1.
-  private func pixels(_ part: Part, _ plan: SamplePlan) throws -> TensorValue {
+  private func pixels(_ part: Part, _ plan: SamplePlan) throws -> HostArray {
     var image = part.model.config.imageChannels == 1 ? part.image.gray : part.image.rgb
     if image.width != plan.width || image.height != plan.height {
       image = try image.resized(width: plan.width, height: plan.height, .lanczos)
     }
-    return TensorValue(
-      [1, image.height, image.width, image.channels], image.pixels.map { Float($0) / 255 })
+    return HostArray(
+      image.pixels.map { Float($0) / 255 }, shape: [1, image.height, image.width, image.channels])
   }
 }

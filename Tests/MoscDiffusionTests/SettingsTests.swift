@@ -100,10 +100,70 @@ import Testing
   ])
   func refusesWhatItCannotDo(_ text: String, _ key: String) {
     do {
-      _ = try read(text)
+      try read(text).check(for: .dpmpp2M)
       Issue.record("read \(text)")
     } catch {
       #expect("\(error)".contains(key))
     }
+  }
+
+  /// What a sampler does not read is no reason to refuse it.
+  @Test(arguments: [
+    (#"{"algorithm_type": "dpmsolver"}"#, [SamplerName.euler, .ddim, .uniPC], [SamplerName.dpmpp2M]),
+    (#"{"use_lu_lambdas": true}"#, [.euler, .uniPC, .ddpm], [.dpmpp2MSDE]),
+    (#"{"thresholding": true}"#, [.euler, .heun, .lms, .pndm], [.ddim, .uniPC]),
+    (#"{"variance_type": "learned"}"#, [.dpmpp2M, .ddim], [.ddpm]),
+    (#"{"final_sigmas_type": "one"}"#, [.ddim, .lms], [.euler, .uniPC]),
+    (#"{"original_inference_steps": 0}"#, [.pndm], [.lcm]),
+    (#"{"algorithm_type": "deis", "solver_type": "logrho"}"#, [.dpmpp2M, .euler], []),
+  ])
+  func refusesOnlyWhatIsRead(_ text: String, _ others: [SamplerName], _ readers: [SamplerName]) throws {
+    let config = try read(text)
+    for sampler in others { try config.check(for: sampler) }
+    for sampler in readers {
+      #expect(throws: FormatError.self, "\(sampler)") { try config.check(for: sampler) }
+    }
+  }
+
+  /// Every sampler ends in numbers with any number of steps, or says before the start that it would not.
+  @Test(arguments: SamplerName.allCases) func anyNumberOfSteps(_ sampler: SamplerName) {
+    var refused = 0
+    for trainSteps in [2, 3, 10, 1000] {
+      for spacing in SchedulerConfig.Spacing.allCases {
+        for levels in SchedulerConfig.Levels.allCases {
+          for (offset, end) in [(0, SchedulerConfig.FinalLevel.zero), (1, .smallest)] {
+            var config = SchedulerConfig()
+            (config.trainSteps, config.spacing, config.levels) = (trainSteps, spacing, levels)
+            (config.stepsOffset, config.finalLevel) = (offset, end)
+            config.solverOrder = 3
+            for steps in [1, 2, 3, 4, 5, 7, 10, 333, 998, 999, 1000, 1001] {
+              if sampler.obstacle(config, steps: steps) != nil {
+                refused += 1
+                continue
+              }
+              #expect(steps <= trainSteps)
+              var scheduler = sampler.scheduler(config, steps: steps)
+              var sample: [Float] = [scheduler.initialNoiseScale, -0.5]
+              for step in scheduler.timesteps.indices {
+                sample = scheduler.advance(sample, modelOutput: [0.2, -0.1], step: step) { [0.3, 0.4] }
+              }
+              let isSound = sample.allSatisfy { $0.isFinite }
+              #expect(
+                isSound, "\(steps) of \(trainSteps), \(spacing), \(levels)")
+            }
+          }
+        }
+      }
+    }
+    // More steps than levels at least.
+    #expect(refused > 0)
+  }
+
+  @Test func saysWhichStepsCannotBe() {
+    var config = SchedulerConfig()
+    (config.spacing, config.stepsOffset) = (.leading, 1)
+    #expect(SamplerName.dpmpp2M.obstacle(config, steps: 999)?.contains("leading") == true)
+    #expect(SamplerName.dpmpp2M.obstacle(config, steps: 500) == nil)
+    #expect(SamplerName.uniPC.obstacle(config, steps: 1001)?.contains("1000 noise levels") == true)
   }
 }

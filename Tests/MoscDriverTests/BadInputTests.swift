@@ -1,4 +1,5 @@
 import Foundation
+import MoscDriver
 import MoscFormats
 import MoscNetworks
 import MoscReport
@@ -107,5 +108,31 @@ import Testing
     expectFailure("is a directory") { $0.output = scratch.url.path }
     expectFailure("no such file") { $0.latentsIn = scratch.path("none.safetensors") }
     expectFailure("cannot read") { $0.promptFile = scratch.path("none.txt") }
+  }
+
+  /// A module in stage buffer has no inputs and results to bind, and says so.
+  @Test func runsNoBuffers() throws {
+    let (module, tensors) = (scratch.path("b.mos"), scratch.path("in.safetensors"))
+    try """
+      mosc 1
+      stage buffer
+      kernel @k.silu(%a: f32[2]) -> (f32[2]) {
+        %0 = silu(%a) : f32[2]
+        return %0
+      }
+      func @f.step(%x: f32[2], %y: f32[2]) {
+        launch @k.silu(%x, into: %y)
+        return
+      }
+      """.write(toFile: module, atomically: true, encoding: .utf8)
+    try SafetensorsFile.write(
+      [("x", HostArray([1, 2] as [Float], shape: [2]))], to: URL(filePath: tensors))
+    var request = RunRequest(
+      .program(.file(module)), input: tensors, output: scratch.path("out.safetensors"))
+    request.function = "f.step"
+    #expect {
+      try RunJob(request, .silent).run()
+    } throws: { "\($0)".contains("stage buffer") }
+    #expect(!scratch.names.contains("out.safetensors"))
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscReport
 import TestSupport
 import Testing
@@ -41,8 +42,8 @@ import Testing
   private func arguments() throws -> [String] {
     let (program, input) = (scratch.path("f.mos"), scratch.path("in.safetensors"))
     try Self.text.write(toFile: program, atomically: true, encoding: .utf8)
-    func ones(_ shape: [Int]) -> TensorValue {
-      TensorValue(shape, [Float](repeating: 1, count: shape.reduce(1, *)))
+    func ones(_ shape: [Int]) -> HostArray {
+      HostArray([Float](repeating: 1, count: shape.reduce(1, *)), shape: shape)
     }
     try TensorFile.write(
       [("x", ones([64, 320])), ("w", ones([320, 320])), ("b", ones([320]))], to: OutputFile(input))

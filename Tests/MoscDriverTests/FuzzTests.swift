@@ -1,5 +1,6 @@
 import MoscDriver
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscReport
 import TestSupport
@@ -51,7 +52,7 @@ import Testing
     let compiled = try compiler.compile(Module(graphs: [graph]), function: "f")
     let program = try Program(
       compiled, weights: WeightFiles([:]), on: compiler)
-    let results = try program.run(["x": TensorValue([2, 3], [Float](repeating: 1, count: 6))])
+    let results = try program.run(["x": HostArray([Float](repeating: 1, count: 6), shape: [2, 3])])
     #expect(Set(results.keys) == ["y", "same", "y.2"])
     #expect(results["same"]?.floats == results["y"]?.floats)
   }

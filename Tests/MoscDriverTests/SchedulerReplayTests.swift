@@ -1,6 +1,7 @@
 import Foundation
 import MoscDriver
 import MoscEngine
+import MoscFormats
 import MoscReport
 import RunSupport
 import TestSupport

@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscReport
 import RunSupport
@@ -21,9 +22,9 @@ import Testing
 
   @Test func compiledAndEvaluatedAgree() throws {
     let module = try Parser.parse(Self.text)
-    func tensor(_ shape: [Int], _ factor: Float) -> TensorValue {
+    func tensor(_ shape: [Int], _ factor: Float) -> HostArray {
       let count = shape.reduce(1, *)
-      return TensorValue(shape, (0..<count).map { Float($0 * 37 % 23) * factor - 0.5 })
+      return HostArray((0..<count).map { Float($0 * 37 % 23) * factor - 0.5 }, shape: shape)
     }
     let inputs = [
       "x": tensor([3, 20], 0.05), "w": tensor([18, 20], 0.04), "gy": tensor([3, 18], 0.03),

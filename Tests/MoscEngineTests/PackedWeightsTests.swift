@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscModel
 import MoscNetworks
@@ -90,16 +91,16 @@ import Testing
   /// A program whose packed weights are found computes the same bits as one that packs them.
   @Test func programsComputeTheSame() throws {
     let log = Mutex("")
-    func run() throws -> [TensorValue] {
+    func run() throws -> [HostArray] {
       let compiler = try compiler { text in log.withLock { $0 += text } }
       let components = try ModelComponents(ModelOptions(), compiler)
       let width = try components.model.unet().config.contextWidth
       let program = try components.program(.unet(UNet.Shape(batch: 1, height: 8, width: 8)))
-      func numbers(_ shape: [Int]) -> TensorValue {
-        TensorValue(shape, (0..<shape.reduce(1, *)).map { Float($0 % 17) / 9 - 1 })
+      func numbers(_ shape: [Int]) -> HostArray {
+        HostArray((0..<shape.reduce(1, *)).map { Float($0 % 17) / 9 - 1 }, shape: shape)
       }
       return try program.run([
-        "sample": numbers([1, 8, 8, 4]), "timestep": TensorValue([1], [Float(500)]),
+        "sample": numbers([1, 8, 8, 4]), "timestep": HostArray([Float(500)], shape: [1]),
         "encoder_hidden_states": numbers([1, 77, width]),
       ]).sorted { $0.key < $1.key }.map(\.value)
     }

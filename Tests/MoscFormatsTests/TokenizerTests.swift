@@ -27,6 +27,53 @@ import Testing
     }
   }
 
+  /// The one file that newer programs write, with both spellings of merges.
+  @Test(arguments: [true, false]) func tokenizerFileAlone(_ joins: Bool) throws {
+    let source = Goldens.url("mix-of-show/base/tokenizer")
+    let words = try JSONValue.parse(
+      try readFile(source.appending(path: "vocab.json")), path: "vocab.json")
+    let text = String(decoding: try readFile(source.appending(path: "merges.txt")), as: UTF8.self)
+    let merges = text.split(separator: "\n").filter { !$0.hasPrefix("#version") }
+      .map { line -> JSONValue in
+        joins
+          ? .string(String(line)) : .array(line.split(separator: " ").map { .string(String($0)) })
+      }
+    let model: JSONValue = .object([
+      .init("type", .string("BPE")), .init("end_of_word_suffix", .string("</w>")),
+      .init("vocab", words), .init("merges", .array(merges)),
+    ])
+    let added: JSONValue = .array([
+      .object([.init("id", .int(49407)), .init("content", .string("<|endoftext|>"))]),
+      .object([.init("id", .int(49408)), .init("content", .string("<hat1>"))]),
+    ])
+    let scratch = Scratch()
+    try scratch.write(
+      "tokenizer.json", JSONValue.object([.init("added_tokens", added), .init("model", model)]).description)
+    let whole = try CLIPTokenizer(folder: scratch.url)
+    let cases = try cases("diffusers/tokens.json")
+    for (text, ids) in cases {
+      #expect([whole.bos] + whole.tokens(text) + [whole.eos] == ids, "\(text)")
+    }
+    #expect(whole.nextID == 49409)
+    #expect(whole.tokens("a <hat1>") == [320, 49408])
+    let own = try tokenizer()
+    #expect(whole.encode("a").ids == own.encode("a").ids)
+  }
+
+  @Test(arguments: [
+    (#"{"model": {"type": "Unigram", "vocab": {}, "merges": []}}"#, "BPE"),
+    (#"{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}"#, "</w>"),
+    (#"{"model": {"end_of_word_suffix": "</w>", "vocab": {"a": 0}, "merges": ["a"]}}"#, "[0]"),
+    (#"{"version": "1.0"}"#, "model"),
+  ])
+  func refusesOtherTokenizerFiles(_ text: String, _ word: String) throws {
+    let scratch = Scratch()
+    try scratch.write("tokenizer.json", text)
+    #expect { try CLIPTokenizer(folder: scratch.url) } throws: { error in
+      "\(error)".contains(word) && "\(error)".contains("tokenizer.json")
+    }
+  }
+
   @Test func addedTokens() throws {
     var tokenizer = try tokenizer()
     #expect(tokenizer.nextID == 49408)

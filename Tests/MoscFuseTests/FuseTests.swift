@@ -2,6 +2,7 @@ import Foundation
 import MoscEngine
 import MoscFormats
 import MoscFuse
+import MoscModel
 import MoscNetworks
 import MoscReport
 import MoscSample
@@ -208,5 +209,36 @@ import Testing
     try FuseJob(svd, .silent).run()
     #expect(try AdapterFile(URL(fileURLWithPath: svd.output)).layers.allSatisfy { $0.rank == 3 })
     #expect(try largestDifference(svd.output, whole.output) > 1e-3)
+  }
+
+  /// Changes without narrow factors are fused as what they are.
+  @Test(arguments: [("lokr_full", 3), ("dora_rows", 4), ("loha", 4)])
+  func otherFamilies(_ name: String, _ count: Int) throws {
+    let path = Goldens.url("adapters/\(name).safetensors").path
+    var request = request([path, "\(hina):1:0"], "\(name)-sum.safetensors")
+    request.method = .concat
+    try FuseJob(request, .silent).run()
+    let fused = try changes(request.output)
+    var options = ModelOptions(path: GoldenFile.model)
+    options.adapters.files = [AdapterRequest(path: path)]
+    let model = try ModelComponents.open(options)
+    let file = try AdapterFile(URL(fileURLWithPath: path))
+    #expect(file.layerCount == count)
+    for layer in file.layers + (try model.factors(of: file.wholeLayers, path: path).layers) {
+      let rank = layer.rank
+      let up = Matrix(layer.up.count / rank, rank, layer.up.floats.map(Double.init))
+      let down = Matrix(rank, layer.down.count / rank, layer.down.floats.map(Double.init))
+      let own = Matrix.product(up, down) * Double(layer.scale)
+      let found = try #require(fused["unet \(layer.key)"])
+      #expect((found - own).norm < 1e-5 * own.norm, "\(layer.key)")
+    }
+  }
+
+  @Test func refusesChangesThatAreNoLayers() throws {
+    var request = request([Goldens.url("adapters/norms.safetensors").path, hina])
+    request.method = .concat
+    #expect {
+      try FuseJob(request, .silent).run()
+    } throws: { "\($0)".contains("norms.safetensors") && "\($0)".contains("cannot be fused") }
   }
 }

@@ -78,7 +78,7 @@ import Testing
         {"vocab_size": 50, "hidden_size": 24, "intermediate_size": 48, "num_hidden_layers": 2,
          "num_attention_heads": 3, "max_position_embeddings": 15, "hidden_act": "quick_gelu"}
         """))
-    let spelling = Spelling("text_model.", stored: "clip_text.w.", isPrefix: true)
+    let spelling = Spelling.prefix("text_model.", stored: "clip_text.w.")
     var golden = weights(file, [spelling])
     let graph = try TextEncoder(config).graph(TextEncoder.Shape(batch: 2), &golden)
     let y = try evaluate(graph, [try file.tensor("clip_text.in.ids")], ["golden": file])[0]

@@ -41,7 +41,7 @@ import Testing
   }
 
   private func open(variant: String? = nil) throws -> ModelProgram {
-    try DiffusersModel(folder: folder, variant: variant).program(function)
+    try DiffusersModel(at: folder, variant: variant).program(function)
   }
 
   @Test func singleFile() throws {
@@ -65,7 +65,7 @@ import Testing
     #expect(Verifier.check(program.module).isEmpty)
     for id in program.function.order {
       guard case .param(let param) = program.function[id].op else { continue }
-      #expect(program.file(param.source)?[param.name] != nil)
+      #expect(program.file(param.source)?.weight(param.name) != nil)
     }
     // The same tensor in both files.
     try save(b, Array(all.dropFirst(8)))
@@ -93,32 +93,35 @@ import Testing
       text.contains("expected model.ema.safetensors, found model.fp16.safetensors, model.safetens"))
   }
 
-  @Test func picklesOnly() throws {
-    try write("text_encoder/pytorch_model.bin", "x")
-    let text = message { _ = try open() }
-    #expect(text.contains("text_encoder: expected model.safetensors, found pytorch_model.bin"))
-    #expect(text.contains("convert them to safetensors"))
+  @Test func pickles() throws {
+    try TorchFile.write(
+      .dictionary(try tensors().map { ($0.name, .tensor($0.array)) }),
+      to: folder.appending(path: "text_encoder/pytorch_model.bin"))
+    #expect(try open().module.weights[0].path.hasSuffix("pytorch_model.bin"))
+    // Safetensors files come first.
+    try save("model.safetensors", tensors())
+    #expect(try open().module.weights[0].path.hasSuffix("model.safetensors"))
   }
 
   @Test func missingParts() throws {
     #expect(message { _ = try open() }.contains("expected model.safetensors, found no weights"))
-    let unet = message { _ = try DiffusersModel(folder: folder).unet() }
+    let unet = message { _ = try DiffusersModel(at: folder).unet() }
     #expect(unet.contains("expected a subfolder 'unet', found none"))
     try FileManager.default.removeItem(at: folder.appending(path: "text_encoder/config.json"))
     #expect(message { _ = try open() }.contains("model.safetensors"))
-    let text = message { _ = try DiffusersModel(folder: folder).textEncoder() }
+    let text = message { _ = try DiffusersModel(at: folder).textEncoder() }
     #expect(text.contains("config.json: there is no such file"))
-    let nowhere = message { _ = try DiffusersModel(folder: folder.appending(path: "absent")) }
+    let nowhere = message { _ = try DiffusersModel(at: folder.appending(path: "absent")) }
     #expect(nowhere.contains("absent: there is no such model folder"))
     try write("file", "x")
-    let file = message { _ = try DiffusersModel(folder: folder.appending(path: "file")) }
-    #expect(file.contains("expected a folder in diffusers layout, found a file"))
+    let file = message { _ = try DiffusersModel(at: folder.appending(path: "file")) }
+    #expect(file.contains("file: too short for a safetensors file"))
   }
 
   /// A model and its copies read each file once: nothing is missed when the folder is gone.
   @Test func partsAreReadOnce() throws {
     try save("model.safetensors", tensors())
-    let model = try DiffusersModel(folder: folder)
+    let model = try DiffusersModel(at: folder)
     let copy = model
     let first = try model.program(function)
     try FileManager.default.removeItem(at: folder)

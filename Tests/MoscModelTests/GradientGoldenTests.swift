@@ -166,7 +166,7 @@ import Testing
         {"vocab_size": 50, "hidden_size": 24, "intermediate_size": 48, "num_hidden_layers": 2,
          "num_attention_heads": 3, "max_position_embeddings": 15, "hidden_act": "quick_gelu"}
         """))
-    let spelling = Spelling("text_model.", stored: "clip_text.w.", isPrefix: true)
+    let spelling = Spelling.prefix("text_model.", stored: "clip_text.w.")
     var golden = weights(file, [spelling])
     var graph = try TextEncoder(config).graph(TextEncoder.Shape(batch: 2), &golden)
     let y = graph.results[0]
@@ -242,8 +242,8 @@ import Testing
     let results = try program.run(
       inputs.mapValues { value in
         value.type.dtype == .i32
-          ? TensorValue(value.type.shape, value.elements.map { Int32($0) })
-          : TensorValue(value.type.shape, value.elements.map { Float($0) })
+          ? HostArray(value.elements.map { Int32($0) }, shape: value.type.shape)
+          : HostArray(value.elements.map { Float($0) }, shape: value.type.shape)
       })
     for label in graph.resultNames {
       let found = try #require(results[label])

@@ -56,18 +56,18 @@ import Testing
       on: compiler)
   }
 
-  private func inputs(_ graph: Graph, seed: UInt64) -> [String: TensorValue] {
+  private func inputs(_ graph: Graph, seed: UInt64) -> [String: HostArray] {
     var state = seed
-    var result: [String: TensorValue] = [:]
+    var result: [String: HostArray] = [:]
     for id in graph.parameters {
       let type = graph.type(id)
       let values = (0..<type.count).map { _ -> Float in
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return Float(Int(state >> 40)) / Float(1 << 23) - 1
       }
-      result[graph[id].name] = TensorValue(type.shape, values)
+      result[graph[id].name] = HostArray(values, shape: type.shape)
     }
-    result["timestep"] = TensorValue([graph.type(graph.parameters[1]).count], [Float(481)])
+    result["timestep"] = HostArray([Float(481)], shape: [graph.type(graph.parameters[1]).count])
     return result
   }
 
@@ -96,8 +96,8 @@ import Testing
       var moved = at
       for name in ["sample", "encoder_hidden_states"] {
         let (from, move) = (try #require(at[name]), try #require(direction[name]))
-        moved[name] = TensorValue(
-          from.shape, zip(from.floats, move.floats).map { $0 + step * $1 })
+        moved[name] = HostArray(
+          zip(from.floats, move.floats).map { $0 + step * $1 }, shape: from.shape)
       }
       return Double(try #require(try program.run(moved)["loss"]).floats[0])
     }
@@ -170,14 +170,14 @@ import Testing
   }
 
   private static func evaluated(
-    _ module: Module, _ base: ModelProgram, _ graph: Graph, _ inputs: [String: TensorValue]
+    _ module: Module, _ base: ModelProgram, _ graph: Graph, _ inputs: [String: HostArray]
   ) throws -> [HostTensor] {
     let plain = try graph.differentiated()
     let values = try plain.parameters.map { id in
       let input = try #require(inputs[plain[id].name])
       return HostTensor(plain.type(id), input.floats.map(Double.init))
     }
-    var files: [String: SafetensorsFile] = [:]
+    var files: [String: any WeightSource] = [:]
     for declaration in base.module.weights { files[declaration.name] = base.file(declaration.name) }
     return try evaluate(plain, values, files)
   }

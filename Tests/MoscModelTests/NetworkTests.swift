@@ -130,11 +130,11 @@ import Testing
       for id in graph.order {
         guard case .param(let param) = graph[id].op else { continue }
         #expect(param.type.dtype == .f16)
-        #expect(program.file(param.source)?[param.name] != nil)
+        #expect(program.file(param.source)?.weight(param.name) != nil)
       }
     }
     #expect(try model.vae().config.downsampling == 4)
-    #expect(FileManager.default.fileExists(atPath: model.schedulerConfig.path))
+    #expect(try model.layout.schedulerConfig() != nil)
   }
 
   @Test(arguments: [(0, 8, 8), (1, -1, 8), (1, 8, 0), (1 << 40, 1 << 40, 1 << 40)])

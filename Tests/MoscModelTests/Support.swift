@@ -12,7 +12,7 @@ func reader(_ json: String, file: String = "config.json") throws -> ConfigReader
 
 /// The golden base model.
 func goldenBase() throws -> DiffusersModel {
-  try DiffusersModel(folder: Goldens.url("mix-of-show/base"))
+  try DiffusersModel(at: Goldens.url("mix-of-show/base"))
 }
 
 /// The tensors of a golden file as a network's weights.
@@ -81,13 +81,16 @@ extension Graph {
 
 /// Runs a graph with the weights that its `param` ops name, read from golden files.
 func evaluate(
-  _ graph: Graph, _ inputs: [HostTensor], _ files: [String: SafetensorsFile]
+  _ graph: Graph, _ inputs: [HostTensor], _ files: [String: any WeightSource]
 ) throws -> [HostTensor] {
   var weights: [String: [String: HostTensor]] = [:]
   for id in graph.order {
     guard case .param(let param) = graph[id].op, let file = files[param.source] else { continue }
+    guard let tensor = file.weight(param.name) else {
+      throw FormatError(file.place, "tensor \"\(param.name)\"", "is missing")
+    }
     weights[param.source, default: [:]][param.name] = HostTensor(
-      param.type, try file.array(param.name).doubles)
+      param.type, ElementType.doubles(tensor.bytes, tensor.dtype))
   }
   return try Evaluator(Module(graphs: [graph]), weights: weights).run(graph, inputs)
 }

@@ -56,20 +56,20 @@ import Testing
     options.usesCache = false
     options.threads = 2
     let compiler = try Compiler(options, precision: .f32, .silent)
-    let components = ModelComponents(try DiffusersModel(folder: folder), compiler)
+    let components = ModelComponents(try DiffusersModel(at: folder), compiler)
     let graph = try components.model.program(function).function
-    var inputs: [String: TensorValue] = [:]
+    var inputs: [String: HostArray] = [:]
     for id in graph.parameters {
       let type = graph.type(id)
       let name = graph[id].name
       if type.dtype == .i32 {
         let ids = (0..<type.count).map { _ in Int32(15 + 14 * uniform()) }
-        inputs[name] = TensorValue(type.shape, ids)
+        inputs[name] = HostArray(ids, shape: type.shape)
       } else {
         let values = (0..<type.count).map { _ in
           name == "timestep" ? timestep : Float(2 * uniform())
         }
-        inputs[name] = TensorValue(type.shape, values)
+        inputs[name] = HostArray(values, shape: type.shape)
       }
     }
     let compiled = try components.program(function).run(inputs)
@@ -83,7 +83,7 @@ import Testing
     return worst
   }
 
-  private func tensor(_ value: TensorValue) -> HostTensor {
+  private func tensor(_ value: HostArray) -> HostTensor {
     HostTensor(TensorType(.f32, value.shape), value.floats.map(Double.init))
   }
 
@@ -158,7 +158,7 @@ import Testing
     let components = ModelComponents(try goldenBase(), compiler)
     let program = try components.program(.textEncoder(TextEncoder.Shape(batch: 8, skippedLayers: 1)))
     let ids = try record.array("ids")
-    let results = try program.run(["input_ids": TensorValue(ids.shape, ids.ints.map(Int32.init))])
+    let results = try program.run(["input_ids": ids])
     let states = try #require(results["last_hidden_state"])
     #expect(relativeError(tensor(states), try record.tensor("clip_skip2")) < 3e-6)
   }

@@ -13,7 +13,7 @@ import Testing
 
   private func defaults(_ text: String) throws -> ModelDefaults {
     let file = try scratch.write("mosc.json", text)
-    return try ModelDefaults(of: DiffusersModel(folder: file.deletingLastPathComponent()))
+    return try ModelDefaults(of: DiffusersModel(at: file.deletingLastPathComponent()))
   }
 
   @Test func readsWhatAModelSays() throws {
@@ -49,8 +49,8 @@ import Testing
   /// One bit anywhere in a part changes the hash of that part, and of no other.
   @Test func contentsAreHashed() throws {
     let folder = scratch.url.appending(path: "model")
-    try FileManager.default.copyItem(at: DiffusersModel.embedded().folder, to: folder)
-    let before = try DiffusersModel(folder: folder).contentHashes()
+    try FileManager.default.copyItem(at: DiffusersModel.embedded().url, to: folder)
+    let before = try DiffusersModel(at: folder).contentHashes()
     #expect(before.map(\.hash) == (try DiffusersModel.embedded().contentHashes().map(\.hash)))
     for (file, part) in [
       ("unet/config.json", "the U-Net"), ("vae/diffusion_pytorch_model.safetensors", "the autoencoder"),
@@ -59,11 +59,15 @@ import Testing
     ] {
       let url = folder.appending(path: file)
       let content = try Data(contentsOf: url)
-      // Only the last byte, a line feed or the end of a tensor.
-      try (content.dropLast() + [file.hasSuffix("safetensors") ? content[content.count - 1] ^ 1 : 0x20])
-        .write(to: url)
-      let after = try DiffusersModel(folder: folder).contentHashes()
-      let changed = zip(before, after).filter { $0.hash != $1.hash }.map(\.0.part)
+      var other = content
+      if file.hasSuffix("json") {
+        other = Data(String(decoding: content, as: UTF8.self).replacing("{", with: "{\"x\": 1,").utf8)
+      } else {
+        other[other.count - 1] ^= 1
+      }
+      try other.write(to: url)
+      let after = try DiffusersModel(at: folder).contentHashes()
+      let changed = zip(before, after).filter { $0.hash != $1.hash }.map { $0.0.part }
       #expect(changed == [part], "\(file)")
       try content.write(to: url)
     }

@@ -1,5 +1,6 @@
 import MoscDriver
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscNetworks
 import RunSupport

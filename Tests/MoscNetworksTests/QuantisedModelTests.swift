@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscLLVM
 import MoscModel
 import MoscNetworks
@@ -21,9 +22,9 @@ import Testing
       ModelOptions(), Compiler(options, precision: precision, reporter))
   }
 
-  private func numbers(_ shape: [Int], seed: UInt64) -> TensorValue {
+  private func numbers(_ shape: [Int], seed: UInt64) -> HostArray {
     var source = TorchRandomSource(seed: seed)
-    return TensorValue(shape, source.normals(shape.reduce(1, *)))
+    return HostArray(source.normals(shape.reduce(1, *)), shape: shape)
   }
 
   /// The U-Net's prediction for numbers of about unit size.
@@ -31,7 +32,7 @@ import Testing
     let width = try components.model.unet().config.contextWidth
     let program = try components.program(.unet(UNet.Shape(batch: 2, height: 16, width: 16)))
     let results = try program.run([
-      "sample": numbers([2, 16, 16, 4], seed: 1), "timestep": TensorValue([2], [Float](repeating: 500, count: 2)),
+      "sample": numbers([2, 16, 16, 4], seed: 1), "timestep": HostArray([Float](repeating: 500, count: 2), shape: [2]),
       "encoder_hidden_states": numbers([2, 77, width], seed: 2),
     ])
     return try #require(results.values.first).floats
@@ -60,7 +61,7 @@ import Testing
   }
 
   @Test func onlyTheUNetIsRounded() throws {
-    let tokens = TensorValue([1, 77], (0..<77).map { Int32($0 == 0 ? 49406 : 49407) })
+    let tokens = HostArray((0..<77).map { Int32($0 == 0 ? 49406 : 49407) }, shape: [1, 77])
     func states(_ precision: Precision) throws -> [Float] {
       let components = try components(precision)
       let program = try components.program(.textEncoder(TextEncoder.Shape(batch: 1)))

@@ -13,7 +13,7 @@ import Testing
 @Suite struct RegionalLayerTests {
   @Test(arguments: ["native", "x86-64-v3"]) func layer(cpu: String) throws {
     let golden = try SafetensorsFile(Goldens.url("mix-of-show/region_layer.safetensors"))
-    func tensor(_ name: String) throws -> TensorValue { TensorValue(try golden.array(name)) }
+    func tensor(_ name: String) throws -> HostArray { try golden.array(name) }
     let (height, width) = (16, 32)
     let boxes = try tensor("boxes").floats.map(Double.init)
     let regions = (0..<2).map { index in
@@ -59,8 +59,8 @@ import Testing
       for part in parts { stacked += part[sample * size..<(sample + 1) * size] }
     }
     let result = try program.run([
-      "x": try tensor("x"), "contexts": TensorValue([2, 3, 77, 64], stacked),
-      "coverage": TensorValue([3, height * width], coverage.shares),
+      "x": try tensor("x"), "contexts": HostArray(stacked, shape: [2, 3, 77, 64]),
+      "coverage": HostArray(coverage.shares, shape: [3, height * width]),
     ])
     let found = try #require(result["y"]).floats
     #expect(Comparison.relative(found, try tensor("y").floats) < 1.25e-6)

@@ -51,11 +51,11 @@ import Testing
     return try Compiler(options, precision: precision, .silent)
   }
 
-  private func check(_ maps: [TensorValue], _ tolerance: Double) throws {
+  private func check(_ maps: [HostArray], _ tolerance: Double) throws {
     let file = try SafetensorsFile(golden)
     #expect(maps.count == 4)
     for (level, map) in maps.enumerated() {
-      let expected = TensorValue(try file.array("map\(level)"))
+      let expected = try file.array("map\(level)")
       #expect(map.channelsFirst.shape == expected.shape)
       #expect(Comparison.relative(map.channelsFirst.floats, expected.floats) < tolerance)
     }
@@ -100,8 +100,8 @@ import Testing
   @Test func oddSizes() throws {
     let scratch = Scratch()
     let model = try T2IAdapterModel(try weights(scratch))
-    let image = TensorValue(
-      [2, 72, 40, 1], (0..<5760).map { Float(($0 * 7919) % 256) / 255 })
+    let image = HostArray(
+      (0..<5760).map { Float(($0 * 7919) % 256) / 255 }, shape: [2, 72, 40, 1])
     let compiled = try model.maps(of: image, compiler())
     let judged = try model.maps(of: image, compiler(), usesEvaluator: true)
     #expect(compiled.map(\.shape) == [[2, 9, 5, 32], [2, 5, 3, 32], [2, 3, 2, 64], [2, 2, 1, 64]])
@@ -120,7 +120,7 @@ import Testing
         tensors[name] = HostArray(zeros, shape: array.shape)
       }
     }
-    let image = TensorValue([1, 24, 24, 1], (0..<576).map { Float($0 % 255) / 255 })
+    let image = HostArray((0..<576).map { Float($0 % 255) / 255 }, shape: [1, 24, 24, 1])
     let maps = try T2IAdapterModel(url).maps(
       of: image, compiler(), usesEvaluator: true)
     let (fine, coarse) = (maps[0].floats, maps[1].floats)
@@ -154,7 +154,7 @@ import Testing
     #expect(
       try message { $0["adapter.body.3.resnets.0.block1.weight"] = extra }
         .contains("has shape"))
-    let image = TensorValue([1, 8, 8, 3], [Float](repeating: 0, count: 192))
+    let image = HostArray([Float](repeating: 0, count: 192), shape: [1, 8, 8, 3])
     let model = try T2IAdapterModel(try weights(scratch))
     #expect(throws: CommandError.self) { try model.maps(of: image, compiler()) }
     #expect(throws: Diagnostic.self) { try model.module(height: 12, width: 8) }
@@ -163,15 +163,15 @@ import Testing
   /// Zero maps leave the U-Net as it is; the last map reaches the output only through a skip and
   /// the mid block.
   @Test func mapsReachTheUNet() throws {
-    let model = try DiffusersModel(folder: URL(fileURLWithPath: GoldenFile.model))
+    let model = try DiffusersModel(at: URL(fileURLWithPath: GoldenFile.model))
     var shape = UNet.Shape(height: 8, width: 6, tokens: 3)
     let components = try Networks.components(.f32)
-    func values(_ shape: [Int], _ seed: Int) -> TensorValue {
-      TensorValue(
-        shape, (0..<shape.reduce(1, *)).map { Float(($0 * 31 + seed) % 17) / 17 - 0.5 })
+    func values(_ shape: [Int], _ seed: Int) -> HostArray {
+      HostArray(
+        (0..<shape.reduce(1, *)).map { Float(($0 * 31 + seed) % 17) / 17 - 0.5 }, shape: shape)
     }
     var inputs = [
-      "sample": values([1, 8, 6, 4], 1), "timestep": TensorValue([1], [Float(300)]),
+      "sample": values([1, 8, 6, 4], 1), "timestep": HostArray([Float(300)], shape: [1]),
       "encoder_hidden_states": values([1, 3, 64], 5),
     ]
     let plain = try components.program(.unet(shape)).run(inputs)
@@ -185,7 +185,7 @@ import Testing
         == [[1, 8, 6, 32], [1, 4, 3, 32], [1, 2, 2, 64], [1, 1, 1, 64]])
     for id in maps {
       let type = graph.type(id)
-      inputs[graph[id].name] = TensorValue(type.shape, [Float](repeating: 0, count: type.count))
+      inputs[graph[id].name] = HostArray([Float](repeating: 0, count: type.count), shape: type.shape)
     }
     let noise = try #require(plain["noise_pred"]).floats
     let unchanged = try #require(try program.run(inputs)["noise_pred"]).floats

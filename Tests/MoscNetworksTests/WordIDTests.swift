@@ -21,18 +21,19 @@ import Testing
       at: folder.appending(path: "text_encoder"), withIntermediateDirectories: true)
     for part in ["unet", "vae", "tokenizer"] {
       try manager.copyItem(
-        at: base.folder.appending(path: part), to: folder.appending(path: part))
+        at: base.url.appending(path: part), to: folder.appending(path: part))
     }
     let known = try base.textEncoder().config.vocabulary
     try Data("{\"<extra1>\": \(known), \"<extra2>\": \(known + 1)}".utf8)
       .write(to: folder.appending(path: "tokenizer/added_tokens.json"))
     let size = isPadded ? known + 2 : known
-    let config = try JSONObject(contentsOf: base.folder.appending(path: "text_encoder/config.json"))
+    let config = try JSONObject(contentsOf: base.url.appending(path: "text_encoder/config.json"))
     let members = config.members.filter { $0.key != "vocab_size" }
       + [JSONValue.Member("vocab_size", .int(size))]
     try Data("\(JSONValue.object(members))".utf8)
       .write(to: folder.appending(path: "text_encoder/config.json"))
-    let file = try #require(try base.files(.textEncoder).files.first)
+    let file = try SafetensorsFile(
+      base.url.appending(path: "text_encoder/model.safetensors"))
     let tensors = try file.entries.map { entry in
       let array = try file.array(entry.name)
       guard entry.name.hasSuffix("token_embedding.weight") else { return (entry.name, array) }
@@ -41,7 +42,7 @@ import Testing
     }
     try SafetensorsFile.write(
       tensors, metadata: [:], to: folder.appending(path: "text_encoder/model.safetensors"))
-    return try DiffusersModel(folder: folder)
+    return try DiffusersModel(at: folder)
   }
 
   /// The states of a prompt with a concept of one word.

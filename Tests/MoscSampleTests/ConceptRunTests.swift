@@ -33,7 +33,7 @@ import Testing
     let components = ModelComponents(plan.model, compiler)
     let texts = [request.negativePrompt, request.prompt]
     let states = try PromptEncoder(components, skippedLayers: 0, .silent).encode(Set(texts))
-    let expected = TensorValue(try run.file.array("prompt_embeds"))
+    let expected = try run.file.array("prompt_embeds")
     for (index, text) in texts.enumerated() {
       let found = try states.context([text])
       #expect(found.shape == [1, 16, 77, 64])

@@ -56,7 +56,7 @@ import Testing
     let (picture, texts) = try PNG.read(URL(fileURLWithPath: request.output))
     let reference = try golden["image"].ints
     #expect(picture.pixels.count == reference.count)
-    let differences = zip(picture.pixels, reference).map { abs(Int32($0) - $1) }
+    let differences = zip(picture.pixels, reference).map { abs(Int($0) - $1) }
     #expect(differences.allSatisfy { $0 <= 1 })
     #expect(Double(differences.count { $0 > 0 }) < 0.001 * Double(reference.count))
 

@@ -93,7 +93,7 @@ import Testing
   /// Models and pictures count by what is in them, not by names, places and sizes.
   @Test func otherContentsAreNamed() throws {
     let model = scratch.url.appending(path: "model")
-    try FileManager.default.copyItem(at: DiffusersModel.embedded().folder, to: model)
+    try FileManager.default.copyItem(at: DiffusersModel.embedded().url, to: model)
     var request = try small()
     request.model.path = model.path
     try TrainJob(request, .silent).run()

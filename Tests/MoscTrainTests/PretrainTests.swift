@@ -48,7 +48,7 @@ import Testing
     let tokenizer = URL(fileURLWithPath: scratch.path("config/tokenizer"))
     if !FileManager.default.fileExists(atPath: tokenizer.path) {
       try FileManager.default.copyItem(
-        at: try DiffusersModel.embedded().tokenizerFolder, to: tokenizer)
+        at: try DiffusersModel.embedded().layout.tokenizerFolder(), to: tokenizer)
     }
     return scratch.path("config")
   }
@@ -102,7 +102,7 @@ import Testing
       let held = try lines("model", stage).compactMap { $0["validation_loss"]?.double }
       #expect(try #require(held.last) < (try #require(held.first)), "\(stage)")
     }
-    let model = try DiffusersModel(folder: URL(fileURLWithPath: request.output))
+    let model = try DiffusersModel(at: URL(fileURLWithPath: request.output))
     try ModelComponents.verify(model)
     // Latents are scaled to unit deviation, and the rest of the configuration is kept.
     let vae = try model.vae().config

@@ -26,8 +26,8 @@ package struct GoldenFile {
 
   package init(_ name: String) throws { file = try SafetensorsFile(Goldens.url("diffusers/\(name)")) }
 
-  package subscript(_ name: String) -> TensorValue {
-    get throws { TensorValue(try file.array(name)) }
+  package subscript(_ name: String) -> HostArray {
+    get throws { try file.array(name) }
   }
 
   package var metadata: [String: String] { file.metadata }

@@ -25,6 +25,7 @@ extension ModuleForm: ExpressibleByArgument {}
 extension OptimisationLevel: ExpressibleByArgument {}
 extension PretrainingScope: ExpressibleByArgument {}
 extension SavedType: ExpressibleByArgument {}
+extension SchedulerConfig.Prediction: ExpressibleByArgument {}
 extension SchedulerConfig.Spacing: ExpressibleByArgument {}
 
 extension AdapterRequest: ExpressibleByArgument {
@@ -101,6 +102,14 @@ func check(_ option: String, _ value: Int?, least: Int, largest: Int? = nil) thr
   guard let value, value < least || value > largest ?? value else { return }
   let expected = largest.map { "a number from \(least) to \($0)" } ?? "at least \(least)"
   throw ValidationError("--\(option) \(value): expected \(expected)")
+}
+
+extension ElementType: ExpressibleByArgument {
+  /// The types that models are written in.
+  public init?(argument: String) {
+    guard ["f32", "f16", "bf16"].contains(argument.lowercased()) else { return nil }
+    self.init(rawValue: argument.uppercased())
+  }
 }
 
 /// A default of both kinds of models, for help: `16, or 4 for Stable Diffusion`.

@@ -14,9 +14,9 @@ struct Mosc: ParsableCommand {
     version: Version.text,
     subcommands: [
       SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
-      RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self, ReplayCommand.self, FuzzCommand.self,
-      InspectCommand.self,
-      SketchCommand.self, GridCommand.self, BenchCommand.self, DoctorCommand.self,
+      ConvertCommand.self, InspectCommand.self, SketchCommand.self, GridCommand.self,
+      RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self,
+      ReplayCommand.self, FuzzCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 
   static func main() {

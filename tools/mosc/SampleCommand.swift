@@ -53,6 +53,15 @@ struct SampleCommand: ParsableCommand {
     valueName: "spacing"))
   var timestepSpacing: SchedulerConfig.Spacing?
 
+  @Option(help: ArgumentHelp(
+    "What the model predicts: epsilon, v_prediction or sample (default: as the model says).",
+    valueName: "type"))
+  var predictionType: SchedulerConfig.Prediction?
+
+  @Flag(name: [.long, .customLong("zsnr")],
+    help: "The model was trained with a last noise level that has no signal.")
+  var zeroTerminalSnr = false
+
   @Option(name: .shortAndLong, help: "Batches.")
   var batchCount = 1
 
@@ -116,6 +125,7 @@ struct SampleCommand: ParsableCommand {
     (request.width, request.height) = (size?.width ?? width, size?.height ?? height)
     (request.sampler, request.levels) = (sampler, scheduler)
     request.timestepSpacing = timestepSpacing
+    (request.prediction, request.hasZeroTerminalSNR) = (predictionType, zeroTerminalSnr)
     (request.batchCount, request.batchSize) = (batchCount, batchSize)
     (request.output, request.writesMetadata) = (output, !disableImageMetadata)
     request.regions = regions.options

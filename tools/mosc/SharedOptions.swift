@@ -37,9 +37,14 @@ struct LogOptions: ParsableArguments {
 struct ModelArguments: ParsableArguments {
   @Option(
     name: [.short, .long, .customLong("ckpt"), .customLong("pretrained-model-name-or-path")],
-    help: ArgumentHelp("A model folder in diffusers layout (default: the embedded model).",
-      valueName: "folder"))
+    help: ArgumentHelp(
+      "A model: a .safetensors or .ckpt file, a folder in diffusers layout, or ORGANISATION/NAME in "
+        + "the hub's cache (default: the embedded model).",
+      valueName: "file|folder"))
   var model: String?
+
+  @Option(help: ArgumentHelp("An autoencoder in place of the model's own.", valueName: "file|folder"))
+  var vae: String?
 
   @Option(
     name: [.customLong("type"), .customLong("precision")],
@@ -71,6 +76,7 @@ struct ModelArguments: ParsableArguments {
 
   var options: ModelOptions {
     var options = ModelOptions(path: model, precision: type)
+    options.vae = vae
     (options.adapters.files, options.adapters.folder) = (lora, loraModelDir)
     (options.adapters.mode, options.adapters.allowsUnmatched) = (loraMode, allowUnmatched)
     return options

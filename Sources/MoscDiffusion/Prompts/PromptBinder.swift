@@ -29,7 +29,7 @@ package struct PromptBinder: Sendable {
 
   /// Whether any layer reads another text than the others.
   package func isLayerwise(_ prompt: String) -> Bool {
-    words.contains { $0.tokenNames.count > 1 && prompt.contains($0.text) }
+    words.contains { $0.isLayerwise && prompt.contains($0.text) }
   }
 
   private func check(_ prompt: String) throws(PromptError) {

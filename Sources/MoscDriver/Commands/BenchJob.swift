@@ -90,11 +90,11 @@ package struct BenchJob {
   }
 
   /// The function and its inputs: numbers of about unit size that depend on nothing.
-  private func subject(_ model: DiffusersModel) throws -> (ModelFunction, [String: TensorValue]) {
+  private func subject(_ model: DiffusersModel) throws -> (ModelFunction, [String: HostArray]) {
     let (n, h, w) = (request.shape.batch, request.shape.latent.height, request.shape.latent.width)
     var source = TorchRandomSource(seed: 0)
-    func noise(_ shape: [Int]) -> TensorValue {
-      TensorValue(shape, source.normals(shape.reduce(1, *)))
+    func noise(_ shape: [Int]) -> HostArray {
+      HostArray(source.normals(shape.reduce(1, *)), shape: shape)
     }
     switch request.component {
     case .unet:
@@ -102,7 +102,7 @@ package struct BenchJob {
       let contexts = request.shape.regions > 0 ? [request.shape.regions + 1] : []
       var inputs = [
         "sample": noise([n, h, w, config.inChannels]),
-        "timestep": TensorValue([n], [Float](repeating: 500, count: n)),
+        "timestep": HostArray([Float](repeating: 500, count: n), shape: [n]),
         "encoder_hidden_states": noise([n] + contexts + [77, config.contextWidth]),
       ]
       inputs.merge(columns(config)) { $1 }
@@ -126,13 +126,13 @@ package struct BenchJob {
       let ids = (0..<n * config.positions).map { Int32($0 * 37 % config.vocabulary) }
       return (
         .textEncoder(TextEncoder.Shape(batch: n)),
-        ["input_ids": TensorValue([n, config.positions], ids)]
+        ["input_ids": HostArray(ids, shape: [n, config.positions])]
       )
     }
   }
 
   /// The coverage of regions that stand side by side, from edge to edge.
-  private func columns(_ config: UNetConfig) -> [String: TensorValue] {
+  private func columns(_ config: UNetConfig) -> [String: HostArray] {
     let count = request.shape.regions
     if count == 0 { return [:] }
     let regions = (0..<count).map { index in
@@ -151,7 +151,7 @@ package struct BenchJob {
           pictureWidth: width, rounding: .centre)
         return (
           UNet.coverageName(height, width),
-          TensorValue([count + 1, height * width], coverage.shares)
+          HostArray(coverage.shares, shape: [count + 1, height * width])
         )
       })
   }

@@ -23,7 +23,7 @@ package struct Inspection: Sendable {
     }
     let url = URL(fileURLWithPath: path)
     if isFolder.boolValue {
-      text = try Self.model(DiffusersModel(folder: url), path)
+      text = try Self.model(DiffusersModel(at: url), path)
     } else if path.hasSuffix(".mos") {
       text = Self.module(try ModuleFile.read(path), path)
     } else if path.lowercased().hasSuffix(".png") {
@@ -36,8 +36,10 @@ package struct Inspection: Sendable {
   private static func model(_ model: DiffusersModel, _ name: String) throws -> String {
     var lines = [name]
     for component in DiffusersModel.Component.allCases {
-      let folder = model.folder.appendingPathComponent(component.rawValue).path
-      guard FileManager.default.fileExists(atPath: folder) else {
+      if model.layout is FolderLayout,
+        !FileManager.default.fileExists(
+          atPath: model.url.appending(path: component.rawValue).path)
+      {
         lines.append("\(component.rawValue): not there")
         continue
       }

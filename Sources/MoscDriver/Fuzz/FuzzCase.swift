@@ -82,8 +82,8 @@ package struct FuzzCase {
     let results = try program.run(
       inputs.mapValues { tensor in
         tensor.type.dtype.isFloat
-          ? TensorValue(tensor.type.shape, tensor.elements.map { Float($0) })
-          : TensorValue(tensor.type.shape, tensor.elements.map { Int32($0) })
+          ? HostArray(tensor.elements.map { Float($0) }, shape: tensor.type.shape)
+          : HostArray(tensor.elements.map { Int32($0) }, shape: tensor.type.shape)
       })
     return zip(function.results, function.resultLabels).compactMap { id, name in
       results[name].map { HostTensor(function.type(id), $0.floats.map(Double.init)) }

@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscModel
 import MoscNetworks
@@ -47,14 +48,14 @@ package struct RunJob {
 
   /// Runs a component on tensors with diffusers' names and layouts.
   package static func run(
-    _ kind: ComponentKind, _ tensors: [String: TensorValue], _ components: ModelComponents,
+    _ kind: ComponentKind, _ tensors: [String: HostArray], _ components: ModelComponents,
     usesEvaluator: Bool = false
-  ) throws -> [String: TensorValue] {
+  ) throws -> [String: HostArray] {
     var batch = 1
     if let first = kind.inputs.first, let tensor = tensors[first.name] {
       batch = tensor.shape.first ?? 1
     }
-    var inputs: [String: TensorValue] = [:]
+    var inputs: [String: HostArray] = [:]
     for port in kind.inputs {
       guard let tensor = tensors[port.name] else {
         throw CommandError.failure(
@@ -87,7 +88,7 @@ package struct RunJob {
     }
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     let weights = try WeightFiles(module, relativeTo: folder)
-    let results: [String: TensorValue]
+    let results: [String: HostArray]
     let compiler = try Compiler(
       request.compiler, precision: request.model.precision ?? .f32, reporter)
     if request.usesEvaluator {
@@ -106,7 +107,7 @@ package struct RunJob {
 
 extension ComponentKind {
   /// The function of a model that fits inputs in the IR's layouts.
-  package func function(for inputs: [String: TensorValue]) throws -> ModelFunction {
+  package func function(for inputs: [String: HostArray]) throws -> ModelFunction {
     func shape(_ name: String) -> [Int] { inputs[name]?.shape ?? [] }
     switch self {
     case .textEncoder:

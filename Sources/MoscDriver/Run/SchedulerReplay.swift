@@ -84,6 +84,7 @@ package struct SchedulerReplay {
         continue
       }
       if let wanted = request.sampler, wanted.sampler != name { continue }
+      try config.check(for: name)
       let eta = member.value["step"]?["eta"]?.double ?? 0
       result.append(
         Scenario(name: member.key, sampler: name, config: config, steps: steps, eta: eta))

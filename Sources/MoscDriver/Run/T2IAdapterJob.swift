@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscReport

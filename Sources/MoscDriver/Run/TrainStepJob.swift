@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscReport
@@ -37,14 +38,14 @@ package struct TrainStepJob {
     let program = try TrainingProgram(training, groups, compiler)
     let inputs = try ConceptInputs(step, recording.setup.model, model).inputs(batch)
     let results = try program.gradients(inputs)
-    var tensors: [(String, TensorValue)] = ["loss", "attn_reg"].compactMap { name in
+    var tensors: [(String, HostArray)] = ["loss", "attn_reg"].compactMap { name in
       results[name].map { (name, $0) }
     }
     if let prediction = results["model_pred"] {
       tensors.append(("model_pred", prediction.channelsFirst))
     }
     for (tensor, values) in concept.tensors(.gradients, of: groups) {
-      tensors.append((ResultName.gradient(of: tensor.name), TensorValue(values)))
+      tensors.append((ResultName.gradient(of: tensor.name), values))
     }
     try TensorFile.write(
       tensors,

@@ -144,8 +144,16 @@ package struct Compiler: Sendable {
     return passes.filter { !left.contains(type(of: $0).name) }
   }
 
-  /// Compiles one function of a module of stage tensor.
+  /// Compiles one function of a module of stage tensor or kernel.
+  ///
+  /// A module of stage buffer cannot be bound: its functions no longer say which of the places that
+  /// they take are inputs and which are results.
   package func compile(_ module: Module, function name: String) throws -> CompiledFunction {
+    guard module.stage != .buffer else {
+      throw CommandError.failure(
+        "'@\(name)' is of a module in stage buffer, which names no inputs and results; "
+          + "run the module in stage tensor or kernel that it was made from")
+    }
     guard let source = module[name] else {
       throw CommandError.failure("the module has no function '@\(name)'")
     }

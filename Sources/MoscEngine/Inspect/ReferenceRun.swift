@@ -15,8 +15,8 @@ package struct ReferenceRun {
 
   /// The results of a function by name.
   package func run(
-    _ function: String, _ inputs: [String: TensorValue]
-  ) throws -> [String: TensorValue] {
+    _ function: String, _ inputs: [String: HostArray]
+  ) throws -> [String: HostArray] {
     guard let graph = module[function] else {
       throw CommandError.failure("the module has no function '@\(function)'")
     }
@@ -44,7 +44,7 @@ package struct ReferenceRun {
     let results = try Evaluator(plain, weights: values).run(function, arguments)
     return Dictionary(
       uniqueKeysWithValues: zip(graph.resultLabels, results).map { name, tensor in
-        (name, TensorValue(tensor.type.shape, tensor.elements.map { Float($0) }))
+        (name, HostArray(tensor.elements.map { Float($0) }, shape: tensor.type.shape))
       })
   }
 

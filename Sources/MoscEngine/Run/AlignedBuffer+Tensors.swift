@@ -1,3 +1,4 @@
+import MoscFormats
 import MoscIR
 import MoscRuntime
 
@@ -45,40 +46,33 @@ extension AlignedBuffer {
   }
 
   /// Stores a tensor in the element type of its parameter.
-  package func store(_ tensor: TensorValue, as dtype: DType) {
+  package func store(_ tensor: HostArray, as dtype: DType) {
     let type = TensorType(dtype, tensor.shape)
-    switch (tensor.elements, dtype) {
-    case (.floats(let values), .f32):
-      values.withUnsafeBytes { bytes in
+    if dtype != .q8, tensor.dtype == ElementType(dtype) {
+      tensor.bytes.withUnsafeBytes { bytes in
         if let base = bytes.baseAddress { address.copyMemory(from: base, byteCount: bytes.count) }
       }
-    case (.ints(let values), .i32):
-      values.withUnsafeBytes { bytes in
-        if let base = bytes.baseAddress { address.copyMemory(from: base, byteCount: bytes.count) }
-      }
-    case (.floats(let values), _): write(type) { Double(values[$0]) }
-    case (.ints(let values), _): write(type) { Double(values[$0]) }
+    } else {
+      let values = tensor.doubles
+      write(type) { values[$0] }
     }
   }
 
-  /// The tensor of a type that the buffer holds; all floats become f32, integers i32.
-  package func load(_ type: TensorType) -> TensorValue {
+  /// The tensor of a type that the buffer holds; all floats become f32.
+  package func load(_ type: TensorType) -> HostArray {
     let count = type.count
-    func elements<T, U>(_ type: T.Type, _ convert: (T) -> U) -> [U] {
-      let source = address.assumingMemoryBound(to: T.self)
-      return (0..<count).map { convert(source[$0]) }
+    func stored(_ dtype: ElementType) -> HostArray {
+      HostArray(
+        dtype: dtype, shape: type.shape,
+        bytes: Array(UnsafeRawBufferPointer(start: address, count: count * dtype.byteSize)))
     }
     switch type.dtype {
-    case .f32:
-      let source = UnsafeRawBufferPointer(start: address, count: count * 4)
-      return TensorValue(type.shape, [Float](source.bindMemory(to: Float.self)))
-    case .f16: return TensorValue(type.shape, elements(Float16.self) { Float($0) })
-    case .bf16:
-      return TensorValue(
-        type.shape, elements(UInt16.self) { Float(bitPattern: UInt32($0) << 16) })
-    case .i32: return TensorValue(type.shape, elements(Int32.self) { $0 })
-    case .u8: return TensorValue(type.shape, elements(UInt8.self) { Int32($0) })
-    case .i8: return TensorValue(type.shape, elements(Int8.self) { Int32($0) })
+    case .f32: return stored(.f32)
+    case .f16: return HostArray(stored(.f16).floats, shape: type.shape)
+    case .bf16: return HostArray(stored(.bf16).floats, shape: type.shape)
+    case .i32: return stored(.i32)
+    case .u8: return stored(.u8)
+    case .i8: return stored(.i8)
     case .q8:
       let width = type.lastExtent
       let numbers = (0..<count).map { index -> Float in
@@ -87,7 +81,7 @@ extension AlignedBuffer {
         let integer = Int(place.load(as: UInt8.self)) - QuantisedRow.zeroPoint
         return Float(integer) * QuantisedRow.scale(behindRow: row, of: type, address)
       }
-      return TensorValue(type.shape, numbers)
+      return HostArray(numbers, shape: type.shape)
     }
   }
 }

@@ -1,3 +1,4 @@
+import MoscFormats
 import MoscIR
 import MoscReport
 import MoscRuntime
@@ -132,7 +133,7 @@ package final class Program {
   /// Gives inputs, which stay until they are given again.
   ///
   /// - Throws: `CommandError.failure` for an input that does not exist or has another shape.
-  package func set(_ tensors: [String: TensorValue]) throws {
+  package func set(_ tensors: [String: HostArray]) throws {
     for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
       guard let input = inputs[name], memory[name] == nil else {
         let known = inputTypes.keys.sorted().joined(separator: ", ")
@@ -152,7 +153,7 @@ package final class Program {
   ///
   /// - Throws: `CommandError.failure` for an input that was never given, does not exist, or has
   ///   another shape.
-  package func run(_ tensors: [String: TensorValue] = [:]) throws -> [String: TensorValue] {
+  package func run(_ tensors: [String: HostArray] = [:]) throws -> [String: HostArray] {
     let begin = Clock.now()
     defer { countRun(since: begin) }
     try set(tensors)
@@ -162,7 +163,7 @@ package final class Program {
     if isPromptDue, let prompt { try run(prompt) }
     isPromptDue = false
     if let step { try run(step) }
-    var results: [String: TensorValue] = [:]
+    var results: [String: HostArray] = [:]
     for (name, type, buffer) in loaded where resultNames.contains(name) {
       results[name] = buffer?.load(type)
     }

@@ -16,7 +16,7 @@ package struct WeightFiles: Sendable {
   package init(_ module: Module, relativeTo folder: URL) throws {
     var sources: [String: any WeightSource] = [:]
     for declaration in module.weights {
-      sources[declaration.name] = try SafetensorsFile(
+      sources[declaration.name] = try WeightFile.open(
         URL(fileURLWithPath: declaration.path, relativeTo: folder).absoluteURL)
     }
     self.sources = sources

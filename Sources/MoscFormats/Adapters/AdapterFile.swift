@@ -1,10 +1,10 @@
 import Foundation
 
-/// The low-rank adapters and concept words of a file, whatever program wrote it.
+/// The adapters and concept words of a file, whatever program wrote it.
 ///
-/// Read are Mix-of-Show ED-LoRA (`.pth`, both generations of key names), kohya and diffusers/PEFT
-/// safetensors with their older spellings, and this program's own concept files. Every tensor is
-/// either part of a layer or a word, or named in `leftovers`.
+/// The families of adapters are the files of `Families`, the spellings of layers are `AdapterName`'s, and
+/// scales that stand beside the tensors are `PEFTSettings`'. Every tensor is either part of a layer or a
+/// word, or named in `leftovers`; a layer with a tensor that nothing reads is left out whole.
 package struct AdapterFile: Sendable {
   /// The network a layer belongs to.
   package enum Network: String, CaseIterable, Hashable, Sendable {
@@ -19,7 +19,7 @@ package struct AdapterFile: Sendable {
     package var key: String
     /// The names of the tensors in the file.
     package var names: [String]
-    /// `[k,i]` or `[k,i,kh,kw]`.
+    /// `[k,i]`, `[k,i,kh,kw]` or `[k,i·kh·kw]`.
     package var down: HostArray
     /// `[o,k]` or `[o,k,1,1]`.
     package var up: HostArray
@@ -42,28 +42,46 @@ package struct AdapterFile: Sendable {
     package var rank: Int { down.shape.first ?? 0 }
   }
 
-  /// A concept word and its embeddings: one row for all cross-attention layers, or one for each.
+  /// The change of one layer that is no product of two narrow factors.
+  package struct WholeLayer: Sendable {
+    package var network: Network
+    package var key: String
+    package var names: [String]
+    package var change: any AdapterFamily
+    /// The multiplier at strength 1.
+    package var scale: Float
+  }
+
+  /// A concept word and its embeddings.
   package struct Word: Sendable {
     package var text: String
     /// `[rows, c]`.
     package var rows: HostArray
+    /// Whether each cross-attention layer reads a row of its own; else the rows are tokens that follow one
+    /// another. One row is both.
+    package var isLayerwise: Bool
 
-    package init(text: String, rows: HostArray) {
+    package init(text: String, rows: HostArray, isLayerwise: Bool = true) {
       self.text = text
       self.rows = rows
+      self.isLayerwise = isLayerwise
     }
   }
 
   package let path: String
   package private(set) var layers: [Layer] = []
+  package private(set) var wholeLayers: [WholeLayer] = []
   package private(set) var words: [Word] = []
   /// Tensors that nothing here can use, each with the reason.
   package private(set) var leftovers: [(name: String, reason: String)] = []
+  /// The family of models that the file says it is for, where that is not Stable Diffusion 1.x.
+  package private(set) var base: String?
   /// The metadata of a safetensors file.
   package let metadata: [String: String]
 
-  /// Reads a file of any family.
+  /// Reads a file of any family, or the folder that a training program made of it.
   package init(_ url: URL) throws(FormatError) {
+    let url = try AdapterFolder.file(url)
     path = url.path
     var tensors: [(name: String, array: HostArray)] = []
     if Self.isSafetensors(url) {
@@ -88,8 +106,25 @@ package struct AdapterFile: Sendable {
     self.metadata = metadata
   }
 
-  /// The name people use for the file: its own without the extension.
-  package var name: String { URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent }
+  /// What to say of a layer whose shape is another one.
+  package var misfitReason: String {
+    "it was trained on another base" + (base.map { ", \($0)" } ?? "")
+  }
+
+  /// The name people use for the file: its own without the extension, or the folder's where all files are
+  /// called alike.
+  package var name: String {
+    let url = URL(fileURLWithPath: path)
+    let name = url.deletingPathExtension().lastPathComponent
+    return AdapterFolder.stems.contains(name)
+      ? url.deletingLastPathComponent().lastPathComponent : name
+  }
+
+  /// The number of layers.
+  package var layerCount: Int {
+    let narrow = Set(layers.map { "\($0.network) \($0.key)" })
+    return narrow.union(wholeLayers.map { "\($0.network) \($0.key)" }).count
+  }
 
   /// Torch files are zip archives or begin with a pickle; everything else must be safetensors.
   private static func isSafetensors(_ url: URL) -> Bool {
@@ -100,27 +135,26 @@ package struct AdapterFile: Sendable {
     return withExtendedLifetime(file) { !ZipArchive.isZip(file.bytes) }
   }
 
+  // MARK: Reading
+
   private mutating func read(_ tensors: [(name: String, array: HostArray)]) throws(FormatError) {
-    var parts: [String: Parts] = [:]
+    if try readInversion(tensors) { return }
+    let settings = try PEFTSettings.all(path, metadata, names: tensors.map(\.name))
+    var groups: [String: LayerTensors] = [:]
     var order: [String] = []
     var fallbacks: [Word] = []
     for (name, array) in tensors {
-      guard array.dtype.isFloat else {
-        leftovers.append((name, "is \(array.dtype.rawValue), expected floating-point numbers"))
-        continue
-      }
-      switch AdapterKey(name) {
+      switch AdapterName(name) {
       case .word(let text):
         words.append(Word(text: text, rows: try rows(name, array)))
       case .fallbackWord(let text):
-        fallbacks.append(Word(text: text, rows: try rows(name, array)))
-      case .layer(let network, let key, let role):
-        let id = "\(network.rawValue) \(key)"
-        if parts[id] == nil {
-          order.append(id)
-          parts[id] = Parts(network: network, key: key)
+        fallbacks.append(Word(text: text, rows: try rows(name, array), isLayerwise: false))
+      case .layer(let layer, let part):
+        if groups[layer.id] == nil {
+          order.append(layer.id)
+          groups[layer.id] = LayerTensors(path, layer, settings[layer.network])
         }
-        try parts[id]?.take(role, name, array, path)
+        try groups[layer.id]?.take(part, name, array)
       case .unsupported(let reason):
         leftovers.append((name, reason))
       }
@@ -130,115 +164,75 @@ package struct AdapterFile: Sendable {
       words.append(word)
     }
     for id in order {
-      guard let part = parts[id] else { continue }
-      switch try part.layer(path, alphas: alphas(part.network)) {
-      case .success(let layer): layers.append(layer)
-      case .failure(let missing):
-        leftovers += part.names.map { ($0, missing.reason) }
+      guard let group = groups[id] else { continue }
+      do throws(AdapterFault) {
+        try add(group)
+      } catch {
+        switch error {
+        case .leftOut(let reason): leftovers += group.names.map { ($0, reason) }
+        case .broken(let error): throw error
+        }
       }
     }
-    guard !layers.isEmpty || !words.isEmpty else {
-      throw FormatError(
-        path, nil, "holds no adapter and no concept word; its \(tensors.count) tensors begin with "
-          + "'\(tensors.first?.name ?? "nothing")'")
+    guard layerCount > 0 || !words.isEmpty || leftovers.contains(where: { Self.isLayer($0.name) })
+    else { throw ForeignAdapter.error(path, tensors.map { ($0.name, $0.array.shape) }, metadata) }
+    let shapes = tensors.map { ($0.name, $0.array.shape) }
+    base = ForeignAdapter.base(shapes, metadata)
+    // Some layers have the same names and shapes there, and mean something else.
+    guard base == nil || base == ForeignAdapter.second else {
+      throw ForeignAdapter.error(path, shapes, metadata)
     }
+  }
+
+  private static func isLayer(_ name: String) -> Bool {
+    if case .layer = AdapterName(name) { true } else { false }
+  }
+
+  private mutating func add(_ group: LayerTensors) throws(AdapterFault) {
+    let layer = group.layer
+    // All of them before any is kept: a layer is read whole or not at all.
+    var own: (narrow: [Layer], whole: [WholeLayer]) = ([], [])
+    for (change, scale) in try AdapterFamilies.read(group) {
+      if let (down, up) = try change.factors() {
+        own.narrow.append(
+          Layer(
+            network: layer.network, key: layer.key, names: group.names, down: down, up: up,
+            scale: scale))
+      } else {
+        own.whole.append(
+          WholeLayer(
+            network: layer.network, key: layer.key, names: group.names, change: change,
+            scale: scale))
+      }
+    }
+    layers += own.narrow
+    wholeLayers += own.whole
   }
 
   private func rows(_ name: String, _ array: HostArray) throws(FormatError) -> HostArray {
-    guard array.shape.count == 2 || array.shape.count == 1, array.count > 0 else {
+    guard array.shape.count == 2 || array.shape.count == 1, array.count > 0, array.dtype.isFloat
+    else {
       throw FormatError(
-        path, "tensor \"\(name)\"", "has shape \(array.shape), expected [rows, width]")
+        path, "tensor \"\(name)\"",
+        "is \(array.dtype.rawValue)\(array.shape), expected floats [rows, width]")
     }
     let floats = array.floats
-    try checkFinite(floats, name)
+    if let bad = floats.first(where: { !$0.isFinite }) {
+      throw FormatError(path, "tensor \"\(name)\"", "holds \(bad), expected numbers")
+    }
     return HostArray(floats, shape: array.shape.count == 1 ? [1, array.count] : array.shape)
   }
 
-  private func checkFinite(_ values: [Float], _ name: String) throws(FormatError) {
-    if let bad = values.first(where: { !$0.isFinite }) {
-      throw FormatError(path, "tensor \"\(name)\"", "holds \(bad), expected numbers")
+  /// Reads a file of textual inversion: the rows of one word, which the file's name or the tensor's spells.
+  private mutating func readInversion(
+    _ tensors: [(name: String, array: HostArray)]
+  ) throws(FormatError) -> Bool {
+    guard let found = TextualInversion(tensors.map { ($0.name, $0.array.shape) }, name) else {
+      return false
     }
-  }
-
-  /// `lora_alpha / r` of PEFT's metadata, where files carry it instead of alpha tensors.
-  private func alphas(_ network: Network) -> Float? {
-    guard let text = metadata["lora_adapter_metadata"],
-      let value = try? JSONValue.parse(Array(text.utf8), path: path)
-    else { return nil }
-    let prefix = network == .unet ? "unet" : "text_encoder"
-    guard let alpha = value["\(prefix).lora_alpha"]?.double, let rank = value["\(prefix).r"]?.double,
-      rank > 0
-    else { return nil }
-    return Float(alpha / rank)
-  }
-
-  /// The tensors of one layer as they come in.
-  private struct Parts {
-    struct Missing: Error { var reason: String }
-
-    var network: Network
-    var key: String
-    var names: [String] = []
-    var down: (name: String, array: HostArray)?
-    var up: (name: String, array: HostArray)?
-    var alpha: Float?
-    /// Whether alpha is the multiplier itself.
-    var isDirect = false
-
-    init(network: Network, key: String) {
-      self.network = network
-      self.key = key
+    for (name, array) in tensors where name == found.tensor {
+      words.append(Word(text: found.word, rows: try rows(name, array), isLayerwise: false))
     }
-
-    mutating func take(
-      _ role: AdapterKey.Role, _ name: String, _ array: HostArray, _ path: String
-    ) throws(FormatError) {
-      let isTaken: Bool
-      switch role {
-      case .down(let direct):
-        isTaken = down != nil
-        down = (name, array)
-        isDirect = direct
-      case .up:
-        isTaken = up != nil
-        up = (name, array)
-      case .alpha:
-        isTaken = alpha != nil
-        guard array.count == 1, let value = array.floats.first, value.isFinite else {
-          throw FormatError(
-            path, "tensor \"\(name)\"", "has shape \(array.shape), expected one finite number")
-        }
-        alpha = value
-      }
-      if isTaken {
-        throw FormatError(path, "tensor \"\(name)\"", "is there twice, as \(names[0]) too")
-      }
-      names.append(name)
-    }
-
-    func layer(_ path: String, alphas: Float?) throws(FormatError) -> Result<Layer, Missing> {
-      guard let down else { return .failure(Missing(reason: "its lora_down is missing")) }
-      guard let up else { return .failure(Missing(reason: "its lora_up is missing")) }
-      let (d, u) = (down.array.shape, up.array.shape)
-      guard d.count == u.count, d.count == 2 || d.count == 4, d[0] == u[1], d[0] > 0,
-        u.dropFirst(2).allSatisfy({ $0 == 1 })
-      else {
-        throw FormatError(
-          path, "tensor \"\(down.name)\"",
-          "has shape \(d) beside \(u) of '\(up.name)', expected [k, in] and [out, k]")
-      }
-      for (name, array) in [down, up] {
-        if let bad = array.floats.first(where: { !$0.isFinite }) {
-          throw FormatError(path, "tensor \"\(name)\"", "holds \(bad), expected numbers")
-        }
-      }
-      let rank = Float(d[0])
-      let scale = isDirect ? alpha ?? 1 : alpha.map { $0 / rank } ?? alphas ?? 1
-      return .success(
-        Layer(
-          network: network, key: key, names: names,
-          down: HostArray(down.array.floats, shape: d), up: HostArray(up.array.floats, shape: u),
-          scale: scale))
-    }
+    return true
   }
 }

@@ -35,7 +35,12 @@ package enum ConceptFile {
     }
     if layout == .lora { return result }
     for word in words {
-      result.append(("bundle_emb.\(word.text).string_to_param.*", mean(word.rows)))
+      let plain = "bundle_emb.\(word.text).string_to_param.*"
+      guard word.isLayerwise else {
+        result.append((plain, word.rows))
+        continue
+      }
+      result.append((plain, mean(word.rows)))
       result.append(("mosc.edlora.\(word.text)", word.rows))
     }
     return result

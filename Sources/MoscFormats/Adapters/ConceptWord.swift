@@ -6,16 +6,19 @@ package struct ConceptWord: Hashable, Sendable {
   /// one for all.
   package var tokenNames: [String]
   package var tokenIDs: [Int32]
+  /// Whether each cross-attention layer reads a token of its own; else the tokens follow one another.
+  package var isLayerwise: Bool
 
-  package init(_ text: String, tokenNames: [String], tokenIDs: [Int32]) {
+  package init(_ text: String, tokenNames: [String], tokenIDs: [Int32], isLayerwise: Bool = true) {
     self.text = text
     self.tokenNames = tokenNames
     self.tokenIDs = tokenIDs
+    self.isLayerwise = isLayerwise && tokenNames.count > 1
   }
 
-  /// The token's name that a cross-attention layer reads.
+  /// What stands for the word in the prompt of a cross-attention layer.
   package func tokenName(layer: Int) -> String {
-    tokenNames[tokenNames.count == 1 ? 0 : layer]
+    isLayerwise ? tokenNames[layer] : tokenNames.joined(separator: " ")
   }
 
   /// Reads `new_concept_cfg.json` of a fused model: for each word its token names and ids.

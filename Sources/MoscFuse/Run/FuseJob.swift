@@ -32,13 +32,13 @@ package struct FuseJob {
   private func perform(_ output: OutputFile, _ fullModel: FullModelFolder?) throws {
     let reportFile = try request.report.map { try OutputFile($0) }
     let sheet = try request.sheet.map { try OutputFile($0) }
-    let base = try ModelComponents.open(request.model.path)
+    let base = try ModelComponents.open(request.model.path, vae: request.model.vae)
     try ModelComponents.verify(base)
     if let fullModel {
-      let files = try DiffusersModel.Component.allCases.flatMap { try base.files($0).files }
+      let tensors = try DiffusersModel.Component.allCases.flatMap { try base.weights($0).all }
       try DiskSpace.check(
         fullModel.url.deletingLastPathComponent(),
-        needs: files.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.range.count } },
+        needs: tensors.reduce(0) { $0 + $1.stored.bytes.count },
         for: "the files of the whole model")
     }
     let plan = try FusionPlan(request, base, output)

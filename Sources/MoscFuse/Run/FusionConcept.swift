@@ -35,6 +35,11 @@ struct FusionConcept: Sendable {
       throw CommandError.failure("'\(path)': the strengths are no numbers")
     }
     let read = try AdapterFile(url)
+    if let word = read.words.first(where: { !$0.isLayerwise && $0.rows.shape[0] > 1 }) {
+      throw FormatError(
+        path, "word \"\(word.text)\"",
+        "has \(word.rows.shape[0]) vectors that follow one another and cannot be fused")
+    }
     var words = read.words
     if let calling {
       let named = calling.split(separator: " ").map(String.init).filter { $0.hasPrefix("<") }
@@ -48,6 +53,7 @@ struct FusionConcept: Sendable {
     }
     file = AdapterFile(
       path: path, layers: read.layers, words: words, metadata: read.metadata)
+    wholeLayers = read.wholeLayers
     leftovers = read.leftovers
     self.name = name ?? read.name
     let own = words.map(\.text).joined(separator: " ")
@@ -60,7 +66,9 @@ struct FusionConcept: Sendable {
   }
 
   /// Tensors of the file that nothing can use.
-  let leftovers: [(name: String, reason: String)]
+  private(set) var leftovers: [(name: String, reason: String)]
+  /// Changes that are no products of narrow factors, until a model gives them their sizes.
+  private var wholeLayers: [AdapterFile.WholeLayer]
 
   /// The prompts whose words the concept must keep.
   var prompts: [String] { ["photo of a \(prompt)", prompt] }
@@ -82,10 +90,21 @@ struct FusionConcept: Sendable {
     )
   }
 
+  /// Makes every change a product: those that have no narrow factors get one of full rank.
+  mutating func factorise(_ model: DiffusersModel) throws {
+    if wholeLayers.isEmpty { return }
+    let made = try model.factors(of: wholeLayers, path: file.path)
+    leftovers += made.unmatched
+    wholeLayers = []
+    file = AdapterFile(
+      path: file.path, layers: file.layers + made.layers, words: file.words, metadata: file.metadata)
+  }
+
   /// The words under other names.
   mutating func rename(_ old: String, to new: String) {
     let words = file.words.map { word in
-      word.text == old ? AdapterFile.Word(text: new, rows: word.rows) : word
+      word.text == old
+        ? AdapterFile.Word(text: new, rows: word.rows, isLayerwise: word.isLayerwise) : word
     }
     file = AdapterFile(
       path: file.path, layers: file.layers, words: words, metadata: file.metadata)
@@ -153,6 +172,7 @@ struct FusionConcepts {
   /// Adds a concept after checking that its layers and words fit the model.
   mutating func add(_ concept: FusionConcept) throws {
     var concept = concept
+    try concept.factorise(model)
     if let twin = list.first(where: { $0.digest == concept.digest }) {
       throw FormatError(
         concept.file.path, nil, "is the same concept as '\(twin.file.path)'; give it once")
@@ -161,7 +181,8 @@ struct FusionConcepts {
     let renamed = AdapterFile(
       path: concept.file.path, layers: concept.file.layers,
       words: concept.file.words.enumerated().map { number, word in
-        AdapterFile.Word(text: "<word-\(number)>", rows: word.rows)
+        AdapterFile.Word(
+          text: "<word-\(number)>", rows: word.rows, isLayerwise: word.isLayerwise)
       })
     let set = try AdapterSet([(renamed, concept.strength)], model)
     let unmatched = (set.adapters.first?.unmatched ?? []) + concept.leftovers

@@ -13,7 +13,7 @@ struct FusionPlan {
   let layers: FusionLayers
   let settings: StatisticsCollector.Settings
   /// Initial latents of the concepts' pictures; empty for random ones.
-  let latents: [TensorValue]
+  let latents: [HostArray]
   /// Where statistics are.
   let folder: StatisticsFolder?
   /// The base model's fingerprint.
@@ -63,7 +63,7 @@ struct FusionPlan {
 
   private static func latents(
     _ path: String?, _ count: Int, _ shape: [Int]
-  ) throws -> [TensorValue] {
+  ) throws -> [HostArray] {
     guard let path else { return [] }
     return try (0..<count).map { index in
       let value = try TensorFile.read(path, "init_latents.\(index)")

@@ -1,5 +1,6 @@
 import Dispatch
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscModel
 import MoscNetworks
@@ -48,12 +49,12 @@ final class MeasuringProgram {
   }
 
   /// Gives inputs that stay until they are given again.
-  func set(_ inputs: [String: TensorValue]) throws { try program.set(inputs) }
+  func set(_ inputs: [String: HostArray]) throws { try program.set(inputs) }
 
   /// Runs the network and adds what its layers read.
   ///
   /// - Parameter weight: how often the inputs count.
-  func run(_ inputs: [String: TensorValue], weight: Int = 1) throws -> [String: TensorValue] {
+  func run(_ inputs: [String: HostArray], weight: Int = 1) throws -> [String: HostArray] {
     let results = try program.run(inputs)
     let (buffers, threads) = (buffers, threads)
     sums.withUnsafeMutableBufferPointer { sums in

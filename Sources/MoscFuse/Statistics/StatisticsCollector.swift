@@ -66,7 +66,7 @@ struct StatisticsCollector {
   /// Encodes the prompts without padding: for each the token ids of the layers, and the states.
   private func encode(
     _ concept: FusionConcept, _ model: DiffusersModel, measuring measured: [FusionLayer],
-    _ body: ([[Int32]], TensorValue, ConceptMoments?) throws -> Void
+    _ body: ([[Int32]], HostArray, ConceptMoments?) throws -> Void
   ) throws {
     let components = ModelComponents(model, compiler)
     let tokenizer = try PromptTokenizer(model)
@@ -83,7 +83,7 @@ struct StatisticsCollector {
         components, .textEncoder(shape), measuring: measured)
       // A prompt that is the same for all layers counts as often as one that differs.
       let results = try program.run(
-        ["input_ids": TensorValue([ids.count, first.count], ids.flatMap { $0 })],
+        ["input_ids": HostArray(ids.flatMap { $0 }, shape: [ids.count, first.count])],
         weight: ids.count == 1 ? copies : 1)
       guard let states = results["last_hidden_state"] else {
         throw CommandError.failure("the text encoder gave no 'last_hidden_state'")
@@ -96,7 +96,7 @@ struct StatisticsCollector {
   ///
   /// - Parameter latents: the initial latents; nil for random ones.
   func spatial(
-    _ concept: FusionConcept, _ model: DiffusersModel, latents: TensorValue?
+    _ concept: FusionConcept, _ model: DiffusersModel, latents: HostArray?
   ) throws -> ConceptMoments {
     let components = ModelComponents(model, compiler)
     let encoder = try PromptEncoder(components, skippedLayers: 0, compiler.reporter)
@@ -112,6 +112,10 @@ struct StatisticsCollector {
     try program.set(["encoder_hidden_states": try states.context([prompt])])
     var schedule = try SchedulerConfig(of: model)
     schedule.endsAtTimestepZero = settings.matchesMixOfShow
+    try schedule.check(for: .dpmpp2M)
+    if let obstacle = SamplerName.dpmpp2M.obstacle(schedule, steps: settings.steps) {
+      throw CommandError.usage("\(settings.steps) steps of statistics: \(obstacle)")
+    }
     let denoising = Denoising(
       height: size, width: size, channels: config.inChannels,
       SamplerName.dpmpp2M.scheduler(schedule, steps: settings.steps))
@@ -121,7 +125,7 @@ struct StatisticsCollector {
       compiler.reporter
     ) { latents, timestep, _ in
       let results = try program.run([
-        "sample": latents, "timestep": TensorValue([1], [Float(timestep)]),
+        "sample": latents, "timestep": HostArray([Float(timestep)], shape: [1]),
       ])
       guard let output = results["noise_pred"] else {
         throw CommandError.failure("the U-Net gave no 'noise_pred'")

@@ -71,6 +71,27 @@ package struct LayerHooks: Sendable {
     return result
   }
 
+  /// A tensor of the model with what adapters add to it; known at load, as the tensor is.
+  func changed(
+    _ value: ValueID, _ name: String, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    guard let network else { return value }
+    let id = LayerID(network, name)
+    var result = value
+    for adapter in adapters where adapter.changes.contains(id) {
+      let source = adapter.declaration.name
+      let type = graph.type(value)
+      let change = try graph.param(
+        AdapterTensor.change(id).name, in: source, type, name: "\(name).\(source).change")
+      let scale = try graph.param(
+        AdapterTensor.scale(id).name, in: source, .f32(1), name: "\(name).\(source).scale")
+      let ones = [Int](repeating: 1, count: type.rank)
+      let scaled = try graph.mul(change, try graph.reshape(scale, to: ones))
+      result = try graph.add(result, scaled, name: "\(name).\(source)")
+    }
+    return result
+  }
+
   /// The rows of the added tokens, `[n, width]`.
   mutating func tokenRows(width: Int, in graph: inout Graph) throws(Diagnostic) -> ValueID {
     try added(

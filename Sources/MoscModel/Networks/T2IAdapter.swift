@@ -38,16 +38,16 @@ package struct T2IAdapter {
 
   /// The names of the original release for those of diffusers, which number blocks by level.
   package var spellings: [Spelling] {
-    var result = [Spelling("adapter.conv_in.", stored: "conv_in.", isPrefix: true)]
+    var result = [Spelling.prefix("adapter.conv_in.", stored: "conv_in.")]
     for level in config.widths.indices {
       let first = level * config.blocksPerLevel
       let path = "adapter.body.\(level)"
       result.append(
-        Spelling("\(path).in_conv.", stored: "body.\(first).in_conv.", isPrefix: true))
+        Spelling.prefix("\(path).in_conv.", stored: "body.\(first).in_conv."))
       for block in 0..<config.blocksPerLevel {
         result.append(
-          Spelling(
-            "\(path).resnets.\(block).", stored: "body.\(first + block).", isPrefix: true))
+          Spelling.prefix(
+            "\(path).resnets.\(block).", stored: "body.\(first + block)."))
       }
     }
     return result

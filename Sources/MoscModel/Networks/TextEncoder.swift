@@ -137,7 +137,7 @@ package struct TextEncoder: Sendable {
   }
 
   /// Files may leave out the leading module name.
-  package static let spellings = [Spelling("text_model.", stored: "", isPrefix: true)]
+  package static let spellings = [Spelling.prefix("text_model.", stored: "")]
 
   /// Tensors that files of text encoders hold although nothing here reads them.
   package static let explained = [

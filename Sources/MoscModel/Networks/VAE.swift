@@ -116,9 +116,9 @@ package struct VAE: Sendable {
 
   /// The names under which older files hold the attention's projections.
   package static let spellings = [
-    Spelling(".attentions.0.to_q.", stored: ".attentions.0.query."),
-    Spelling(".attentions.0.to_k.", stored: ".attentions.0.key."),
-    Spelling(".attentions.0.to_v.", stored: ".attentions.0.value."),
-    Spelling(".attentions.0.to_out.0.", stored: ".attentions.0.proj_attn."),
+    Spelling.part(".attentions.0.to_q.", stored: ".attentions.0.query."),
+    Spelling.part(".attentions.0.to_k.", stored: ".attentions.0.key."),
+    Spelling.part(".attentions.0.to_v.", stored: ".attentions.0.value."),
+    Spelling.part(".attentions.0.to_out.0.", stored: ".attentions.0.proj_attn."),
   ]
 }

@@ -36,6 +36,10 @@ package struct AdapterSet: Sendable {
     package let ranks: [LayerID: Int]
     /// The ranks in the file.
     package let fileRanks: [LayerID: Int]
+    /// The tensors that are changed by sums of their own shape, named by their whole paths.
+    package let changes: Set<LayerID>
+    /// The layers of those tensors.
+    package let changedLayers: Set<LayerID>
     /// Layers in the file.
     package let total: Int
     /// Tensors and layers that found no place, with the reason.
@@ -43,7 +47,7 @@ package struct AdapterSet: Sendable {
 
     /// The number of layers applied to a part.
     package func applied(_ component: DiffusersModel.Component) -> Int {
-      ranks.keys.count { $0.network == component.network }
+      changedLayers.union(ranks.keys).count { $0.network == component.network }
     }
 
     /// One line such as `applied 264/264 (text 72, unet 192)`.
@@ -74,14 +78,14 @@ package struct AdapterSet: Sendable {
     let layers = try AdapterFile.Network.allCases.map { ($0, try model.layers($0.component)) }
     let table = Dictionary(uniqueKeysWithValues: layers)
     for (number, (file, strength)) in files.enumerated() {
-      adapters.append(try Self.match(file, strength, number + 1, table))
+      adapters.append(try Self.match(file, strength, number + 1, table, model))
     }
     try addWords(files.map(\.file), model)
   }
 
   private static func match(
     _ file: AdapterFile, _ strength: AdapterStrength, _ number: Int,
-    _ table: [AdapterFile.Network: [String: ModelLayer]]
+    _ table: [AdapterFile.Network: [String: ModelLayer]], _ model: DiffusersModel
   ) throws -> Adapter {
     var tensors: [(String, HostArray)] = []
     var ranks: [LayerID: Int] = [:]
@@ -92,13 +96,14 @@ package struct AdapterSet: Sendable {
       guard let target = known[layer.key] else {
         let nearest = NearestName.suggest(layer.key, in: known.keys.sorted())
         let hint =
-          nearest.flatMap { known[$0] }.map { "; the nearest layer is '\($0.path)'" } ?? ""
+          file.base.map { "; the file is for \($0)" }
+          ?? nearest.flatMap { known[$0] }.map { "; the nearest layer is '\($0.path)'" } ?? ""
         unmatched += layer.names.map {
           ($0, "the \(layer.network.component.rawValue) has no such layer\(hint)")
         }
         continue
       }
-      let fitted = try LowRankFactors(layer, target, file.path)
+      let fitted = try LowRankFactors(layer, target, file)
       let id = LayerID(layer.network, target.path)
       let scale = HostArray([layer.scale * strength[layer.network]], shape: [1])
       tensors += [
@@ -108,17 +113,23 @@ package struct AdapterSet: Sendable {
       ranks[id] = fitted.rank
       fileRanks[id] = layer.rank
     }
+    let whole = try WholeChanges(file.wholeLayers, path: file.path, strength, model)
+    tensors += whole.tensors
+    unmatched += whole.unmatched
     return Adapter(
       name: file.name, store: TensorStore(file.path, tensors),
       declaration: WeightsDeclaration(name: "adapter_\(number)", path: file.path),
-      ranks: ranks, fileRanks: fileRanks, total: file.layers.count + file.leftovers.count,
-      unmatched: unmatched)
+      ranks: ranks, fileRanks: fileRanks, changes: whole.changes, changedLayers: whole.layers,
+      total: file.layerCount + file.leftovers.count, unmatched: unmatched)
   }
+
+  /// A word with more vectors leaves no room in a prompt for another.
+  private static let mostVectors = 75
 
   private mutating func addWords(_ files: [AdapterFile], _ model: DiffusersModel) throws {
     let known = try model.conceptWords()
     var owners = Dictionary(
-      known.map { ($0.text, model.folder.path) }, uniquingKeysWith: { first, _ in first })
+      known.map { ($0.text, model.url.path) }, uniquingKeysWith: { first, _ in first })
     let width = try model.textEncoder().config.width
     let layers = try model.unet().config.crossAttentionLayers
     var next = try model.nextToken()
@@ -136,17 +147,19 @@ package struct AdapterSet: Sendable {
             "has embeddings of width \(word.rows.shape[1]), the model's text encoder has \(width); "
               + "it was trained on another base")
         }
-        guard count == 1 || count == layers else {
+        guard word.isLayerwise ? count == 1 || count == layers : count <= Self.mostVectors else {
           throw FormatError(
             file.path, "word \"\(word.text)\"",
-            "has \(count) rows, expected 1, or \(layers) for the cross-attention layers")
+            word.isLayerwise
+              ? "has \(count) rows, expected 1, or \(layers) for the cross-attention layers"
+              : "has \(count) vectors, expected at most \(Self.mostVectors)")
         }
         // Tokens are numbered as the reference names them, however many the model has.
         let first = values.count / width + known.reduce(0) { $0 + $1.tokenIDs.count }
         words.append(
           ConceptWord(
             word.text, tokenNames: (0..<count).map { "<new\(first + $0)>" },
-            tokenIDs: (0..<count).map { Int32(next + $0) }))
+            tokenIDs: (0..<count).map { Int32(next + $0) }, isLayerwise: word.isLayerwise))
         next += count
         values += word.rows.floats
       }

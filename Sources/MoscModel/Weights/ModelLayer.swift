@@ -9,11 +9,11 @@ package struct ModelLayer: Hashable, Sendable {
 }
 
 extension DiffusersModel {
-  /// The layers of a part by path with `_` for `.`.
+  /// The layers of a part that read inputs, by path with `_` for `.`; tables of embeddings are none.
   package func layers(_ component: Component) throws -> [String: ModelLayer] {
     var result: [String: ModelLayer] = [:]
     for (name, shape) in try requests(component).shapes
-    where name.hasSuffix(".weight") && shape.count >= 2 {
+    where name.hasSuffix(".weight") && shape.count >= 2 && !name.hasSuffix("_embedding.weight") {
       let path = String(name.dropLast(".weight".count))
       result[path.replacing(".", with: "_")] = ModelLayer(path: path, shape: shape)
     }
@@ -27,17 +27,19 @@ struct LowRankFactors {
   let up: HostArray
   let rank: Int
 
-  init(_ layer: AdapterFile.Layer, _ target: ModelLayer, _ path: String) throws(FormatError) {
+  init(_ layer: AdapterFile.Layer, _ target: ModelLayer, _ file: AdapterFile) throws(FormatError) {
     let (out, depth) = (target.shape[0], target.shape.dropFirst().reduce(1, *))
     let isPointwise = target.shape.dropFirst(2).allSatisfy { $0 == 1 }
     let sameKernel = layer.down.shape.dropFirst(2).elementsEqual(target.shape.dropFirst(2))
+    // Some families have the kernel in the rows of one matrix.
+    let isFlat = layer.down.shape.count == 2 && layer.down.shape[1] == depth
     guard layer.down.count == layer.rank * depth, layer.up.count == out * layer.rank,
-      sameKernel || isPointwise, layer.down.shape[1] == target.shape[1]
+      isFlat || (sameKernel || isPointwise) && layer.down.shape[1] == target.shape[1]
     else {
       throw FormatError(
-        path, "tensor \"\(layer.names[0])\"",
+        file.path, "tensor \"\(layer.names[0])\"",
         "the adapter is for a layer \(layer.up.shape[0])x\(layer.down.shape.dropFirst()), the model's "
-          + "'\(target.path)' has shape \(target.shape); it was trained on another base")
+          + "'\(target.path)' has shape \(target.shape); \(file.misfitReason)")
     }
     var rank = 4
     while rank < layer.rank { rank *= 2 }

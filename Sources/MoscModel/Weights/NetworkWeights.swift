@@ -44,6 +44,7 @@ package struct NetworkWeights: Sendable {
     if found.dtype != .f32 {
       value = try graph.cast(value, to: .f32, name: found.isPointwise ? nil : name)
     }
-    return found.isPointwise ? try graph.reshape(value, to: shape, name: name) : value
+    if found.isPointwise { value = try graph.reshape(value, to: shape, name: name) }
+    return try hooks.changed(value, name, in: &graph)
   }
 }

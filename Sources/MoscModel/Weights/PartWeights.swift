@@ -6,6 +6,28 @@ package struct PartWeights: Sendable {
   package let files: ComponentFiles
   package let table: WeightTable
   package let requests: WeightRequests
+
+  /// A tensor as the part's networks name and shape it.
+  package struct Tensor {
+    package let name: String
+    package let shape: [Int]
+    /// The tensor in its file.
+    package let stored: WeightTensor
+    package let file: any WeightSource
+    package let storedName: String
+  }
+
+  /// The tensor that networks ask for under a name.
+  package func tensor(_ name: String) -> Tensor? {
+    guard let stored = table.storedName(name), let entry = table.tensors[stored],
+      let file = files.file(of: entry), let tensor = file.weight(stored),
+      let shape = requests.shapes[name]
+    else { return nil }
+    return Tensor(name: name, shape: shape, stored: tensor, file: file, storedName: stored)
+  }
+
+  /// All tensors that networks ask for, in their order.
+  package var all: [Tensor] { requests.names.compactMap(tensor) }
 }
 
 extension DiffusersModel {
@@ -41,7 +63,8 @@ extension DiffusersModel {
         case .vae: (VAE.spellings, [])
         }
       let table = WeightTable(
-        try files.tensors(), declarations: files.declarations, spellings: spellings,
+        try files.tensors(), declarations: files.declarations,
+        spellings: files.spellings + spellings,
         explained: explained)
       let requests = try requests(component)
       try table.check(requests)

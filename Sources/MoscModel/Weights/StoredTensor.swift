@@ -22,28 +22,25 @@ extension StoredTensor: CustomStringConvertible {
   package var description: String { "\(dtype.rawValue)\(shape)" }
 }
 
-/// Another name under which files hold a tensor: `canonical` replaced by `stored`.
-package struct Spelling: Hashable, Sendable {
-  /// The part of the name that current files use.
-  package var canonical: String
-  /// The part that other files use instead.
-  package var stored: String
-  /// Whether the part is the beginning of the name.
-  package var isPrefix: Bool
+/// Another way in which files spell the names of tensors.
+package enum Spelling: Hashable, Sendable {
+  /// Part of the name that current files use, and what other files have instead.
+  case part(String, stored: String)
+  /// The beginning of the name that current files use, and what other files have instead.
+  case prefix(String, stored: String)
+  /// The names of one-file models, behind the prefix of the part.
+  case ldm(LDMNames, prefix: String)
 
-  package init(_ canonical: String, stored: String, isPrefix: Bool = false) {
-    self.canonical = canonical
-    self.stored = stored
-    self.isPrefix = isPrefix
-  }
-
-  /// The stored name for a canonical one, or nil when this spelling does not concern it.
+  /// The stored name for a current one, or nil when this spelling does not concern it.
   package func applied(to name: String) -> String? {
-    if isPrefix {
-      return name.hasPrefix(canonical) ? stored + name.dropFirst(canonical.count) : nil
+    switch self {
+    case .part(let current, let stored):
+      name.range(of: current).map { name.replacingCharacters(in: $0, with: stored) }
+    case .prefix(let current, let stored):
+      name.hasPrefix(current) ? stored + name.dropFirst(current.count) : nil
+    case .ldm(let names, let prefix):
+      names.stored(name).map { prefix + $0 }
     }
-    guard let range = name.range(of: canonical) else { return nil }
-    return name.replacingCharacters(in: range, with: stored)
   }
 }
 

@@ -51,20 +51,24 @@ package enum AdapterTensor: Hashable, Sendable {
   }
 
   case factor(LayerID, Factor)
-  /// What a layer's change is multiplied by.
+  /// What a change is multiplied by: that of a layer, or of a tensor by its whole path.
   case scale(LayerID)
+  /// What is added to a tensor, which is named by its whole path.
+  case change(LayerID)
   /// The embeddings of all added tokens.
   case tokenRows
 
   private static let rows = "token_rows"
   private static let multiplier = "scale"
+  private static let sum = "change"
 
   /// The name in stores, functions and training: `unet.PATH.lora_down`, `unet.PATH.lora_up`,
-  /// `unet.PATH.scale` or `token_rows`.
+  /// `unet.PATH.scale`, `unet.PATH.weight.change` or `token_rows`.
   package var name: String {
     switch self {
     case .factor(let layer, let factor): "\(layer).\(factor.rawValue)"
     case .scale(let layer): "\(layer).\(Self.multiplier)"
+    case .change(let tensor): "\(tensor).\(Self.sum)"
     case .tokenRows: Self.rows
     }
   }
@@ -81,6 +85,8 @@ package enum AdapterTensor: Hashable, Sendable {
       self = .factor(layer, factor)
     } else if last == Self.multiplier {
       self = .scale(layer)
+    } else if last == Self.sum {
+      self = .change(layer)
     } else {
       return nil
     }

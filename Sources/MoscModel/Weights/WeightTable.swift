@@ -139,7 +139,7 @@ extension DType {
     case .f32: self = .f32
     case .f16: self = .f16
     case .bf16: self = .bf16
-    case .f64, .i64, .i32, .i16, .i8, .u8, .bool: return nil
+    case .f64, .i64, .i32, .i16, .i8, .u8, .bool, .f8e4m3, .f8e5m2: return nil
     }
   }
 }

@@ -13,7 +13,7 @@ struct ModelFolder {
   var training: URL { url.appending(path: "training") }
 
   /// The model as it is now.
-  func model() throws -> DiffusersModel { try DiffusersModel(folder: url) }
+  func model() throws -> DiffusersModel { try DiffusersModel(at: url) }
 
   /// Makes the folder from another model, whole or not at all.
   ///
@@ -40,16 +40,7 @@ struct ModelFolder {
         at: url.appending(path: name), withIntermediateDirectories: true)
     }
     try files.createDirectory(at: training, withIntermediateDirectories: true)
-    let optional = ["model_index.json", ModelDefaults.fileName, "scheduler/scheduler_config.json"]
-    var copied = optional
-    copied += DiffusersModel.Component.allCases.map { "\($0.rawValue)/config.json" }
-    let tokenizer = try files.contentsOfDirectory(atPath: source.tokenizerFolder.path).sorted()
-    copied += tokenizer.map { "tokenizer/\($0)" }
-    for path in copied {
-      let file = source.folder.appending(path: path)
-      if !files.fileExists(atPath: file.path), optional.contains(path) { continue }
-      try AtomicFile.write(try readFile(file), to: url.appending(path: path))
-    }
+    try DiffusersFolder(url: url).writeAllButWeights(of: source)
     for component in DiffusersModel.Component.allCases {
       let weights =
         drawn.contains(component)
@@ -95,12 +86,11 @@ struct ModelFolder {
 
   /// Changes one number of the autoencoder's configuration.
   func setScalingFactor(_ factor: Double) throws {
-    let file = url.appending(path: "vae/config.json")
-    let members = try JSONObject(contentsOf: file).members.filter { $0.key != "scaling_factor" }
-    let lines = (members + [JSONValue.Member("scaling_factor", .double(factor))]).map { member in
-      "  \(JSONText.quote(member.key)): \(member.value)"
-    }
-    try AtomicFile.write(Data("{\n\(lines.joined(separator: ",\n"))\n}\n".utf8), to: file)
+    let config = try JSONObject(contentsOf: url.appending(path: "vae/config.json"))
+    let members = config.members.filter { $0.key != "scaling_factor" }
+    try DiffusersFolder(url: url).write(
+      .object(members + [JSONValue.Member("scaling_factor", .double(factor))]),
+      to: "vae/config.json")
   }
 }
 
@@ -110,27 +100,17 @@ extension DiffusersModel {
   /// - Throws: what is wrong with its files.
   func canonicalWeights(_ component: Component) throws -> [String: HostArray] {
     let part = try weights(component)
-    var result: [String: HostArray] = [:]
-    for (name, shape) in part.requests.shapes {
-      guard let stored = part.table.storedName(name),
-        let file = part.files.files.first(where: { $0[stored] != nil })
-      else { continue }
-      result[name] = HostArray(try file.array(stored).floats, shape: shape)
-    }
-    return result
+    return Dictionary(
+      uniqueKeysWithValues: part.all.map { tensor in
+        let floats = withExtendedLifetime(tensor.file) {
+          ElementType.floats(tensor.stored.bytes, tensor.stored.dtype)
+        }
+        return (tensor.name, HostArray(floats, shape: tensor.shape))
+      })
   }
 }
 
 extension HostArray {
   /// The numbers rounded to f16.
-  fileprivate var halved: HostArray {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count * 2)
-    for value in floats {
-      let bits = Float16(value).bitPattern
-      bytes.append(UInt8(truncatingIfNeeded: bits))
-      bytes.append(UInt8(truncatingIfNeeded: bits >> 8))
-    }
-    return HostArray(dtype: .f16, shape: shape, bytes: bytes)
-  }
+  fileprivate var halved: HostArray { HostArray(floats.map { Float16($0) }, shape: shape) }
 }

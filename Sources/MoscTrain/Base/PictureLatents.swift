@@ -12,7 +12,7 @@ extension EncodedPictures<Float16> {
   ///   otherwise.
   init(_ set: PictureSet, _ components: ModelComponents, keptIn file: URL) throws {
     let channels = try components.model.vae().config.latentChannels
-    let weights = try components.model.files(.vae).files.map { try FileHash.sha256(of: $0.url) }
+    let weights = try components.model.files(.vae).files.map { try FileHash.sha256(of: URL(filePath: $0.place)) }
     let key = [
       "pictures": set.hash, "autoencoder": weights.joined(separator: " "),
       "type": components.compiler.target.precision.rawValue,

@@ -45,13 +45,13 @@ struct PictureSet {
   }
 
   /// Pictures as `[b,H,W,3]` in −1…1; all must have one size.
-  func images(_ indices: [Int]) throws -> TensorValue {
+  func images(_ indices: [Int]) throws -> HostArray {
     var floats: [Float] = []
     for index in indices {
       floats += try ImageFile.read(images[index].image).rgb.pixels.map { Float($0) / 127.5 - 1 }
     }
     let size = sizes[indices[0]]
-    return TensorValue([indices.count, size.height, size.width, 3], floats)
+    return HostArray(floats, shape: [indices.count, size.height, size.width, 3])
   }
 
   /// Splits off every n-th picture: those to train on and those to measure with.

@@ -39,7 +39,7 @@ struct PretrainingTask: TrainingTask {
 
   mutating func batch(
     _ number: Int
-  ) throws -> (program: TrainingProgram, inputs: [String: TensorValue]) {
+  ) throws -> (program: TrainingProgram, inputs: [String: HostArray]) {
     plan.skip(to: number)
     let batch = plan.next()
     let inputs = try stage.inputs(

@@ -24,7 +24,7 @@ protocol TrainedStage {
   ///     out.
   func inputs(
     _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
-  ) throws -> [String: TensorValue]
+  ) throws -> [String: HostArray]
 }
 
 /// Text encoder and U-Net on latents.
@@ -54,7 +54,7 @@ struct DenoiserStage: TrainedStage {
     self.model = model
     self.latents = latents
     self.random = random
-    let tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+    let tokenizer = try model.tokenizer()
     tokens = set.images.map { tokenizer.encode($0.caption).ids }
     empty = tokenizer.encode("").ids
     let config = try SchedulerConfig(of: model)
@@ -78,7 +78,7 @@ struct DenoiserStage: TrainedStage {
 
   func inputs(
     _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
-  ) throws -> [String: TensorValue] {
+  ) throws -> [String: HostArray] {
     let salt = isMeasured ? RunSeed.Stream.validation.rawValue : 0
     let (height, width) = (group.height / factor, group.width / factor)
     let count = batch.pictures.count
@@ -107,13 +107,13 @@ struct DenoiserStage: TrainedStage {
     }
     let shape = [count, height, width, latents.channels]
     return [
-      "latents": TensorValue(shape, start),
-      "noise": TensorValue(shape, random.normals(.noise, step, count * size, salt: salt)),
-      "signal": TensorValue([count, 1, 1, 1], signal),
-      "level": TensorValue([count, 1, 1, 1], level),
-      "timestep": TensorValue([count], timesteps),
-      "loss_weight": TensorValue([count], weights),
-      "input_ids": TensorValue([count, empty.count], ids),
+      "latents": HostArray(start, shape: shape),
+      "noise": HostArray(random.normals(.noise, step, count * size, salt: salt), shape: shape),
+      "signal": HostArray(signal, shape: [count, 1, 1, 1]),
+      "level": HostArray(level, shape: [count, 1, 1, 1]),
+      "timestep": HostArray(timesteps, shape: [count]),
+      "loss_weight": HostArray(weights, shape: [count]),
+      "input_ids": HostArray(ids, shape: [count, empty.count]),
     ]
   }
 }
@@ -152,17 +152,17 @@ struct AutoencoderStage: TrainedStage {
 
   func inputs(
     _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
-  ) throws -> [String: TensorValue] {
+  ) throws -> [String: HostArray] {
     let salt = isMeasured ? RunSeed.Stream.validation.rawValue : 0
     let count = batch.pictures.count
     let shape = [count, group.height / factor, group.width / factor, channels]
     let size = shape.dropFirst().reduce(1, *)
     let noise = random.normals(.latent, step, count * size, salt: salt)
     let image = try set.images(batch.pictures)
-    guard let latents else { return ["image": image, "noise": TensorValue(shape, noise)] }
+    guard let latents else { return ["image": image, "noise": HostArray(noise, shape: shape)] }
     let codes = batch.pictures.enumerated().flatMap { place, picture in
       latents.latents(picture, noise: noise[place * size..<(place + 1) * size], factor: 1)
     }
-    return ["image": image, "latents": TensorValue(shape, codes)]
+    return ["image": image, "latents": HostArray(codes, shape: shape)]
   }
 }

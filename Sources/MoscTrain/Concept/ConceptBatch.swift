@@ -9,11 +9,11 @@ import MoscReport
 /// What a training step is given: pictures as latents, captions, masks and random draws.
 package struct ConceptBatch: Sendable {
   /// Scaled latents `[b,h,w,c]`.
-  package var latents: TensorValue
+  package var latents: HostArray
   /// Standard normal numbers `[b,h,w,c]`.
-  package var noise: TensorValue
+  package var noise: HostArray
   /// Standard normal numbers `[b,1,1,c]`, for the noise offset.
-  package var offset: TensorValue
+  package var offset: HostArray
   package var timesteps: [Int]
   package var captions: [String]
   /// Where the concept is, `[h·w]` for each picture.
@@ -22,7 +22,7 @@ package struct ConceptBatch: Sendable {
   package var imageMasks: [[Double]]
 
   package init(
-    latents: TensorValue, noise: TensorValue, offset: TensorValue, timesteps: [Int],
+    latents: HostArray, noise: HostArray, offset: HostArray, timesteps: [Int],
     captions: [String], masks: [[Double]], imageMasks: [[Double]]
   ) {
     self.latents = latents
@@ -56,20 +56,20 @@ package struct ConceptInputs {
   ///
   /// - Throws: `CommandError.failure` for a caption without the concept's words, or that is too long
   ///   to hold them.
-  package func inputs(_ batch: ConceptBatch) throws -> [String: TensorValue] {
+  package func inputs(_ batch: ConceptBatch) throws -> [String: HostArray] {
     let offset = Float(settings.noiseOffset ?? 0)
     let levels = batch.timesteps.map { schedule.coefficients($0) }
     let scalar = [step.batch, 1, 1, 1]
     let weighing = settings.usesMaskLoss ? batch.masks : batch.imageMasks
-    var result: [String: TensorValue] = [
+    var result: [String: HostArray] = [
       "latents": batch.latents,
       "noise": batch.noise,
-      "noise_offset": TensorValue(batch.offset.shape, batch.offset.floats.map { $0 * offset }),
-      "signal": TensorValue(scalar, levels.map(\.signal)),
-      "level": TensorValue(scalar, levels.map(\.noise)),
-      "timestep": TensorValue([step.batch], batch.timesteps.map(Float.init)),
-      "loss_weight": TensorValue(
-        [step.batch, step.height, step.width, 1], weights(weighing).noise),
+      "noise_offset": HostArray(batch.offset.floats.map { $0 * offset }, shape: batch.offset.shape),
+      "signal": HostArray(levels.map(\.signal), shape: scalar),
+      "level": HostArray(levels.map(\.noise), shape: scalar),
+      "timestep": HostArray(batch.timesteps.map(Float.init), shape: [step.batch]),
+      "loss_weight": HostArray(
+        weights(weighing).noise, shape: [step.batch, step.height, step.width, 1]),
     ]
     try addText(batch.captions, to: &result)
     if step.regulariser != nil { addRegulariser(weights(batch.masks), to: &result) }
@@ -81,7 +81,7 @@ package struct ConceptInputs {
   }
 
   private func addText(
-    _ captions: [String], to result: inout [String: TensorValue]
+    _ captions: [String], to result: inout [String: HostArray]
   ) throws {
     var ids: [Int32] = []
     var prefix: [Int32] = []
@@ -108,34 +108,34 @@ package struct ConceptInputs {
       }
     }
     let own = tokenizer.length - step.sharedTokens
-    result["input_ids"] = TensorValue([ids.count / own, own], ids)
+    result["input_ids"] = HostArray(ids, shape: [ids.count / own, own])
     if step.sharedTokens > 0 {
-      result["prefix_ids"] = TensorValue([1, step.sharedTokens], prefix)
+      result["prefix_ids"] = HostArray(prefix, shape: [1, step.sharedTokens])
     }
     if let regulariser = step.regulariser {
-      result["word_positions"] = TensorValue(
-        [step.batch, tokenizer.length, regulariser.words], positions)
+      result["word_positions"] = HostArray(
+        positions, shape: [step.batch, tokenizer.length, regulariser.words])
     }
   }
 
   private func addRegulariser(
-    _ weights: MaskWeights, to result: inout [String: TensorValue]
+    _ weights: MaskWeights, to result: inout [String: HostArray]
   ) {
     var isDefined = true
     for (height, width) in resolutions {
       let shape = [step.batch, height * width, 1]
       let outside = weights.outside(height, width)
       isDefined = isDefined && outside != nil
-      result[ConceptStep.outsideName(height, width)] = TensorValue(
-        shape, outside ?? [Float](repeating: 0, count: step.batch * height * width))
+      result[ConceptStep.outsideName(height, width)] = HostArray(
+        outside ?? [Float](repeating: 0, count: step.batch * height * width), shape: shape)
       if step.regulariser?.isFullIdentity == true {
-        result[ConceptStep.conceptName(height, width)] = TensorValue(
-          shape, weights.scaled(height, width).map { Float($0) })
+        result[ConceptStep.conceptName(height, width)] = HostArray(
+          weights.scaled(height, width).map { Float($0) }, shape: shape)
       }
     }
     // Without a pixel off the concept its mean is undefined, and the reference drops all terms.
     let weight = isDefined ? settings.attentionWeight ?? 0 : 0
-    result["attention_weight"] = TensorValue([1], [Float(weight)])
+    result["attention_weight"] = HostArray([Float(weight)], shape: [1])
   }
 }
 

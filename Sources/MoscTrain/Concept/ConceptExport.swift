@@ -69,7 +69,7 @@ struct ConceptExport {
       "ss_network_module": "networks.lora", "ss_network_dim": String(rank),
       "ss_network_alpha": text(layers.first.map { Double($0.scale) * Double($0.rank) }),
       "ss_base_model_version": "sd_v1",
-      "ss_sd_model_name": plan.model.folder.lastPathComponent,
+      "ss_sd_model_name": plan.model.url.lastPathComponent,
       "ss_learning_rate": text(model.embedding?.learningRate),
       "ss_unet_lr": text(unet?.learningRate),
       "ss_text_encoder_lr": text(model.textEncoder?.learningRate),

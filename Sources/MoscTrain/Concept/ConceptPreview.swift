@@ -39,7 +39,7 @@ struct ConceptPreview {
   private func picture(_ prompt: String, _ strength: Float, _ file: URL) throws -> PixelImage {
     var request = SampleRequest()
     request.model = plan.request.model
-    request.model.path = plan.model.folder.path
+    request.model.path = plan.model.url.path
     request.model.adapters.files = [
       AdapterRequest(path: file.path, textEncoder: strength, unet: strength)
     ]

@@ -49,7 +49,7 @@ struct ConceptStart {
   private func words() throws -> [AdapterFile.Word] {
     let config = try model.textEncoder().config
     let rows = setup.model.isLayerwise ? try model.unet().config.crossAttentionLayers : 1
-    let tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+    let tokenizer = try model.tokenizer()
     return try setup.model.words.enumerated().map { index, word in
       var row: [Float]
       switch word.start {

@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 
 /// Teaching a concept, as the training loop sees it.
 struct ConceptTask: TrainingTask {
@@ -29,7 +30,7 @@ struct ConceptTask: TrainingTask {
 
   mutating func batch(
     _ number: Int
-  ) throws -> (program: TrainingProgram, inputs: [String: TensorValue]) {
+  ) throws -> (program: TrainingProgram, inputs: [String: HostArray]) {
     let batch = try draws.batch(number)
     recording?.append(batch, number)
     return (program, try inputs.inputs(batch))

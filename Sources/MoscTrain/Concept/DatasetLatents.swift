@@ -53,7 +53,7 @@ package struct DatasetLatents {
         }
         size = expected
         moments += try encoder.moments(
-          TensorValue([1, sample.height, sample.width, 3], sample.image))
+          HostArray(sample.image, shape: [1, sample.height, sample.width, 3]))
         return Entry(
           picture: moments.count - 1, mask: sample.mask ?? sample.imageMask,
           imageMask: sample.imageMask)

@@ -8,7 +8,7 @@ import MoscReport
 /// The file is one that `StepRecording` reads; it is written when the run ends.
 struct DrawRecording {
   private let file: OutputFile
-  private var tensors: [(String, TensorValue)] = []
+  private var tensors: [(String, HostArray)] = []
   private var metadata: [String: String]
 
   init(_ file: OutputFile, _ plan: TrainPlan) {
@@ -44,14 +44,14 @@ struct DrawRecording {
   mutating func append(_ batch: ConceptBatch, _ number: Int) {
     let prefix = "step\(number)."
     let shape = batch.latents.shape
-    func masks(_ masks: [[Double]]) -> TensorValue {
-      TensorValue([shape[0], 1, shape[1], shape[2]], masks.flatMap { $0.map { Float($0) } })
+    func masks(_ masks: [[Double]]) -> HostArray {
+      HostArray(masks.flatMap { $0.map { Float($0) } }, shape: [shape[0], 1, shape[1], shape[2]])
     }
     tensors += [
       (prefix + "latents", batch.latents.channelsFirst),
       (prefix + "noise_base", batch.noise.channelsFirst),
       (prefix + "noise_offset_draw", batch.offset.channelsFirst),
-      (prefix + "timesteps", TensorValue([shape[0]], batch.timesteps.map { Int32($0) })),
+      (prefix + "timesteps", HostArray(batch.timesteps.map { Int32($0) }, shape: [shape[0]])),
       (prefix + "mask", masks(batch.masks)), (prefix + "img_mask", masks(batch.imageMasks)),
     ]
     metadata[prefix + "prompts"] = JSONValue.array(batch.captions.map { .string($0) }).description

@@ -21,7 +21,7 @@ package struct StepRecording: Sendable {
   private let path: String
   /// The captions by prefix.
   private let prompts: [String: [String]]
-  private let tensors: [String: TensorValue]
+  private let tensors: [String: HostArray]
 
   package init(_ path: String) throws {
     self.path = path
@@ -106,7 +106,7 @@ package struct StepRecording: Sendable {
 
   /// The draws whose names begin with a prefix; what does not change is stored without.
   package func batch(_ prefix: String) throws -> ConceptBatch {
-    func tensor(_ name: String, rank: Int) throws -> TensorValue {
+    func tensor(_ name: String, rank: Int) throws -> HostArray {
       guard let tensor = tensors[prefix + name] ?? tensors[name] else {
         throw FormatError(path, "tensor \"\(prefix + name)\"", "is missing")
       }
@@ -124,7 +124,7 @@ package struct StepRecording: Sendable {
         path, "metadata \"\(prefix)prompts\"",
         "has \(captions.count) texts for \(count) pictures")
     }
-    func expect(_ name: String, _ tensor: TensorValue, _ shape: [Int]) throws -> TensorValue {
+    func expect(_ name: String, _ tensor: HostArray, _ shape: [Int]) throws -> HostArray {
       guard tensor.shape == shape else {
         throw FormatError(
           path, "tensor \"\(name)\"", "has shape \(tensor.shape), expected \(shape)")
@@ -148,7 +148,7 @@ package struct StepRecording: Sendable {
         [count, latents.shape[1], 1, 1]
       ).channelsLast,
       timesteps: try expect("timesteps", try tensor("timesteps", rank: 1), [count])
-        .ints.map(Int.init),
+        .ints,
       captions: captions,
       masks: (tensors[prefix + "mask"] ?? tensors["mask"]) == nil ? imageMasks : try masks("mask"),
       imageMasks: imageMasks)

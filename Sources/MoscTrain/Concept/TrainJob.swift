@@ -28,6 +28,7 @@ package struct TrainJob {
     if !plan.setup.notes.isEmpty {
       reporter.warn("without effect: " + Set(plan.setup.notes).sorted().joined(separator: "; "))
     }
+    for warning in plan.setup.warnings { reporter.warn(warning) }
     let compiler = try Compiler(
       training: plan.request.compiler, precision: plan.request.model.precision, reporter)
     for line in plan.summary { reporter.info(line) }

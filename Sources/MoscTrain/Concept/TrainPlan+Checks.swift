@@ -48,10 +48,15 @@ extension TrainPlan {
   }
 
   /// Refuses data and words that would stop the run later, all problems at once.
-  static func check(_ setup: TrainingSetup, _ model: DiffusersModel) throws {
-    let tokenizer = try CLIPTokenizer(folder: model.tokenizerFolder)
+  static func check(_ setup: inout TrainingSetup, _ model: DiffusersModel) throws {
+    let tokenizer = try model.tokenizer()
+    let lengths = CaptionLengths(setup.dataset, words: setup.model.words.map(\.text), tokenizer)
+    setup.warn(lengths.warning)
+    let review = setup.review()
+    setup.warnings += review.warnings
     let problems =
-      TrainedWord.problems(setup.model.words, tokenizer, path: "the concept") + setup.problems()
+      TrainedWord.problems(setup.model.words, tokenizer, path: "the concept") + review.problems
+      + lengths.problems
     if !problems.isEmpty { throw DatasetError(problems) }
     for (flag, value) in [
       ("batch size", setup.dataset.batchSize), ("gradient accumulation", setup.gradientAccumulation),
@@ -74,7 +79,7 @@ extension TrainPlan {
         _ = try tokenizer.rows(text)
         if tags.isEmpty { continue }
         var options = request.model
-        options.path = model.folder.path
+        options.path = model.url.path
         _ = try ModelComponents.open(options, tags: tags)
       } catch {
         throw CommandError(ExitStatus(error), "--preview-prompt '\(prompt)': \(error)")

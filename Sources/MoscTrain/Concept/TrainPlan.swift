@@ -47,14 +47,14 @@ package struct TrainPlan: Sendable {
     layout = request.layout ?? ConceptFile.Layout(output.url)
     record = try request.recordDraws.map { try OutputFile($0) }
     replay = try request.replayDraws.map { try StepRecording($0) }
-    var base = try ModelComponents.open(request.model.path)
+    var base = try ModelComponents.open(request.model.path, vae: request.model.vae)
     var started = try Self.started(request, base)
     let size = try request.resolution ?? base.trainedSize()
     let defaults = try ModelDefaults(of: base)
     var setup = try replay?.setup
       ?? request.setup(size: size, words: started?.adapters.words.map(\.text), defaults)
     if request.model.path == nil, let path = setup.model.path {
-      base = try DiffusersModel(folder: URL(fileURLWithPath: path))
+      base = try DiffusersModel(at: URL(fileURLWithPath: path))
       started = try Self.started(request, base)
     }
     request.apply(to: &setup)
@@ -65,7 +65,7 @@ package struct TrainPlan: Sendable {
         "--resolution \(size): expected a multiple of \(factor), which is a pixel of the latents")
     }
     seed = RunSeed(setup.seed)
-    if replay == nil { try Self.check(setup, base) }
+    if replay == nil { try Self.check(&setup, base) }
     if let started {
       model = started
     } else if replay != nil {
@@ -119,10 +119,16 @@ package struct TrainPlan: Sendable {
       throw CommandError.usage("\(flag) and --lora exclude each other: training goes on from the file")
     }
     var options = request.model
-    options.path = base.folder.path
+    options.path = base.url.path
     let model = try ModelComponents.open(options)
     guard model.adapters.adapters.count == 1, !model.adapters.words.isEmpty else {
       throw CommandError.usage("--lora: training goes on from one file with concept words")
+    }
+    guard model.adapters.adapters.allSatisfy(\.changes.isEmpty),
+      model.adapters.words.allSatisfy({ $0.isLayerwise || $0.tokenNames.count == 1 })
+    else {
+      throw CommandError.usage(
+        "--lora: training goes on from low-rank layers and layer-wise words alone; this file holds others")
     }
     return model
   }

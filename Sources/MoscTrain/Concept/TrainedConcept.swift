@@ -14,7 +14,7 @@ package struct TrainedConcept {
     init(of tensor: AdapterTensor) {
       switch tensor {
       case .tokenRows: self = .embedding
-      case .factor(let layer, _), .scale(let layer):
+      case .factor(let layer, _), .scale(let layer), .change(let layer):
         self =
           switch layer.network {
           case .textEncoder: .textEncoder
@@ -80,7 +80,7 @@ package struct TrainedConcept {
       case .tokenRows: rows(values)
       case .factor(let layer, let factor):
         [(.factor(layer, factor), trimmed(layer, factor, values))]
-      case .scale, nil: []
+      case .scale, .change, nil: []
       }
     }
   }

@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscRandom
 
 /// Where the batches of a run come from.
@@ -62,8 +63,8 @@ package struct DatasetDraws: TrainingDraws {
 
   package mutating func batch(_ number: Int) throws -> ConceptBatch {
     var batch = ConceptBatch(
-      latents: TensorValue([0], [Float]()), noise: TensorValue([0], [Float]()),
-      offset: TensorValue([0], [Float]()), timesteps: [], captions: [], masks: [], imageMasks: [])
+      latents: HostArray([Float](), shape: [0]), noise: HostArray([Float](), shape: [0]),
+      offset: HostArray([Float](), shape: [0]), timesteps: [], captions: [], masks: [], imageMasks: [])
     var latents: [Float] = []
     let samples = order.samples(number)
     let shape = [samples.count, encoded.height, encoded.width, encoded.channels]
@@ -84,10 +85,10 @@ package struct DatasetDraws: TrainingDraws {
     func draws(_ purpose: RunSeed.Purpose, _ size: Int) -> [Float] {
       samples.indices.flatMap { normals(purpose, number, $0, size) }
     }
-    batch.latents = TensorValue(shape, latents)
-    batch.noise = TensorValue(shape, draws(.noise, size))
-    batch.offset = TensorValue(
-      [samples.count, 1, 1, encoded.channels], draws(.offset, encoded.channels))
+    batch.latents = HostArray(latents, shape: shape)
+    batch.noise = HostArray(draws(.noise, size), shape: shape)
+    batch.offset = HostArray(
+      draws(.offset, encoded.channels), shape: [samples.count, 1, 1, encoded.channels])
     return batch
   }
 

@@ -81,20 +81,27 @@ package struct Dataset: Hashable, Sendable {
 
   private static func mask(_ entry: TrainingImage) throws(FormatError) -> PixelImage? {
     guard let mask = entry.mask else { return nil }
-    return try ImageFile.read(mask).gray
+    return try ImageFile.read(mask).mask(path: mask.path)
   }
 
   /// Everything that would stop a training run, by reading every file once.
   ///
   /// - Parameter words: the words that captions must name; all samples need equally many of them.
   /// - Returns: problems with file names; empty when there are none.
-  package func problems(words: [String] = []) -> [FormatError] {
+  package func problems(words: [String] = []) -> [FormatError] { review(words: words).problems }
+
+  /// Everything that would stop a training run, and what may not be as it was meant.
+  package func review(
+    words: [String] = []
+  ) -> (problems: [FormatError], warnings: [String]) {
     var problems: [FormatError] = []
+    var transparent: [URL] = []
     if images.isEmpty { problems.append(FormatError("dataset", nil, "there are no pictures")) }
     var seen: Set<TrainingImage> = []
     for entry in images where seen.insert(entry).inserted {
       let image = noting(&problems) { () throws(FormatError) in try ImageFile.read(entry.image) }
       if let image { problems += fit(image, entry) }
+      if let image, image.hasTransparency { transparent.append(entry.image) }
       if entry.mask != nil {
         let mask = noting(&problems) { () throws(FormatError) in try Self.mask(entry) }
         if let image, let mask = mask ?? nil,
@@ -119,7 +126,15 @@ package struct Dataset: Hashable, Sendable {
             "does not name \(absent.joined(separator: ", "))"))
       }
     }
-    return problems
+    guard let first = transparent.first else { return (problems, []) }
+    let count = transparent.count
+    return (
+      problems,
+      [
+        "\(count == 1 ? "a picture has" : "\(count) pictures have") transparent pixels, whose hidden colours "
+          + "are learnt as they are: '\(first.path)'"
+      ]
+    )
   }
 
   /// Whether the transforms accept a picture of that size.

@@ -61,12 +61,14 @@ package struct FolderSetup: Hashable, Sendable {
         images: folder.appending(path: name), captions: captions, masks: masks, fallback: "")
       let (count, thing) = KohyaConfig.repeats(name) ?? (1, name)
       setup.addClass(thing)
+      setup.warn(images.passedOverCaptions)
       setup.dataset.images += images.list(&problems, process: process.callAsFunction)
         .flatMap { [TrainingImage](repeating: $0, count: count) }
     }
     if repeated.isEmpty {
       let images = ImageFolder(images: folder, captions: captions, masks: masks, fallback: "")
       setup.dataset.images = images.list(&problems, process: process.callAsFunction)
+      setup.warn(images.passedOverCaptions)
     }
     for index in setup.dataset.images.indices
     where setup.dataset.images[index].caption != process.words {

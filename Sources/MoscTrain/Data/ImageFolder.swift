@@ -80,6 +80,27 @@ package struct ImageFolder: Sendable {
     }
   }
 
+  /// What to say when no picture has a caption though there are texts: their extension is another one.
+  package var passedOverCaptions: String? {
+    guard readsCaptions else { return nil }
+    func names(_ folder: URL) -> [String] {
+      // A folder that is missing is `list`'s to report.
+      (try? FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()) ?? []
+    }
+    let folder = captions ?? images
+    let texts = names(folder).filter { !$0.hasPrefix(".") }
+    if texts.contains(where: { $0.hasSuffix(captionExtension) }) { return nil }
+    func isText(_ name: String) -> Bool {
+      ["txt", "caption", "cap", "tags"].contains((name as NSString).pathExtension.lowercased())
+    }
+    func stem(_ name: String) -> String { (name as NSString).deletingPathExtension }
+    let pictures = Set(names(images).filter { !isText($0) }.map(stem))
+    let others = texts.filter { isText($0) && pictures.contains(stem($0)) }
+    guard let first = others.first else { return nil }
+    return "\(folder.path): no caption '*\(captionExtension)' was found, but \(others.count) such as "
+      + "'\(first)'; all pictures are called by the same words instead"
+  }
+
   /// The plain files of a folder by name, hidden ones left out; nil with a problem when it is none.
   static func files(_ folder: URL, _ problems: inout [FormatError]) -> [String]? {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
@@ -108,8 +129,7 @@ package struct ImageFolder: Sendable {
       problems.append(FormatError(url.path, nil, "the caption is not UTF-8 text"))
       return nil
     }
-    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-    guard let line = lines.first, line.contains(where: { !$0.isWhitespace }) else {
+    guard let line = text.textLines.first, line.contains(where: { !$0.isWhitespace }) else {
       problems.append(FormatError(url.path, nil, "the first line of the caption is empty"))
       return nil
     }

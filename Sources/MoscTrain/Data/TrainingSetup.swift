@@ -21,7 +21,15 @@ package struct TrainingSetup: Hashable, Sendable {
   /// What the pictures show, where folders or configurations say it.
   package var classes: Set<String> = []
 
+  /// What may not be as it was meant.
+  package var warnings: [String] = []
+
   package init() {}
+
+  /// Adds a warning, if there is one.
+  mutating func warn(_ text: String?) {
+    if let text { warnings.append(text) }
+  }
 
   /// Reads what a path holds: a kohya dataset (`.toml`), options of Mix-of-Show (`.yml`, `.yaml`,
   /// `.json`), or a folder of folders named `10_class`.
@@ -55,8 +63,11 @@ package struct TrainingSetup: Hashable, Sendable {
   }
 
   /// Everything that would stop the run, found by reading every file.
-  package func problems() -> [FormatError] {
-    dataset.problems(words: model.words.map(\.text))
+  package func problems() -> [FormatError] { review().problems }
+
+  /// The same, and what may not be as it was meant.
+  func review() -> (problems: [FormatError], warnings: [String]) {
+    dataset.review(words: model.words.map(\.text))
   }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscReport
@@ -65,7 +66,7 @@ final class PictureEncoder {
   }
 
   /// The moments of each picture of a batch `[b,H,W,3]`.
-  func moments(_ images: TensorValue) throws -> [[Float]] {
+  func moments(_ images: HostArray) throws -> [[Float]] {
     let size = Array(images.shape[1...2])
     // Made before `??`: Swift 6.3 believes that an autoclosure that makes such a case cannot throw.
     let function = ModelFunction.vaeEncoder(batch: batch, height: size[0], width: size[1])

@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscModel
 import MoscRuntime
@@ -28,7 +29,7 @@ struct MeasuringProgram {
   }
 
   /// The results of the step but the gradients.
-  func results(_ inputs: [String: TensorValue]) throws -> [String: TensorValue] {
+  func results(_ inputs: [String: HostArray]) throws -> [String: HostArray] {
     try step.run(inputs)
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import MoscEngine
+import MoscFormats
 import MoscReport
 import MoscRuntime
 
@@ -165,7 +166,7 @@ struct TrainingLoop<Task: TrainingTask> {
   }
 }
 
-extension TensorValue {
+extension HostArray {
   /// The mean of all elements.
   var mean: Double {
     floats.reduce(0) { $0 + Double($1) } / Double(max(1, count))

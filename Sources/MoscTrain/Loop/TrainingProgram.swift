@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscModel
 import MoscRuntime
@@ -36,7 +37,7 @@ package final class TrainingProgram {
   package var inputTypes: [String: TensorType] { step.inputTypes }
 
   /// Runs the step: its results but the gradients, which stay in the groups.
-  package func gradients(_ inputs: [String: TensorValue]) throws -> [String: TensorValue] {
+  package func gradients(_ inputs: [String: HostArray]) throws -> [String: HostArray] {
     let results = try step.run(inputs)
     for group in groups { group.accumulate() }
     return results

@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 import MoscReport
 
 /// What differs between the runs that share a `TrainingLoop`.
@@ -11,7 +12,7 @@ protocol TrainingTask {
   /// - Parameter number: counted over the batches of all steps, from 0.
   mutating func batch(
     _ number: Int
-  ) throws -> (program: TrainingProgram, inputs: [String: TensorValue])
+  ) throws -> (program: TrainingProgram, inputs: [String: HostArray])
 
   /// How the gradients of a step change the parameters.
   ///

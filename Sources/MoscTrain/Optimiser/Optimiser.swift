@@ -1,4 +1,5 @@
 import MoscEngine
+import MoscFormats
 import MoscIR
 import MoscReport
 import MoscRuntime
@@ -34,12 +35,12 @@ final class Optimiser {
   /// - Throws: `CommandError.failure` for parameters that would not be finite; the old ones stay.
   func update(_ number: Int, rate: Double, _ step: StepUpdate) throws {
     // New values replace the old ones together: an interruption leaves either.
-    var next: [(group: ParameterGroup, values: [String: TensorValue])] = []
+    var next: [(group: ParameterGroup, values: [String: HostArray])] = []
     for (group, program) in zip(groups, updates) where !step.frozen.contains(group.name) {
       let scalars = rule.scalars(
         step: number, learningRate: group.learningRate * rate, weightDecay: group.weightDecay,
         gradientScale: step.scale, blend: group.keepsAverage ? step.blend ?? 0 : nil)
-      let values = try program.run(scalars.mapValues { TensorValue([1], [Float($0)]) })
+      let values = try program.run(scalars.mapValues { HostArray([Float($0)], shape: [1]) })
       for array in [ParameterGroup.Role.parameters, .average] {
         guard let value = values[AdamW.nextPrefix + array.rawValue], !value.floats.areFinite else {
           continue

@@ -40,7 +40,7 @@ package enum KohyaConfig {
       for var subset in subsets {
         let settings = SubsetSettings(&subset, own)
         if let words = subset.string("class_tokens") { setup.addClass(words) }
-        setup.dataset.add(&subset, settings, paths, &problems)
+        setup.add(&subset, settings, paths, &problems)
         subset.finish()
         dataset.absorb(subset)
       }
@@ -85,6 +85,7 @@ package enum KohyaConfig {
       let images = ImageFolder(
         images: folder, captionExtension: captionExtension, fallback: words)
       let listed = images.list(&problems)
+      setup.warn(images.passedOverCaptions)
       setup.dataset.images += listed.flatMap { [TrainingImage](repeating: $0, count: repeats) }
     }
     if setup.dataset.images.isEmpty, problems.isEmpty {
@@ -197,7 +198,7 @@ extension ConfigNode {
   }
 }
 
-extension Dataset {
+extension TrainingSetup {
   /// Adds the pictures of a subset.
   fileprivate mutating func add(
     _ section: inout ConfigSection, _ settings: SubsetSettings, _ paths: ConfigPaths,
@@ -209,16 +210,18 @@ extension Dataset {
       if !section.isPresent("image_dir") { section.problem("'image_dir' is missing") }
       return
     }
-    var list = transforms.firstIndex(of: settings.transforms)
+    var list = dataset.transforms.firstIndex(of: settings.transforms)
     if list == nil {
-      list = transforms.count
-      transforms.append(settings.transforms)
+      list = dataset.transforms.count
+      dataset.transforms.append(settings.transforms)
     }
     let images = ImageFolder(
       images: paths.find(folder), captionExtension: settings.captionExtension,
       masks: masks.map(paths.find), fallback: words ?? "")
     let listed = images.list(
       transforms: list ?? 0, &problems, process: settings.caption)
+    let passedOver = images.passedOverCaptions
+    warn(passedOver.map { "\($0); say caption_extension = \".txt\"" })
     if words == nil {
       for image in listed where image.caption == settings.caption("") {
         problems.append(
@@ -227,6 +230,6 @@ extension Dataset {
             "has no caption file, and its subset no 'class_tokens'"))
       }
     }
-    self.images += listed.flatMap { [TrainingImage](repeating: $0, count: settings.repeats) }
+    dataset.images += listed.flatMap { [TrainingImage](repeating: $0, count: settings.repeats) }
   }
 }

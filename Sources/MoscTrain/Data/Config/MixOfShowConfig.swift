@@ -141,6 +141,7 @@ package enum MixOfShowConfig {
             readsCaptions: usesCaptions && captions != nil,
             masks: usesMasks ? masks.map(find) : nil, fallback: prompt ?? "")
           setup.dataset.images += folder.list(&problems) { mapping($0) }
+          setup.warn(folder.passedOverCaptions)
         } else {
           section.problem("'instance_data_dir' is missing")
         }
@@ -173,7 +174,7 @@ package enum MixOfShowConfig {
           let url = paths.find(path)
           do {
             lines = String(decoding: try readFile(url), as: UTF8.self)
-              .split(whereSeparator: \.isNewline).map(String.init)
+              .textLines.map(String.init)
           } catch {
             problems.append(error)
           }

@@ -1,0 +1,57 @@
+/// Full files: the change of a weight as it is, and of its bias.
+///
+/// Source: LyCORIS, `full.py`; the spellings are kohya's and ComfyUI's.
+struct FullDifference: AdapterFamily {
+  static let family = "a full difference"
+  static let endings: [(ending: String, part: String)] = [(".diff", "diff"), (".diff_b", "diff_b")]
+
+  private let weight: HostArray?
+  private let bias: HostArray?
+  let rank: Int? = nil
+
+  init(_ tensors: LayerTensors) throws(AdapterFault) {
+    weight = tensors.has("diff") ? try tensors.array("diff", axes: 1) : nil
+    bias = tensors.has("diff_b") ? try tensors.array("diff_b", axes: 1) : nil
+  }
+
+  var changed: [String] {
+    [weight.map { _ in "weight" }, bias.map { _ in "bias" }].compactMap(\.self)
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    guard let change = tensor.part == "bias" ? bias : weight else {
+      return [Float](repeating: 0, count: tensor.count)
+    }
+    // A linear layer may be stored as a 1×1 convolution.
+    func core(_ shape: [Int]) -> [Int] { Array(shape.prefix(2)) + shape.dropFirst(2).filter { $0 > 1 } }
+    guard core(change.shape) == core(tensor.shape) else { throw tensor.misfit(change.shape) }
+    return change.floats
+  }
+}
+
+/// Changes of the scale and shift of a normalisation, as LyCORIS stores them beside its other layers.
+struct NormDifference: AdapterFamily {
+  static let family = "a difference of a normalisation"
+  static let endings: [(ending: String, part: String)] = [(".w_norm", "w_norm"), (".b_norm", "b_norm")]
+
+  private let scale: HostArray?
+  private let shift: HostArray?
+  let rank: Int? = nil
+
+  init(_ tensors: LayerTensors) throws(AdapterFault) {
+    scale = tensors.has("w_norm") ? try tensors.array("w_norm", axes: 1) : nil
+    shift = tensors.has("b_norm") ? try tensors.array("b_norm", axes: 1) : nil
+  }
+
+  var changed: [String] {
+    [scale.map { _ in "weight" }, shift.map { _ in "bias" }].compactMap(\.self)
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    guard let change = tensor.part == "bias" ? shift : scale else {
+      return [Float](repeating: 0, count: tensor.count)
+    }
+    guard change.shape == tensor.shape else { throw tensor.misfit(change.shape) }
+    return change.floats
+  }
+}
