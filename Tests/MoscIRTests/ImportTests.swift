@@ -58,7 +58,8 @@ import Testing
     Rule(
       "Sources/MoscDriver",
       feature.union([
-        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscTrain", "MoscFuse", "COpenBLAS",
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscSample", "MoscTrain", "MoscFuse",
+        "COpenBLAS",
       ])),
     Rule(
       "tools/mosc",
