@@ -8,7 +8,8 @@ let settings: [SwiftSetting] = [
 
 /// What every feature is built on.
 let feature: [Target.Dependency] = [
-  "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscModel", "MoscDiffusion",
+  "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscPrompts", "MoscModel",
+  "MoscDiffusion",
   "MoscReport", "MoscEngine", "MoscNetworks",
 ]
 
@@ -64,6 +65,8 @@ let package = Package(
     .target(
       name: "MoscImages", dependencies: ["CPNG", "CJPEG", "MoscFormats"], swiftSettings: settings),
     .target(name: "MoscRandom", swiftSettings: settings),
+    .target(
+      name: "MoscPrompts", dependencies: ["MoscFormats", "MoscRandom"], swiftSettings: settings),
 
     // Models and diffusion.
     .target(
@@ -74,6 +77,7 @@ let package = Package(
       name: "MoscNetworks",
       dependencies: [
         "MoscIR", "MoscFormats", "MoscReport", "MoscEngine", "MoscModel", "MoscDiffusion",
+        "MoscPrompts",
       ],
       swiftSettings: settings),
 
@@ -98,7 +102,7 @@ let package = Package(
       name: "mosc",
       dependencies: [
         "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
-        "MoscDiffusion", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
+        "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
@@ -116,6 +120,7 @@ let package = Package(
     tests("MoscFormats"),
     tests("MoscImages", ["MoscFormats"]),
     tests("MoscRandom", ["MoscFormats"]),
+    tests("MoscPrompts", ["MoscFormats"]),
     tests("MoscReport"),
     tests("MoscEngine", feature + ["MoscCodegen", "MoscLLVM", "MoscPasses", "RunSupport"]),
     tests("MoscModel", feature),

@@ -41,3 +41,17 @@ func combine(_ terms: [(Float, [Float])]) -> [Float] {
 package func guide(unconditional: [Float], conditional: [Float], scale: Float) -> [Float] {
   zip(unconditional, conditional).map { $0 + scale * ($1 - $0) }
 }
+
+/// Guidance by several prompts at once: `u + g · Σ wᵢ · (cᵢ − u)`.
+///
+/// - Source: Liu et al. 2022 (Composable Diffusion), eq. 11.
+package func guide(
+  unconditional: [Float], parts: [(conditional: [Float], weight: Float)], scale: Float
+) -> [Float] {
+  var result = unconditional
+  for (conditional, weight) in parts {
+    let factor = scale * weight
+    for i in result.indices { result[i] += factor * (conditional[i] - unconditional[i]) }
+  }
+  return result
+}

@@ -89,6 +89,17 @@ struct BytePairEncoder: Sendable {
     return symbols.filter { $0 >= 0 }.map { $0 < limit ? $0 : unknown }
   }
 
+  /// The text of a symbol, with a space for the end of a word; bytes that are no character become �.
+  func decoded(_ symbol: String) -> String {
+    let end = TokenizerVocabulary.wordEnd
+    let isEnd = symbol.hasSuffix(end)
+    let body = isEnd ? String(symbol.dropLast(end.count)) : symbol
+    var bytes: [String: UInt8] = [:]
+    for (byte, name) in Self.byteNames().enumerated() { bytes[name] = UInt8(byte) }
+    let content = body.unicodeScalars.compactMap { bytes[String(Character($0))] }
+    return String(decoding: content, as: UTF8.self) + (isEnd ? " " : "")
+  }
+
   /// Printable stand-ins for the 256 bytes: printable Latin-1 for itself, others from U+0100 on.
   private static func byteNames() -> [String] {
     var next: UInt32 = 256

@@ -95,11 +95,65 @@ package struct CLIPTokenizer: Sendable {
 
   /// The ids of a text without begin, end, padding or truncation.
   package func tokens(_ text: String) -> [Int32] {
-    let scalars = Array(text.unicodeScalars)
     var result: [Int32] = []
     var cache: [String: [Int32]] = [:]
+    for stretch in stretches(text) {
+      switch stretch {
+      case .added(let id): result.append(id)
+      case .plain(let plain): encodePlain(plain, into: &result, &cache)
+      }
+    }
+    return result
+  }
+
+  /// The ids of a text whose plain stretches are repaired first.
+  ///
+  /// A repair may lower letters and decode characters, so that begin and end tokens are looked for
+  /// again in what it gives.
+  package func tokens(_ text: String, repairing repair: (String) -> String) -> [Int32] {
+    var result: [Int32] = []
+    for stretch in stretches(text) {
+      switch stretch {
+      case .added(let id): result.append(id)
+      case .plain(let plain): result += tokens(repair(plain))
+      }
+    }
+    return result
+  }
+
+  /// What tokens stand for, a space after each end of a word.
+  package func spellings(_ ids: [Int32]) -> [String] {
+    var names: [Int32: String] = [:]
+    for (text, id) in encoder.vocabulary { names[id] = text }
+    for token in added.values.joined() {
+      var view = String.UnicodeScalarView()
+      view.append(contentsOf: token.text)
+      names[token.id] = String(view) + " "
+    }
+    return ids.map { id in
+      guard let name = names[id] else { return "<\(id)>" }
+      guard id != bos, id != eos, !name.hasSuffix(" ") else { return name }
+      return encoder.decoded(name)
+    }
+  }
+
+  private enum Stretch {
+    case added(Int32)
+    case plain(String)
+  }
+
+  /// A text cut at added tokens.
+  private func stretches(_ text: String) -> [Stretch] {
+    let scalars = Array(text.unicodeScalars)
+    var result: [Stretch] = []
     var start = 0
     var position = 0
+    func plain(_ end: Int) {
+      guard start < end else { return }
+      var view = String.UnicodeScalarView()
+      view.append(contentsOf: scalars[start..<end])
+      result.append(.plain(String(view)))
+    }
     while position < scalars.count {
       guard
         let match = added[scalars[position]]?
@@ -108,12 +162,12 @@ package struct CLIPTokenizer: Sendable {
         position += 1
         continue
       }
-      encodePlain(scalars[start..<position], into: &result, &cache)
-      result.append(match.id)
+      plain(position)
+      result.append(.added(match.id))
       position += match.text.count
       start = position
     }
-    encodePlain(scalars[start...], into: &result, &cache)
+    plain(scalars.count)
     return result
   }
 
@@ -137,11 +191,8 @@ package struct CLIPTokenizer: Sendable {
     .map { Array($0.unicodeScalars) }
 
   private func encodePlain(
-    _ raw: ArraySlice<Unicode.Scalar>, into result: inout [Int32], _ cache: inout [String: [Int32]]
+    _ text: String, into result: inout [Int32], _ cache: inout [String: [Int32]]
   ) {
-    if raw.isEmpty { return }
-    var text = ""
-    text.unicodeScalars.append(contentsOf: raw)
     let scalars = Array(
       text.precomposedStringWithCanonicalMapping.lowercased().unicodeScalars)
     let categories = scalars.map(Self.category)

@@ -63,7 +63,7 @@ extension T2IAdapterConfig {
       throw FormatError(
         path, nil,
         "is not a T2I-Adapter: "
-          + (TensorFileKind.describe(shapes.keys).map { "it is \($0)" }
+          + (TensorFamily(Array(shapes.keys), shape: { shapes[$0] }).map { "it is \($0.name)" }
             ?? "it has neither 'adapter.conv_in.weight' nor 'conv_in.weight'"))
     }
     let square = Self.unshuffle * Self.unshuffle

@@ -9,6 +9,8 @@ package struct AdapterRequest: Hashable, Sendable {
   package var path: String
   package var textEncoder: Float = 1
   package var unet: Float = 1
+  /// The word by which prompts name an embedding; nil for what the file says.
+  package var word: String?
 
   package init(path: String, textEncoder: Float = 1, unet: Float = 1) {
     self.path = path
@@ -48,6 +50,8 @@ package struct AdapterOptions: Hashable, Sendable {
   package var files: [AdapterRequest] = []
   /// Where `<lora:name:…>` in prompts looks.
   package var folder: String?
+  /// Where the bare names of embeddings in prompts are looked for.
+  package var embeddingFolder: String?
   package var mode = Mode.fold
   /// Whether tensors without a place are counted rather than refused.
   package var allowsUnmatched = false
@@ -58,15 +62,22 @@ package struct AdapterOptions: Hashable, Sendable {
 extension ModelComponents {
   /// The model of the options, with their adapters.
   ///
-  /// - Parameter tags: further adapters that prompts name.
+  /// - Parameters:
+  ///   - tags: further adapters that prompts name.
+  ///   - texts: the prompts, which may name embeddings.
   /// - Throws: what is wrong with a file; a strictness error for tensors without a place.
-  package static func open(_ options: ModelOptions, tags: [LoraTag] = []) throws -> DiffusersModel {
+  package static func open(
+    _ options: ModelOptions, tags: [LoraTag] = [], texts: [String] = []
+  ) throws -> DiffusersModel {
     var model = try open(options.path, vae: options.vae)
-    let requests = try options.adapters.files + tags.map { try find($0, options.adapters.folder) }
+    let requests =
+      try options.adapters.files + tags.map { try find($0, options.adapters.folder) }
+      + EmbeddingFolder.requests(options.adapters.embeddingFolder, for: texts)
     if requests.isEmpty { return model }
     var files: [(AdapterFile, AdapterStrength)] = []
     for request in requests {
-      let file = try AdapterFile(URL(fileURLWithPath: request.path))
+      var file = try AdapterFile(URL(fileURLWithPath: request.path))
+      if let word = request.word { file.rename(word: word) }
       files.append(
         (file, AdapterStrength(textEncoder: request.textEncoder, unet: request.unet)))
     }

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscModel
+import MoscReport
 import Synchronization
 
 extension DiffusersModel {
@@ -47,9 +48,12 @@ extension DiffusersModel {
   private static func hashes(_ files: [URL]) throws -> [URL: String] {
     let results = Mutex([URL: Result<String, any Error>]())
     DispatchQueue.concurrentPerform(iterations: files.count) { index in
-      let result = Result<String, any Error> { try FileHash.sha256(of: files[index]) }
+      let result = Result<String, any Error> { 
+        try FileHash.sha256(of: files[index], isCancelled: { Interruption.isRequested })
+      }
       results.withLock { $0[files[index]] = result }
     }
+    try Interruption.check()
     return try results.withLock { $0 }.mapValues { try $0.get() }
   }
 }

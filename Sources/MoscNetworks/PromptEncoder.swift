@@ -3,6 +3,7 @@ import MoscDiffusion
 import MoscEngine
 import MoscFormats
 import MoscModel
+import MoscPrompts
 import MoscReport
 
 /// Turns prompts into text states: layer-wise where concepts ask for it, nothing encoded twice.
@@ -10,26 +11,46 @@ package struct PromptEncoder {
   private let components: ModelComponents
   private let tokenizer: PromptTokenizer
   private let skippedLayers: Int
+  private let reading: PromptReading
   private let reporter: Reporter
 
   /// Shared beginnings are cut to multiples of this many tokens: each length is a compilation.
   private static let prefixUnit = 16
 
-  package init(_ components: ModelComponents, skippedLayers: Int, _ reporter: Reporter) throws {
+  package init(
+    _ components: ModelComponents, skippedLayers: Int, reading: PromptReading = .plain,
+    _ reporter: Reporter
+  ) throws {
     self.components = components
     self.skippedLayers = skippedLayers
+    self.reading = reading
     self.reporter = reporter
     tokenizer = try PromptTokenizer(components.model)
   }
 
-  /// The tokens of a prompt.
+  /// The tokens of a chunk.
   package var tokens: Int { tokenizer.length }
 
-  /// The states of prompts; those whose tokens are equal are encoded once.
+  /// The states of prompts; chunks whose tokens are equal are encoded once.
   package func encode(_ texts: Set<String>) throws -> PromptStates {
-    var ids: [String: [[Int32]]] = [:]
-    var groups: Set<[[Int32]]> = []
-    for text in texts.sorted() {
+    var pieces: [String: [PromptPiece]] = [:]
+    for text in texts.sorted() { pieces[text] = try self.pieces(text) }
+    var groups = Set(pieces.values.joined().map(\.rows))
+    // Prompts of one picture must be equally long.
+    let lengths = Set(pieces.values.map(\.count))
+    let empty = [tokenizer.emptyChunk]
+    if lengths.count > 1 { groups.insert(empty) }
+    let states = try encode(groups)
+    let isLayerwise = texts.contains { tokenizer.binder.isLayerwise($0) }
+    return PromptStates(
+      try pieces.mapValues { try joined($0, states) },
+      layers: isLayerwise ? tokenizer.binder.layers : nil, padding: states[empty])
+  }
+
+  /// The chunks of a text.
+  private func pieces(_ text: String) throws -> [PromptPiece] {
+    switch reading {
+    case .plain:
       let rows = try tokenizer.rows(text)
       if let cut = rows.first, cut.isTruncated {
         reporter.warn(
@@ -37,10 +58,19 @@ package struct PromptEncoder {
             + "the rest is cut off: \"\(text.prefix(40))…\"",
           kind: "cut prompt")
       }
-      let distinct = rows.map(\.ids)
-      ids[text] = distinct
-      groups.insert(distinct)
+      return [PromptPiece(rows: rows.map(\.ids), weights: [])]
+    case .weighted(let emphasis, let commaBacktrack):
+      let layers = try tokenizer.chunks(text, emphasis, commaBacktrack: commaBacktrack)
+      return layers[0].chunks.enumerated().map { index, chunk in
+        let rows = layers.map { $0.chunks[index].tokens }
+        return PromptPiece(
+          rows: Set(rows).count == 1 ? [rows[0]] : rows, weights: chunk.weights)
+      }
     }
+  }
+
+  /// The states of groups of equally long rows.
+  private func encode(_ groups: Set<[[Int32]]>) throws -> [[[Int32]]: HostArray] {
     var states: [[[Int32]]: HostArray] = [:]
     var programs: [TextEncoder.Shape: Program] = [:]
     let ordered = groups.sorted { ($0.count, $0.joined().lexicographic) < ($1.count, $1.joined().lexicographic) }
@@ -56,9 +86,34 @@ package struct PromptEncoder {
       states[group] = try run(program, group, shared)
       reporter.progress(.encode, "prompts", done: index + 1, of: ordered.count)
     }
-    let isLayerwise = texts.contains { tokenizer.binder.isLayerwise($0) }
-    return PromptStates(
-      ids.compactMapValues { states[$0] }, layers: isLayerwise ? tokenizer.binder.layers : nil)
+    return states
+  }
+
+  /// The weighted states of a text's chunks, one after another: `[layers,k·t,c]`, one layer if all
+  /// are equal.
+  private func joined(
+    _ pieces: [PromptPiece], _ states: [[[Int32]]: HostArray]
+  ) throws -> HostArray {
+    let parts = try pieces.map { piece in
+      guard let found = states[piece.rows] else {
+        throw CommandError.failure("a chunk of a prompt was not encoded")
+      }
+      return found
+    }
+    if pieces.count == 1, pieces[0].weights.allSatisfy({ $0 == 1 }) { return parts[0] }
+    let size = tokens * parts[0].shape[2]
+    let layers = parts.map { $0.shape[0] }.max() ?? 1
+    var values: [Float] = []
+    values.reserveCapacity(layers * pieces.count * size)
+    for layer in 0..<layers {
+      for (piece, part) in zip(pieces, parts) {
+        let start = part.shape[0] == 1 ? 0 : layer * size
+        var chunk = Array(part.floats[start..<start + size])
+        reading.emphasis.apply(piece.weights, to: &chunk)
+        values += chunk
+      }
+    }
+    return HostArray(values, shape: [layers, pieces.count * tokens, parts[0].shape[2]])
   }
 
   private func run(

@@ -2,6 +2,7 @@ import FoundationEssentials
 import MoscDiffusion
 import MoscFormats
 import MoscModel
+import MoscPrompts
 import MoscReport
 
 /// Turns prompts with the concept words of a model into token ids for the text encoder.
@@ -39,22 +40,56 @@ package struct PromptTokenizer {
   /// - Throws: `CommandError.failure` for a concept that is not loaded; `FormatError` for tokens that the
   ///   text encoder does not have.
   package func rows(_ text: String) throws -> [CLIPTokenizer.Encoding] {
-    let prompts: [String]
+    let rows = try bind(text).map { tokenizer.encode($0) }
+    try check(rows.lazy.map(\.ids), of: text)
+    return Set(rows.map(\.ids)).count == 1 ? [rows[0]] : rows
+  }
+
+  /// The chunks of a prompt with weights, for each cross-attention layer, one if all are equal.
+  ///
+  /// - Throws: as `rows`, and for a weight that is no number.
+  package func chunks(
+    _ text: String, _ emphasis: Emphasis, commaBacktrack: Int
+  ) throws -> [PromptChunks] {
+    let rules = PromptChunks.Rules(size: length - 2, commaBacktrack: commaBacktrack)
+    let layers: [PromptChunks]
     do {
-      prompts = try binder.bind(text)
+      layers = try bind(text).map { PromptChunks(try emphasis.texts($0), rules, tokenizer) }
+    } catch let error as PromptSyntaxError {
+      throw CommandError.usage("\(error): \"\(text.prefix(60))\"")
+    }
+    try check(layers.lazy.flatMap { $0.chunks.map(\.tokens) }, of: text)
+    return Set(layers).count == 1 ? [layers[0]] : layers
+  }
+
+  /// The chunk that shorter prompts are padded with.
+  var emptyChunk: [Int32] {
+    PromptChunks.empty(
+      size: length - 2, begin: tokenizer.bos, end: tokenizer.eos, pad: tokenizer.pad
+    ).tokens
+  }
+
+  /// The text of each cross-attention layer, one if all are equal.
+  private func bind(_ text: String) throws -> [String] {
+    do {
+      return try binder.bind(text)
     } catch {
       throw CommandError.failure(error.description)
     }
-    let rows = prompts.map { tokenizer.encode($0) }
-    for id in rows.lazy.flatMap(\.ids)
+  }
+
+  private func check(_ rows: some Sequence<[Int32]>, of text: String) throws {
+    for id in rows.joined()
     where !(0..<vocabulary).contains(Int(id)) && !conceptTokens.contains(id) {
       throw FormatError(
         place, nil,
         "gives a word of \"\(text.prefix(40))\" the token \(id), but the text encoder has only "
           + "\(vocabulary); it belongs to another model")
     }
-    return Set(rows.map(\.ids)).count == 1 ? [rows[0]] : rows
   }
+
+  /// What tokens stand for.
+  package func spellings(_ ids: [Int32]) -> [String] { tokenizer.spellings(ids) }
 
   /// Where the concept's tokens are in a prompt, in order.
   package func conceptPositions(_ ids: [Int32]) -> [Int] {

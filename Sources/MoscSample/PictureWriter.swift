@@ -5,6 +5,7 @@ import MoscFormats
 import MoscImages
 import MoscModel
 import MoscNetworks
+import MoscPrompts
 import MoscRandom
 import MoscReport
 
@@ -48,9 +49,20 @@ package struct PictureWriter {
       settings.append(.init("Lora", names))
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
+    settings += emphasis(picture)
     settings += [.init("RNG", request.randomSource.title), .init("Version", "mosc \(Version.number)")]
     return GenerationParameters(
-      prompt: picture.prompt, negativePrompt: request.negativePrompt, settings: settings)
+      prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
+  }
+
+  /// What weights in the prompts did, if there are any; A1111's reader takes *Original* for granted.
+  private func emphasis(_ picture: SamplePlan.Picture) -> [GenerationParameters.Setting] {
+    let emphasis = plan.request.promptSettings.emphasis
+    let texts = [picture.text, picture.negative]
+    guard plan.request.syntax == .a1111, emphasis != .original,
+      texts.contains(where: { $0.contains { "([".contains($0) } })
+    else { return [] }
+    return [.init("Emphasis", emphasis.title)]
   }
 
   /// Everything needed to draw the picture again.
@@ -58,7 +70,7 @@ package struct PictureWriter {
     let request = plan.request
     var fields: [(String, JSONValue)] = [
       ("version", .string(Version.number)), ("model", .string(modelName)),
-      ("prompt", .string(picture.prompt)), ("negative_prompt", .string(request.negativePrompt)),
+      ("prompt", .string(picture.prompt)), ("negative_prompt", .string(picture.negative)),
       ("steps", .int(request.steps)), ("sampler", .string(plan.sampler.rawValue)),
       ("scheduler", .string(plan.schedulerConfig.levels.rawValue)),
       ("cfg_scale", .double(plan.guidance)), ("seed", .string("\(picture.seed)")),
@@ -69,10 +81,18 @@ package struct PictureWriter {
     if !request.model.adapters.files.isEmpty {
       fields.append(("adapters", .array(request.model.adapters.files.map(adapter))))
     }
-    if !plan.regions.isEmpty { fields.append(("regions", .array(plan.regions.map(region)))) }
+    if !plan.regions.isEmpty { fields.append(("regions", .array(zip(plan.regions, picture.regions).map(region)))) }
     if !request.conditions.isEmpty {
       fields.append(("t2i", .array(request.conditions.map(condition))))
     }
+    fields.append(("prompt_syntax", .string(request.syntax.rawValue)))
+    if request.syntax == .a1111 {
+      fields.append(("emphasis", .string(request.promptSettings.emphasis.rawValue)))
+    }
+    if request.promptSettings.commaBacktrack != PromptSettings().commaBacktrack {
+      fields.append(("comma_backtrack", .int(request.promptSettings.commaBacktrack)))
+    }
+    if request.promptSettings.usesOldTiming { fields.append(("old_prompt_timing", .bool(true))) }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
     return .fields(fields)
   }
@@ -96,10 +116,10 @@ package struct PictureWriter {
     ])
   }
 
-  private func region(_ region: Region) -> JSONValue {
+  private func region(_ region: Region, _ prompts: SamplePlan.RegionPrompts) -> JSONValue {
     var fields: [(String, JSONValue)] = [
-      ("name", .string(region.name)), ("prompt", .string(region.prompt)),
-      ("negative", .string(region.negative ?? plan.request.negativePrompt)),
+      ("name", .string(region.name)), ("prompt", .string(prompts.prompt)),
+      ("negative", .string(prompts.negative)),
       ("weight", .double(region.weight)), ("feather", .double(region.feather)),
       ("steps", .array([.double(region.steps.lowerBound), .double(region.steps.upperBound)])),
     ]

@@ -7,25 +7,40 @@ import MoscReport
 
 /// `mosc sample`: draws pictures for a prompt.
 package struct SampleJob {
-  package let plan: SamplePlan
+  /// One for each line of a prompt file whose lines have options of their own, else one.
+  package let plans: [SamplePlan]
   package let reporter: Reporter
   /// Where the pictures go, in order.
   private let files: [OutputFile]
 
   /// - Throws: what is wrong with the request, before any heavy work.
   package init(_ request: SampleRequest, _ reporter: Reporter) throws {
-    plan = try SamplePlan(request)
+    plans = try request.perLine().map(SamplePlan.init)
     self.reporter = reporter
+    if plans.count > 1, request.latentsIn != nil || request.trajectory != nil {
+      throw CommandError.usage(
+        "--latents-in and --trajectory are for one batch; this would draw \(plans.count)")
+    }
     files = try OutputPattern(request.output, .picture).files(
-      plan.batches.joined().map { OutputPattern.Item(seed: $0.seed, prompt: $0.prompt) })
+      plans.flatMap { $0.batches.joined() }
+        .map { OutputPattern.Item(seed: $0.seed, prompt: $0.prompt) })
     if files.count > 1, files[0].isStandardOutput {
       throw CommandError.usage("--output -: standard output takes one picture, not \(files.count)")
     }
   }
 
   package func run() throws {
+    let first = plans[0].request
+    let compiler = try Compiler(first.compiler, precision: first.model.precision, reporter)
+    var drawn = 0
+    for plan in plans {
+      try run(plan, compiler, files: Array(files[drawn..<drawn + plan.count]))
+      drawn += plan.count
+    }
+  }
+
+  private func run(_ plan: SamplePlan, _ compiler: Compiler, files: [OutputFile]) throws {
     let request = plan.request
-    let compiler = try Compiler(request.compiler, precision: request.model.precision, reporter)
     let count = plan.count
     reporter.info(
       "\(count == 1 ? "a picture" : "\(count) pictures") of \(plan.width)x\(plan.height), "
@@ -33,11 +48,9 @@ package struct SampleJob {
         + "\(GenerationParameters.number(plan.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     try reporter.report(plan.model)
-    let texts = plan.texts
-    try reporter.reportUnknownWords(texts, plan.model)
-    if let literal = LiteralSyntax.warning(texts) { reporter.warn(literal) }
+    try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = PictureWriter(plan, compiler.target)
-    try Sampler(plan, compiler).draw(observing: record) { picture, image in
+    try Sampler(plan, compiler).draw(observing: { try record($0, plan) }) { picture, image in
       let file = files[picture.number - 1]
       let written = try writer.write(image, picture, to: file)
       reporter.info("picture \(picture.number) of \(count): seed \(picture.seed)")
@@ -46,7 +59,7 @@ package struct SampleJob {
   }
 
   /// Writes the trajectory of a run if asked for, in the layout of files.
-  private func record(_ run: Denoising.Run) throws {
+  private func record(_ run: Denoising.Run, _ plan: SamplePlan) throws {
     guard let file = plan.trajectory else { return }
     let initial = run.initial.channelsFirst
     let latents = HostArray(

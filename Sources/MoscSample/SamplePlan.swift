@@ -4,16 +4,28 @@ import MoscEngine
 import MoscFormats
 import MoscModel
 import MoscNetworks
+import MoscPrompts
 import MoscReport
 
 /// A request of `mosc sample`, checked before any heavy work.
 package struct SamplePlan: Sendable {
   /// One picture to draw.
   package struct Picture: Sendable {
+    /// The prompt with the tags of adapters, as it is written into the picture.
     package var prompt: String
+    /// The prompt that is read.
+    package var text: String
+    package var negative: String
+    package var regions: [RegionPrompts]
     package var seed: UInt64
     /// Its place among all pictures, from 1.
     package var number: Int
+  }
+
+  /// The prompts of a region.
+  package struct RegionPrompts: Hashable, Sendable {
+    package var prompt: String
+    package var negative: String
   }
 
   package let request: SampleRequest
@@ -27,8 +39,12 @@ package struct SamplePlan: Sendable {
   package let guidance: Double
   /// What latents are divided by before the decoder.
   package let scalingFactor: Float
-  /// Pictures that are drawn together; they share a prompt.
+  /// Pictures that are drawn together; they share their prompts.
   package let batches: [[Picture]]
+  /// What the U-Net reads for each batch.
+  package let scripts: [PromptScript]
+  /// What was not read as it may have been meant.
+  package let remarks: [String]
   /// Parts of the picture with prompts of their own.
   package let regions: [Region]
   /// Images that say where things are.
@@ -44,14 +60,16 @@ package struct SamplePlan: Sendable {
   package var count: Int { batches.reduce(0) { $0 + $1.count } }
 
   /// Every text that a network reads.
-  package var texts: Set<String> {
-    let prompts = batches.flatMap { $0.map(\.prompt) } + regions.map(\.prompt)
-    return Set(prompts + (usesGuidance ? negatives : []))
-  }
+  package var texts: Set<String> { Set(scripts.flatMap(\.allTexts)) }
 
-  /// The negative prompts of the picture and of its regions.
-  package var negatives: [String] {
-    [request.negativePrompt] + regions.map { $0.negative ?? request.negativePrompt }
+  /// What the texts say without brackets, weights and breaks.
+  package func words() throws -> Set<String> {
+    guard request.syntax == .a1111 else { return texts }
+    return try Set(
+      texts.map { text in
+        try request.promptSettings.emphasis.texts(text).filter { !$0.isBreak }.map(\.text)
+          .joined(separator: " ")
+      })
   }
 
   /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
@@ -64,11 +82,17 @@ package struct SamplePlan: Sendable {
   /// Checks everything that can be checked without computing.
   ///
   /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
-  package init(_ request: SampleRequest) throws {
-    self.request = request
+  package init(_ asked: SampleRequest) throws {
+    var request = asked
     try Self.checkNumbers(request)
-    let (prompts, tags) = try Self.prompts(request)
-    model = try ModelComponents.open(request.model, tags: tags)
+    var prompts = try Self.prompts(request)
+    try request.regions.divide(&prompts, negative: &request.negativePrompt)
+    self.request = request
+    let seeds = Self.seeds(request)
+    var expansion = try PromptExpansion(request.promptSettings, request.syntax)
+    let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)
+    model = try ModelComponents.open(
+      request.model, tags: tags, texts: texts + (try request.regions.words()))
     schedulerConfig = try Self.schedulerConfig(request, model)
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
@@ -104,8 +128,10 @@ package struct SamplePlan: Sendable {
     width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
     height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
     try Self.checkSize(width, height, factor, given)
-    batches = Self.batches(request, prompts)
     regions = try request.regions.regions(width: width, height: height)
+    batches = try Self.batches(request, prompts, seeds, regions, &expansion)
+    scripts = try Self.scripts(request, schedulerConfig, batches, usesGuidance: guidance > 1)
+    remarks = expansion.remarks
     try Self.checkTags(request, regions)
     for region in regions where region.adapterStrengths.count > conditions.count {
       throw CommandError.usage(
@@ -183,42 +209,101 @@ package struct SamplePlan: Sendable {
     return config
   }
 
-  private static func batches(_ request: SampleRequest, _ prompts: [String]) -> [[Picture]] {
+  /// The seeds of the pictures of each prompt.
+  private static func seeds(_ request: SampleRequest) -> [UInt64] {
     let wanted = max(request.seeds.count, request.batchCount * request.batchSize)
     var seeds = request.seeds
     while seeds.count < wanted { seeds.append((seeds.last ?? 0) &+ 1) }
+    return seeds
+  }
+
+  private static func batches(
+    _ request: SampleRequest, _ prompts: [String], _ seeds: [UInt64], _ regions: [Region],
+    _ expansion: inout PromptExpansion
+  ) throws -> [[Picture]] {
     var batches: [[Picture]] = []
     for (index, prompt) in prompts.enumerated() {
-      let pictures = seeds.enumerated().map { number, seed in
-        Picture(prompt: prompt, seed: seed, number: index * wanted + number + 1)
+      var batch: [Picture] = []
+      for (number, seed) in seeds.enumerated() {
+        let found = try expansion.prompts(
+          prompt, negative: request.negativePrompt, regions, seed: seed)
+        let picture = Picture(
+          prompt: found.written, text: found.text, negative: found.negative,
+          regions: found.regions, seed: seed, number: index * seeds.count + number + 1)
+        if let first = batch.first,
+          batch.count == request.batchSize || !first.hasPrompts(of: picture)
+        {
+          batches.append(batch)
+          batch = []
+        }
+        batch.append(picture)
       }
-      for start in stride(from: 0, to: wanted, by: request.batchSize) {
-        batches.append(Array(pictures[start..<min(start + request.batchSize, wanted)]))
-      }
+      batches.append(batch)
     }
     return batches
   }
 
-  /// The prompts without their adapter tags, and the tags: those of all prompts must agree, since
-  /// all pictures are drawn by one model.
-  private static func prompts(
-    _ request: SampleRequest
-  ) throws -> (prompts: [String], tags: [LoraTag]) {
-    var texts = request.prompts
-    if let path = request.promptFile {
-      texts = try TextFile.read(path).textLines
-        .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
-      if texts.isEmpty { throw CommandError.failure("'\(path)' holds no prompt") }
-    }
-    do {
-      for text in texts { try LeftoverTag.refuse(in: text, "the prompt", readsLoras: true) }
-      let parts = try texts.map { try LoraTag.take(from: $0) }
-      guard Set(parts.map(\.tags)).count <= 1 else {
-        throw CommandError.usage("the prompts ask for different <lora:…>; draw them one by one")
+  /// What each batch reads; every text is checked before anything is computed.
+  private static func scripts(
+    _ request: SampleRequest, _ config: SchedulerConfig, _ batches: [[Picture]], usesGuidance: Bool
+  ) throws -> [PromptScript] {
+    // Samplers that call the model twice a step count calls, as in the original.
+    let calls = request.sampler.sampler.scheduler(config, steps: request.steps).timesteps.count
+    let isTwice = request.steps > 1 && calls >= 2 * request.steps - 1
+    let timing = PromptSchedule.Timing(
+      steps: isTwice ? 2 * request.steps : request.steps,
+      isOld: request.promptSettings.usesOldTiming)
+    return try batches.compactMap(\.first).map { picture in
+      let script = try PromptScript(
+        picture, request.syntax, timing, usesGuidance: usesGuidance)
+      if request.syntax == .a1111 {
+        for text in script.allTexts { try check(text, request.promptSettings.emphasis) }
       }
-      return (parts.map(\.prompt), parts.first?.tags ?? [])
-    } catch let error as PromptError {
-      throw CommandError.usage(error.description)
+      return script
     }
+  }
+
+  private static func check(_ text: String, _ emphasis: Emphasis) throws {
+    do {
+      _ = try emphasis.texts(text)
+    } catch {
+      throw CommandError.usage("\(error): \"\(text.prefix(60))\"")
+    }
+  }
+
+  private static func prompts(_ request: SampleRequest) throws -> [String] {
+    guard let path = request.promptFile else { return request.prompts }
+    return try request.promptLines ?? PromptFile.lines(path).map(\.text)
+  }
+
+  /// The adapters of the prompts, and their texts; the adapters of all pictures must agree, since one
+  /// model draws them.
+  private static func adapters(
+    _ request: SampleRequest, _ prompts: [String], _ seeds: [UInt64],
+    _ expansion: inout PromptExpansion
+  ) throws -> (tags: [LoraTag], texts: [String]) {
+    var result: [LoraTag]?
+    var texts: Set<String> = []
+    for prompt in prompts {
+      for seed in seeds {
+        let found = try expansion.prompts(
+          prompt, negative: request.negativePrompt, [], seed: seed)
+        let tags = found.adapters
+        texts.formUnion([found.text, found.negative])
+        guard result == nil || result == tags else {
+          throw CommandError.usage("the prompts ask for different <lora:…>; draw them one by one")
+        }
+        result = tags
+      }
+    }
+    return (result ?? [], texts.sorted())
+  }
+}
+
+extension SamplePlan.Picture {
+  /// Whether a picture has the same prompts.
+  fileprivate func hasPrompts(of other: Self) -> Bool {
+    prompt == other.prompt && text == other.text && negative == other.negative
+      && regions == other.regions
   }
 }

@@ -1,6 +1,7 @@
 import MoscDiffusion
 import MoscEngine
 import MoscNetworks
+import MoscPrompts
 import MoscRandom
 import MoscReport
 
@@ -13,6 +14,10 @@ package struct SampleRequest: Hashable, Sendable {
   package var negativePrompt = ""
   /// A file with one prompt per line in place of `prompts`; `-` for standard input.
   package var promptFile: String?
+  /// The prompts of that file, once it is read.
+  package var promptLines: [String]?
+  /// How prompts are read.
+  package var promptSettings = PromptSettings()
   package var steps = 20
   /// nil for what suits the model.
   package var guidance: Double?
@@ -56,5 +61,10 @@ package struct SampleRequest: Hashable, Sendable {
   package var prompt: String {
     get { prompts.first ?? "" }
     set { prompts = [newValue] }
+  }
+
+  /// What characters in prompts mean; Mix-of-Show reads none of them.
+  package var syntax: PromptSettings.Syntax {
+    promptSettings.syntax ?? (matchesMixOfShow ? .plain : .a1111)
   }
 }

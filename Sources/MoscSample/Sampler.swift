@@ -16,8 +16,8 @@ package final class Sampler {
   private let regions: RegionSchedule
   /// The maps of condition images, computed once.
   private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
-  /// The U-Net, and the prompt whose states it holds.
-  private var unet: (batch: Int, prompt: String, program: Program)?
+  /// The U-Net, and the texts whose states it holds.
+  private var unet: (shape: UNet.Shape, texts: [[String]], program: Program)?
   private var decoder: Program?
 
   /// - Throws: a usage error for a region without effect.
@@ -26,9 +26,10 @@ package final class Sampler {
     self.compiler = compiler
     components = ModelComponents(plan.model, compiler)
     encoder = try PromptEncoder(
-      components, skippedLayers: plan.request.clipSkip - 1, compiler.reporter)
+      components, skippedLayers: plan.request.clipSkip - 1,
+      reading: PromptReading(plan.request.promptSettings, plan.request.syntax), compiler.reporter)
     regions = try RegionSchedule(plan)
-    for warning in regions.warnings { reporter.warn(warning) }
+    for warning in plan.remarks + regions.warnings { reporter.warn(warning) }
   }
 
   private var reporter: Reporter { compiler.reporter }
@@ -55,7 +56,7 @@ package final class Sampler {
     }
     for (index, batch) in plan.batches.enumerated() {
       try Interruption.check()
-      let run = try denoise(batch, states)
+      let run = try denoise(batch, plan.scripts[index], states)
       try observe(run)
       if index == plan.batches.count - 1 {
         if plan.request.profiles { try printProfile() }
@@ -75,11 +76,11 @@ package final class Sampler {
   // MARK: Denoising
 
   private func denoise(
-    _ batch: [SamplePlan.Picture], _ states: PromptStates
+    _ batch: [SamplePlan.Picture], _ script: PromptScript, _ states: PromptStates
   ) throws -> Denoising.Run {
     let count = batch.count
-    let copies = plan.usesGuidance ? 2 : 1
-    let program = try unetProgram(for: batch, states)
+    let copies = script.count
+    let program = try unetProgram(batch.count, script, states)
     let denoising = Denoising(
       height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
       plan.sampler.scheduler(plan.schedulerConfig, steps: plan.request.steps))
@@ -94,47 +95,69 @@ package final class Sampler {
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
       inputs.merge(regions.inputs(changingAt: step)) { $1 }
+      if script.changes(at: step) { try setTexts(script, step, count, states) }
       guard let output = try program.run(inputs)["noise_pred"] else {
         throw CommandError.failure("the U-Net gave no 'noise_pred'")
       }
-      if copies == 1 { return output.floats }
-      return guide(
-        unconditional: output.samples(0..<count).floats,
-        conditional: output.samples(count..<2 * count).floats, scale: Float(plan.guidance))
+      return combine(
+        (0..<copies).map { output.samples($0 * count..<($0 + 1) * count).floats }, script)
     }
   }
 
-  /// The U-Net with the prompt's states, compiled and computed anew only where they differ.
+  /// The predictions of a step as one.
+  private func combine(_ predictions: [[Float]], _ script: PromptScript) -> [Float] {
+    guard script.negative != nil else { return predictions[0] }
+    // Guidance of 1 or less is the plain conditional model.
+    let scale = Float(plan.usesGuidance ? plan.guidance : 1)
+    let parts = zip(predictions.dropFirst(), script.branches)
+    if script.branches.count == 1 {
+      return guide(
+        unconditional: predictions[0], conditional: predictions[1],
+        scale: scale * Float(script.branches[0].weight))
+    }
+    return guide(
+      unconditional: predictions[0], parts: parts.map { ($0, Float($1.weight)) }, scale: scale)
+  }
+
+  /// The U-Net with the states of the first step, compiled and computed anew only where they differ.
   private func unetProgram(
-    for batch: [SamplePlan.Picture], _ states: PromptStates
+    _ count: Int, _ script: PromptScript, _ states: PromptStates
   ) throws -> Program {
-    let size = (plan.usesGuidance ? 2 : 1) * batch.count
-    let prompt = batch.first?.prompt ?? ""
-    if let unet, unet.batch == size, unet.prompt == prompt { return unet.program }
-    let program: Program
-    var inputs: [String: HostArray] = [:]
-    if let unet, unet.batch == size {
-      program = unet.program
-    } else {
+    let size = script.count * count
+    var shape = UNet.Shape(
+      batch: size, height: plan.latentHeight, width: plan.latentWidth,
+      tokens: try states.tokens(script.allTexts), isLayerwise: states.layers != nil,
+      regions: plan.regions.count)
+    shape.hasAdapter = !plan.conditions.isEmpty
+    if unet?.shape != shape {
+      var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {
         inputs["adapter.\(level)"] = .stacked([HostArray](repeating: map, count: size))
       }
       // Two copies of the packed weights would not fit where one does.
       unet = nil
-      var shape = UNet.Shape(
-        batch: size, height: plan.latentHeight, width: plan.latentWidth, tokens: encoder.tokens,
-        isLayerwise: states.layers != nil, regions: plan.regions.count)
-      shape.hasAdapter = !plan.conditions.isEmpty
-      program = try components.program(.unet(shape))
+      let program = try components.program(.unet(shape))
       program.isProfiling = plan.request.profiles
+      try program.set(inputs)
+      unet = (shape, [], program)
     }
-    var contexts = [try states.context([prompt] + plan.regions.map(\.prompt))]
-    if plan.usesGuidance { contexts.insert(try states.context(plan.negatives), at: 0) }
-    inputs["encoder_hidden_states"] = .stacked(
-      contexts.flatMap { [HostArray](repeating: $0, count: batch.count) })
-    try program.set(inputs)
-    unet = (size, prompt, program)
-    return program
+    try setTexts(script, 0, count, states)
+    guard let unet else { throw CommandError.failure("the U-Net was not made") }
+    return unet.program
+  }
+
+  /// Gives the U-Net the states of a step, unless it holds them.
+  private func setTexts(
+    _ script: PromptScript, _ step: Int, _ count: Int, _ states: PromptStates
+  ) throws {
+    let texts = script.texts(at: step)
+    guard let held = unet, held.texts != texts else { return }
+    let contexts = try texts.map { try states.context($0, tokens: held.shape.tokens) }
+    try held.program.set([
+      "encoder_hidden_states": .stacked(
+        contexts.flatMap { [HostArray](repeating: $0, count: count) })
+    ])
+    unet?.texts = texts
   }
 
   /// Prints where the time of the U-Net and the decoder went so far.

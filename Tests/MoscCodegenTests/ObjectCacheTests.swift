@@ -170,5 +170,9 @@ import Testing
     #expect(one.mapValues(\.objectBytes) == many.mapValues(\.objectBytes))
     #expect(one.mapValues(\.taskCount) == many.mapValues(\.taskCount))
     #expect(compiler.statistics.kernels == 6)
+    // Ctrl-C is heard between kernels: those that are left are left out.
+    let stopped = try KernelCompiler(CompilerOptions(facts: facts, threads: 1))
+    let some = try stopped.compile(graphs, isCancelled: { stopped.statistics.kernels == 2 })
+    #expect(some.count == 2 && stopped.statistics.kernels == 2)
   }
 }

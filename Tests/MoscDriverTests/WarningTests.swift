@@ -45,12 +45,6 @@ import Testing
     } throws: { "\($0)".contains("words.json") && "\($0)".contains("things") }
   }
 
-  @Test(arguments: ["a (fox)", "[fox]", "a fox BREAK a bear", "a fox AND a bear", "embedding: fox"])
-  func syntaxThatIsReadLiterally(prompt: String) throws {
-    let said = try warnings("-p", prompt, "-p", prompt + ", on grass", "-o", scratch.path("%d.png"))
-    #expect(said.filter { $0.contains("read literally") }.count == 1, "\(said)")
-  }
-
   @Test func keysOfConfigurations() throws {
     try FileManager.default.copyItem(atPath: GoldenFile.model, toPath: scratch.path("model"))
     let config = scratch.url.appending(path: "model/vae/config.json")

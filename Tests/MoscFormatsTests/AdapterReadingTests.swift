@@ -150,17 +150,7 @@ import Testing
     ("lora_te1_text_model_encoder_layers_1_mlp_fc1", "text_model_encoder_layers_1_mlp_fc1"),
     ("text_encoder.encoder.layers.0.self_attn.to_out", "text_model_encoder_layers_0_self_attn_out_proj"),
     ("up_blocks.1.attentions.0.processor.to_out", "up_blocks_1_attentions_0_to_out_0"),
-    (
-      "diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k",
-      "down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
-    ),
-    ("lora_unet_output_blocks_5_2_conv", "up_blocks_1_upsamplers_0_conv"),
-    ("lora_unet_output_blocks_2_1_conv", "up_blocks_0_upsamplers_0_conv"),
-    ("lora_unet_output_blocks_11_1_proj_out", "up_blocks_3_attentions_2_proj_out"),
-    ("lora_unet_input_blocks_3_0_op", "down_blocks_0_downsamplers_0_conv"),
-    ("lora_unet_input_blocks_11_0_in_layers_2", "down_blocks_3_resnets_1_conv1"),
-    ("lora_unet_middle_block_2_emb_layers_1", "mid_block_resnets_1_time_emb_proj"),
-    ("diffusion_model.time_embed.2", "time_embedding_linear_2"),
+    ("diffusion_model.input_blocks.4.1.proj_in", "input_blocks_4_1_proj_in"),
     ("clip_l.transformer.text_model.encoder.layers.1.mlp.fc1", "text_model_encoder_layers_1_mlp_fc1"),
   ])
   func layers(_ stem: String, _ key: String) throws {
@@ -212,6 +202,39 @@ import Testing
     #expect(names == ["bundle_emb.dog.string_to_param.*"])
   }
 
+  /// Files that ask for products without end, in a few kilobytes.
+  @Test(arguments: ["hada", "lokr", "mid"]) func boundsProducts(_ family: String) throws {
+    let (n, stem) = (20_000, "lora_unet_conv_in")
+    let tensors: Tensors =
+      switch family {
+      case "hada":
+        [1, 2].flatMap {
+          [("\(stem).hada_w\($0)_a", Self.zeros(n, 9)), ("\(stem).hada_w\($0)_b", Self.zeros(9, n))]
+        }
+      case "lokr":
+        [
+          ("\(stem).lokr_w1_a", Self.zeros(n, 1)), ("\(stem).lokr_w1_b", Self.zeros(1, n)),
+          ("\(stem).lokr_w2", Self.zeros(2, 2)),
+        ]
+      default:
+        [
+          ("\(stem).lora_down.weight", Self.zeros(1, n, 1, 1)),
+          ("\(stem).lora_mid.weight", Self.zeros(n, 1, 1, 1)),
+          ("\(stem).lora_up.weight", Self.zeros(2, n, 1, 1)),
+        ]
+      }
+    if family == "mid" {
+      expectRefusal("lora_mid") { try read(tensors) }
+      return
+    }
+    let file = try read(tensors)
+    let change = try #require(file.wholeLayers.first).change
+    let target = ChangedTensor(part: "weight", shape: [8, 4, 3, 3], path: "a", layer: "conv_in") {
+      [Float](repeating: 0, count: 288)
+    }
+    #expect(throws: FormatError.self) { try change.change(of: target) }
+  }
+
   // MARK: Foreign files
 
   @Test(arguments: [
@@ -219,8 +242,8 @@ import Testing
     ("lora_unet_double_blocks_0_img_mlp_0.lora_down.weight", "FLUX"),
     ("transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight", "FLUX"),
     ("lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight", "Stable Diffusion 3"),
-    ("model.diffusion_model.input_blocks.0.0.weight", "whole model"),
-    ("down_blocks.0.resnets.0.conv1.weight", "whole network"),
+    ("model.diffusion_model.input_blocks.0.0.weight", "Stable Diffusion 1.x model"),
+    ("down_blocks.0.resnets.0.conv1.weight", "a U-Net"),
     ("controlnet_cond_embedding.conv_in.weight", "ControlNet"), ("body.0.block1.weight", "--t2i-adapter"),
     ("image_proj.norm.weight", "IP-Adapter"), ("text_model.final_layer_norm.weight", "text encoder"),
     ("something.else", "no adapter"),

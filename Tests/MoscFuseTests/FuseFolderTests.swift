@@ -65,6 +65,36 @@ import Testing
     #expect(try manager.destinationOfSymbolicLink(atPath: scratch.path("link")) == scratch.path("target"))
   }
 
+  /// Two runs never write one file or one model.
+  @Test func concurrentRunsAreRefused() throws {
+    var request = request()
+    try OutputLock.holding(URL(fileURLWithPath: request.output), .silent) {
+      #expect(message(request).contains("another run (process \(getpid())) is writing"))
+    }
+    request.fullModel = scratch.path("full")
+    try OutputLock.holding(URL(fileURLWithPath: scratch.path("full")), .silent) {
+      #expect(message(request).contains("is writing '\(scratch.path("full"))'"))
+    }
+    #expect(scratch.names.isEmpty)
+  }
+
+  /// Statistics that changed on the disk are not believed.
+  @Test func damagedStatisticsAreRefused() throws {
+    var request = request(.solve)
+    request.statistics = scratch.path("stats")
+    #expect(message(request) == "no error")
+    request.inputs = []
+    let folder = scratch.url.appending(path: "stats")
+    let name = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        .first { $0.hasSuffix(".text.moments") })
+    let file = folder.appending(path: name)
+    var content = try Data(contentsOf: file)
+    content[content.count - 8] ^= 1
+    try content.write(to: file)
+    #expect(message(request).contains("is damaged: it does not have the checksum"))
+  }
+
   /// The model of an earlier fusion gives way, whole, and keeps its permissions; its files are the caller's.
   @Test func fullModelsReplaceEarlierOnes() throws {
     var request = request()

@@ -10,7 +10,7 @@ import Testing
 
   /// What features are built on.
   private static let feature: Set<String> = [
-    "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscModel",
+    "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscPrompts", "MoscModel",
     "MoscDiffusion", "MoscReport", "MoscEngine", "MoscNetworks",
   ]
 
@@ -37,6 +37,7 @@ import Testing
     Rule("Sources/MoscFormats", ["CMapping", "CZlib", "Crypto"]),
     Rule("Sources/MoscImages", ["MoscFormats", "CPNG", "CJPEG"]),
     Rule("Sources/MoscRandom", []),
+    Rule("Sources/MoscPrompts", ["MoscFormats", "MoscRandom"]),
     Rule("Sources/MoscReport", ["MoscFormats"]),
     Rule(
       "Sources/MoscEngine",
@@ -65,7 +66,7 @@ import Testing
       "tools/mosc",
       [
         "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
-        "MoscDiffusion", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
+        "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         "ArgumentParser",
       ]),
   ]

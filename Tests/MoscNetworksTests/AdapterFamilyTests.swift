@@ -102,4 +102,32 @@ import Testing
       } throws: { "\($0)".contains("another base") && "\($0)".contains("other.safetensors") }
     }
   }
+
+  /// The names of latent-diffusion checkpoints, which ComfyUI keeps.
+  @Test func originalNames() throws {
+    let names = [
+      ("down_blocks_0_attentions_0_transformer", "input_blocks_1_1_transformer"),
+      ("up_blocks_3_attentions_2_transformer", "output_blocks_11_1_transformer"),
+      ("down_blocks_0_resnets_0_conv1", "input_blocks_1_0_in_layers_2"),
+      ("down_blocks_0_downsamplers_0_conv", "input_blocks_3_0_op"),
+      ("up_blocks_2_upsamplers_0_conv", "output_blocks_8_2_conv"),
+      ("mid_block_attentions_0_proj_in", "middle_block_1_proj_in"),
+    ]
+    let scratch = Scratch()
+    for name in ["locon", "lokr"] {
+      let file = try SafetensorsFile(Goldens.url("adapters/\(name).safetensors"))
+      let tensors = try file.entries.map { entry in
+        let new = names.reduce(entry.name) { $0.replacing($1.0, with: $1.1) }
+        #expect(new != entry.name)
+        return (new, try file.array(entry.name))
+      }
+      let url = scratch.url.appendingPathComponent("\(name).safetensors")
+      try SafetensorsFile.write(tensors, metadata: [:], to: url)
+      #expect(Comparison.relative(try noise(url.path), try expected().array(name).floats) < 1e-5)
+      // Both names of a layer in one file would count it twice.
+      let all = try tensors + file.entries.map { ($0.name, try file.array($0.name)) }
+      try SafetensorsFile.write(all, metadata: [:], to: url)
+      #expect(throws: FormatError.self) { try ModelComponents.open(try model(url.path, strength: 1)) }
+    }
+  }
 }

@@ -47,6 +47,19 @@ import Testing
     #expect(manager.timings.map(\.pass) == Pipeline.inference.map { $0.pass.name })
   }
 
+  /// Ctrl-C is heard between passes.
+  @Test func endsEarlyWhenAskedTo() throws {
+    var module = try Self.module()
+    var context = PassContext()
+    var manager = PassManager(try Pipeline.inference())
+    var seen = 0
+    manager.options.after = { _, _, _ in seen += 1 }
+    manager.options.isCancelled = { seen == 2 }
+    try manager.run(&module, &context)
+    #expect(manager.timings.map(\.pass) == Pipeline.inference.prefix(2).map { $0.pass.name })
+    #expect(module.stage == .tensor)
+  }
+
   @Test func verifiesAfterEveryPass() throws {
     var module = try Self.module()
     var context = PassContext()

@@ -6,6 +6,7 @@ import MoscFormats
 import MoscFuse
 import MoscModel
 import MoscNetworks
+import MoscPrompts
 import MoscRandom
 import MoscReport
 import MoscSample
@@ -17,6 +18,9 @@ extension AdapterOptions.Mode: ExpressibleByArgument {}
 extension ChangePrinter.Style: ExpressibleByArgument {}
 extension ComponentKind: ExpressibleByArgument {}
 extension ConceptFile.Layout: ExpressibleByArgument {}
+extension CoupledLines.Background: ExpressibleByArgument {}
+extension CoupledLines.Direction: ExpressibleByArgument {}
+extension RegionalPrompterText.Division: ExpressibleByArgument {}
 extension FusionMethod: ExpressibleByArgument {}
 extension FusionSolver: ExpressibleByArgument {}
 extension LearningRateSchedule.Shape: ExpressibleByArgument {}
@@ -24,6 +28,8 @@ extension LogFormat: ExpressibleByArgument {}
 extension ModuleForm: ExpressibleByArgument {}
 extension OptimisationLevel: ExpressibleByArgument {}
 extension PretrainingScope: ExpressibleByArgument {}
+extension PromptRecords.Kind: ExpressibleByArgument {}
+extension PromptSettings.Syntax: ExpressibleByArgument {}
 extension SavedType: ExpressibleByArgument {}
 extension SchedulerConfig.Prediction: ExpressibleByArgument {}
 extension SchedulerConfig.Spacing: ExpressibleByArgument {}
@@ -33,6 +39,10 @@ extension AdapterRequest: ExpressibleByArgument {
 }
 
 extension ByteSize: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension Emphasis: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
 

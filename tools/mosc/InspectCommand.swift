@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscDriver
+import MoscNetworks
 import MoscReport
 
 struct InspectCommand: ParsableCommand {
@@ -21,16 +22,34 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Print one JSON object a line.")
   var json = false
 
+  @Option(
+    parsing: .unconditional,
+    help: "Say what a prompt becomes with the tokens of the model: parts, steps, chunks, weights.")
+  var prompt: String?
+
+  @Option(help: "The steps that the schedules of --prompt are for.")
+  var steps = 20
+
+  @OptionGroup(title: "Prompts") var prompts: PromptArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func run() throws {
     let reporter = try log.reporter()
-    try perform(reporter) {
-      for path in paths.isEmpty ? [String?.none] : paths.map(Optional.some) {
-        let finding = try Inspection.finding(path)
-        try StandardOutput.print(
-          json ? "\(finding.json(withTensors: tensors))" : finding.text(withTensors: tensors))
+    guard let prompt else {
+      return try perform(reporter) {
+        for path in paths.isEmpty ? [String?.none] : paths.map(Optional.some) {
+          let finding = try Inspection.finding(path)
+          try StandardOutput.print(
+            json ? "\(finding.json(withTensors: tensors))" : finding.text(withTensors: tensors))
+        }
       }
+    }
+    guard paths.count <= 1 else { throw ValidationError("--prompt reads one model, found \(paths.count)") }
+    let settings = try prompts.settings
+    try perform(reporter) {
+      let found = try PromptInspection(
+        prompt, ModelOptions(path: paths.first), settings, steps: steps)
+      try StandardOutput.print(found.text)
     }
   }
 }

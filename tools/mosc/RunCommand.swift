@@ -2,6 +2,7 @@ import ArgumentParser
 import MoscDiffusion
 import MoscDriver
 import MoscFuse
+import MoscPrompts
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -11,7 +12,7 @@ struct RunCommand: ParsableCommand {
       t2i_adapter is the file of -m, train_step trains the concept of --lora, fuse_layer and scheduler \
       take the options that name them. Tensors have diffusers' names and layouts: sample [n,4,h,w], \
       timestep, encoder_hidden_states [n,77,c], noise_pred; input_ids, last_hidden_state; latents, \
-      image [n,3,h,w] in -1…1, moments; of t2i_adapter image in 0…1 and map0…map3.
+      image [n,3,h,w] in -1…1, moments; of t2i_adapter image in 0…1 and map0…map3. prompts answers the       recorded questions of a JSON file.
       """)
 
   @Argument(help: ArgumentHelp(
@@ -44,6 +45,10 @@ struct RunCommand: ParsableCommand {
     help: "The steps of 'run scheduler'.")
   var steps: Int?
 
+  @Option(
+    help: ArgumentHelp("The part of the language of 'run prompts'.", valueName: "kind"))
+  var kind: PromptRecords.Kind?
+
   @Option(help: "The solver of 'run fuse_layer'.")
   var solver = FusionSolver.lbfgs
 
@@ -59,7 +64,7 @@ struct RunCommand: ParsableCommand {
     request.compiler = try compiler.options(for: request.model)
     (request.function, request.usesEvaluator) = (function, evaluate)
     (request.sampler, request.levels, request.steps) = (sampler, scheduler, steps)
-    request.solver = solver
+    (request.solver, request.promptKind) = (solver, kind)
     let job = RunJob(request, reporter)
     try perform(reporter) { try job.run() }
   }

@@ -98,6 +98,7 @@ struct SampleCommand: ParsableCommand {
   @Flag(help: "Show the time of each kernel, its work and how near it is to the machine's best.")
   var profile = false
 
+  @OptionGroup(title: "Prompts") var prompts: PromptArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
   @OptionGroup(title: "Model") var model: ModelArguments
@@ -126,6 +127,7 @@ struct SampleCommand: ParsableCommand {
     request.compiler = try compiler.options(for: request.model)
     (request.prompts, request.promptFile) = (prompt, promptFile)
     request.negativePrompt = negativePrompt.first ?? ""
+    request.promptSettings = try prompts.settings
     (request.steps, request.guidance, request.clipSkip) = (steps, cfgScale, clipSkip)
     (request.seeds, request.randomSource) = (seed.seeds(), rng)
     (request.width, request.height) = (size?.width ?? width, size?.height ?? height)
@@ -167,8 +169,36 @@ struct RegionArguments: ParsableArguments {
       valueName: "'[p]-*-[n]-*-[top,left,bottom,right]'"))
   var promptRewrite: String?
 
+  @Option(help: ArgumentHelp(
+    "Sizes of a grid that the prompt fills with ADDCOL, ADDROW or BREAK, as for Regional Prompter.",
+    valueName: "'1,1;2,1'"))
+  var regionRatios: String?
+
+  @Option(help: ArgumentHelp(
+    "The share of the prompt before ADDBASE in each cell (default: 0.2).", valueName: "0…1,…"))
+  var regionBaseRatios: String?
+
+  @Option(help: "Whether such a grid is cut into rows of columns, or columns of rows.")
+  var regionDivision = RegionalPrompterText.Division.columns
+
+  @Option(help: ArgumentHelp(
+    "Every line of the prompt ('\\n') is a part of the picture, as for Forge Couple.",
+    valueName: "horizontal|vertical"))
+  var regionLines: CoupledLines.Direction?
+
+  @Option(help: "Which of these lines is the background.")
+  var regionBackground = CoupledLines.Background.none
+
+  @Option(help: "The weight of the background beside 1 for each part.")
+  var regionBackgroundWeight = 0.5
+
   var options: RegionOptions {
     var options = RegionOptions()
+    (options.prompter.ratios, options.prompter.baseRatios) = (regionRatios, regionBaseRatios)
+    options.prompter.division = regionDivision
+    options.lines = regionLines.map { CoupledLines($0) }
+    options.lines?.background = regionBackground
+    options.lines?.backgroundWeight = regionBackgroundWeight
     (options.texts, options.scene, options.rewrite) = (region, regions, promptRewrite)
     return options
   }

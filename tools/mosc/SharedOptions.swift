@@ -99,6 +99,12 @@ struct AdapterArguments: ParsableArguments {
     help: ArgumentHelp("Where <lora:name:strength> in a prompt looks.", valueName: "folder"))
   var loraModelDir: String?
 
+  @Option(name: [.long, .customLong("embeddings-dir")],
+    help: ArgumentHelp(
+      "Where embeddings (textual inversion) are that a prompt names: 'name' or 'embedding:name'.",
+      valueName: "folder"))
+  var embdDir: String?
+
   @Option(
     help: ArgumentHelp(
       "Merge adapters into the weights, or compute them beside the layers.",
@@ -108,6 +114,7 @@ struct AdapterArguments: ParsableArguments {
   func applied(to options: ModelOptions) -> ModelOptions {
     var options = files.applied(to: options)
     (options.adapters.folder, options.adapters.mode) = (loraModelDir, loraMode)
+    options.adapters.embeddingFolder = embdDir
     return options
   }
 }

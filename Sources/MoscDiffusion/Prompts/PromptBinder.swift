@@ -10,7 +10,10 @@ package struct PromptBinder: Sendable {
   package let layers: Int
 
   package init(words: [ConceptWord], layers: Int) {
-    self.words = words
+    // A bare word may be part of another; the longer one is meant.
+    let bare = words.filter { !$0.text.hasPrefix("<") }
+    self.words =
+      words.filter { $0.text.hasPrefix("<") } + bare.sorted { $0.text.count > $1.text.count }
     self.layers = layers
   }
 
@@ -19,23 +22,23 @@ package struct PromptBinder: Sendable {
   /// - Throws: `PromptError` for a word such as `<cat1>` that no loaded concept has.
   package func bind(_ prompt: String) throws(PromptError) -> [String] {
     try check(prompt)
-    guard words.contains(where: { prompt.contains($0.text) }) else { return [prompt] }
+    guard words.contains(where: { PromptWord.occurs($0.text, in: prompt) }) else { return [prompt] }
     return (0..<layers).map { layer in
       words.reduce(prompt) { text, word in
-        text.replacing(word.text, with: word.tokenName(layer: layer))
+        PromptWord.replace(word.text, in: text, with: word.tokenName(layer: layer))
       }
     }
   }
 
   /// Whether any layer reads another text than the others.
   package func isLayerwise(_ prompt: String) -> Bool {
-    words.contains { $0.isLayerwise && prompt.contains($0.text) }
+    words.contains { $0.isLayerwise && PromptWord.occurs($0.text, in: prompt) }
   }
 
   private func check(_ prompt: String) throws(PromptError) {
     var rest = prompt
     for word in words {
-      rest = rest.replacing(word.text, with: " ")
+      rest = PromptWord.replace(word.text, in: rest, with: " ")
       for name in word.tokenNames { rest = rest.replacing(name, with: " ") }
     }
     guard let unknown = rest.firstMatch(of: /<[^<>\s:]+>/).map({ String($0.output) }) else {

@@ -146,7 +146,7 @@ package struct CommandLineTranslation: Sendable {
     for member in members {
       let values: [String]
       switch member.node.value {
-      case .null, .bool(false): continue
+      case .null, .bool(false), .sequence([]): continue
       case .bool(true): values = []
       case .sequence(let elements): values = try elements.map { try Self.text($0, member.key, url) }
       default: values = [try Self.text(member.node, member.key, url)]
@@ -182,6 +182,18 @@ package struct CommandLineTranslation: Sendable {
   }
 
   private mutating func joinTraining() throws {
+    if let config = parts["opt"] {
+      arguments += ["--config", config]
+      if has("-o", "--output") { return }
+      // Where the script puts it.
+      let root = try ConfigNode.read(URL(fileURLWithPath: config))
+      guard case .string(let name)? = root["name"]?.value, !name.isEmpty else {
+        throw CommandError.usage("'\(config)' has no 'name': say where the concept goes with --output")
+      }
+      let folder = "experiments/\(name)/models"
+      try Self.makeFolder(folder)
+      arguments += ["--output", "\(folder)/edlora_model-latest.pth"]
+    }
     guard parts["output_dir"] != nil || parts["output_name"] != nil else { return }
     if has("-o", "--output") {
       throw CommandError.usage("--output and --output_dir or --output_name exclude each other")

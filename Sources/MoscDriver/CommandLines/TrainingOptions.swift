@@ -18,7 +18,9 @@ extension ForeignOptions {
   // MARK: Pictures and words
 
   private static let pictures: [ForeignOption] = [
-    ForeignOption(.mixOfShow, "opt", .one, .alias("--config")),
+    ForeignOption(
+      .mixOfShow, "opt", .one,
+      .part("--config FILE, and --output experiments/NAME/models/edlora_model-latest.pth")),
     ForeignOption(.mixOfShow, "attn_reg_weight", .one, .alias("--attention-weight")),
     kohya("pretrained_model_name_or_path", .one, .alias("--model")),
     kohya("train_data_dir", .one, .alias("--data")),

@@ -24,6 +24,7 @@ package struct RunJob {
     case .procedure(.trainStep): try TrainStepJob(request, reporter).run()
     case .procedure(.fuseLayer): try FuseLayerJob(request, reporter).run()
     case .procedure(.scheduler): try SchedulerReplay(request, reporter).run()
+    case .procedure(.prompts): try PromptRecordsJob(request).run()
     }
   }
 

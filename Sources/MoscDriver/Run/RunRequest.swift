@@ -2,6 +2,7 @@ import MoscDiffusion
 import MoscEngine
 import MoscFuse
 import MoscNetworks
+import MoscPrompts
 
 /// What `mosc run` is asked for.
 package struct RunRequest: Hashable, Sendable {
@@ -19,6 +20,8 @@ package struct RunRequest: Hashable, Sendable {
   /// How `scheduler` places noise levels; nil for the sampler's own.
   package var levels: SchedulerConfig.Levels?
   package var steps: Int?
+  /// The part of the prompt language that `prompts` answers.
+  package var promptKind: PromptRecords.Kind?
   /// The solver of `fuse_layer`, the reference's unless another is asked for.
   package var solver = FusionSolver.lbfgs
 

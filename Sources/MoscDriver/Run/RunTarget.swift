@@ -9,6 +9,7 @@ package enum RunTarget: Hashable, Sendable {
     case trainStep = "train_step"
     case fuseLayer = "fuse_layer"
     case scheduler
+    case prompts
   }
 
   /// Reads the name of a component, procedure or file; nil for anything else.

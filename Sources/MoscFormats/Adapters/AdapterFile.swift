@@ -99,11 +99,27 @@ package struct AdapterFile: Sendable {
   /// Layers and words that are in no file yet.
   ///
   /// - Parameter path: what error messages name.
-  package init(path: String, layers: [Layer], words: [Word], metadata: [String: String] = [:]) {
+  package init(
+    path: String, layers: [Layer], wholeLayers: [WholeLayer] = [], words: [Word],
+    metadata: [String: String] = [:]
+  ) {
     self.path = path
     self.layers = layers
+    self.wholeLayers = wholeLayers
     self.words = words
     self.metadata = metadata
+  }
+
+  /// The file with other keys for its layers.
+  package func renamed(_ key: (Network, String) -> String) -> AdapterFile {
+    var result = self
+    for index in layers.indices {
+      result.layers[index].key = key(layers[index].network, layers[index].key)
+    }
+    for index in wholeLayers.indices {
+      result.wholeLayers[index].key = key(wholeLayers[index].network, wholeLayers[index].key)
+    }
+    return result
   }
 
   /// What to say of a layer whose shape is another one.
@@ -221,6 +237,12 @@ package struct AdapterFile: Sendable {
       throw FormatError(path, "tensor \"\(name)\"", "holds \(bad), expected numbers")
     }
     return HostArray(floats, shape: array.shape.count == 1 ? [1, array.count] : array.shape)
+  }
+
+  /// Gives the word of an embedding another name, that of its file.
+  package mutating func rename(word: String) {
+    guard layers.isEmpty, words.count == 1, !words[0].isLayerwise else { return }
+    words[0].text = word
   }
 
   /// Reads a file of textual inversion: the rows of one word, which the file's name or the tensor's spells.

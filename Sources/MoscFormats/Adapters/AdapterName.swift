@@ -138,7 +138,6 @@ enum AdapterName {
     case .unet:
       // The old attention processors left out the index within the output's sequence.
       if key.hasSuffix("_to_out") { key += "_0" }
-      key = LDMNames.key(key) ?? key
     case .textEncoder:
       // Since version 5 transformers has no model inside the model.
       if !key.hasPrefix("text_model_") { key = "text_model_" + key }

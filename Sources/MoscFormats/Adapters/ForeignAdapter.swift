@@ -60,8 +60,12 @@ enum ForeignAdapter {
         path, nil,
         "is an adapter for \(base); only adapters for Stable Diffusion 1.x and 2.x are supported (\(start))")
     }
-    if let kind = TensorFileKind.describe(names) {
-      return FormatError(path, nil, "is \(kind), no adapter of layers (\(start))")
+    let shapes = Dictionary(tensors, uniquingKeysWith: { first, _ in first })
+    switch TensorFamily(tensors.map(\.name), shape: { shapes[$0] }) {
+    // Such a file would have been read, had it had names that are known here.
+    case nil, .lora, .concept, .textualInversion: break
+    case .t2iAdapter: return FormatError(path, nil, "is a T2I-Adapter; give it with --t2i-adapter")
+    case let kind?: return FormatError(path, nil, "is \(kind.name), no adapter of layers (\(start))")
     }
     return FormatError(path, nil, "holds no adapter and no concept word; \(start)")
   }

@@ -4,11 +4,17 @@ import Foundation
 /// SHA-256 of files and bytes in lower-case hexadecimal.
 package enum FileHash {
   /// The hash of a file's content, read in pieces.
-  package static func sha256(of url: URL) throws(FormatError) -> String {
+  ///
+  /// - Parameter isCancelled: asked before each piece whether the hash is still wanted; that of a part is
+  ///   no use.
+  package static func sha256(
+    of url: URL, isCancelled: () -> Bool = { false }
+  ) throws(FormatError) -> String {
     let file = try MappedFile(url)
     var hasher = SHA256()
     let piece = 16 << 20
     for start in stride(from: 0, to: file.bytes.count, by: piece) {
+      if isCancelled() { break }
       let range = start..<min(start + piece, file.bytes.count)
       hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: file.bytes[range]))
       file.dropPages(range)

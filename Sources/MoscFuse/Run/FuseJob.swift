@@ -21,22 +21,18 @@ package struct FuseJob {
     try LinearAlgebra.load()
     let output = try OutputPattern(request.output, .fusedConcept, prefix: "fused-").file()
     if output.isStandardOutput { throw CommandError.usage("--output: expected a file, found '-'") }
-    try locking(output) { try perform(output) }
-  }
-
-  /// Keeps others from writing the file, and the model if there is to be one.
-  private func locking(_ output: OutputFile, _ body: () throws -> Void) throws {
-    func model() throws {
-      guard let path = request.fullModel else { return try body() }
-      try OutputLock.holding(URL(fileURLWithPath: path), reporter, body)
+    let fullModel = try request.fullModel.map { try FullModelFolder($0) }
+    // Others must not write the file, nor the model if there is to be one.
+    func withModel() throws {
+      guard let fullModel else { return try perform(output, fullModel) }
+      try OutputLock.holding(fullModel.url, reporter) { try perform(output, fullModel) }
     }
-    try OutputLock.holding(output.url, reporter, model)
+    try OutputLock.holding(output.url, reporter, withModel)
   }
 
-  private func perform(_ output: OutputFile) throws {
+  private func perform(_ output: OutputFile, _ fullModel: FullModelFolder?) throws {
     let reportFile = try request.report.map { try OutputFile($0) }
     let sheet = try request.sheet.map { try OutputFile($0, .picture) }
-    let fullModel = try request.fullModel.map { try FullModelFolder($0) }
     let base = try ModelComponents.open(request.model.path, vae: request.model.vae)
     try ModelComponents.verify(base)
     if let fullModel {

@@ -52,8 +52,8 @@ struct FusionConcept: Sendable {
         + words.filter { !named.contains($0.text) }
     }
     file = AdapterFile(
-      path: path, layers: read.layers, words: words, metadata: read.metadata)
-    wholeLayers = read.wholeLayers
+      path: path, layers: read.layers, wholeLayers: read.wholeLayers, words: words,
+      metadata: read.metadata)
     leftovers = read.leftovers
     self.name = name ?? read.name
     let own = words.map(\.text).joined(separator: " ")
@@ -69,8 +69,6 @@ struct FusionConcept: Sendable {
 
   /// Tensors of the file that nothing can use.
   private(set) var leftovers: [(name: String, reason: String)]
-  /// Changes that are no products of narrow factors, until a model gives them their sizes.
-  private var wholeLayers: [AdapterFile.WholeLayer]
 
   /// The prompts whose words the concept must keep.
   var prompts: [String] { ["photo of a \(prompt)", prompt] }
@@ -92,12 +90,12 @@ struct FusionConcept: Sendable {
     )
   }
 
-  /// Makes every change a product: those that have no narrow factors get one of full rank.
+  /// Calls every layer as the model does, and makes every change a product: those that have no narrow factors get one of full rank.
   mutating func factorise(_ model: DiffusersModel) throws {
-    if wholeLayers.isEmpty { return }
-    let made = try model.factors(of: wholeLayers, path: file.path)
+    file = try model.spelled(file)
+    if file.wholeLayers.isEmpty { return }
+    let made = try model.factors(of: file.wholeLayers, path: file.path)
     leftovers += made.unmatched
-    wholeLayers = []
     file = AdapterFile(
       path: file.path, layers: file.layers + made.layers, words: file.words, metadata: file.metadata)
   }
@@ -109,7 +107,8 @@ struct FusionConcept: Sendable {
         ? AdapterFile.Word(text: new, rows: word.rows, isLayerwise: word.isLayerwise) : word
     }
     file = AdapterFile(
-      path: file.path, layers: file.layers, words: words, metadata: file.metadata)
+      path: file.path, layers: file.layers, wholeLayers: file.wholeLayers, words: words,
+      metadata: file.metadata)
     prompt = prompt.replacing(old, with: new)
   }
 }

@@ -78,7 +78,7 @@ package struct AdapterSet: Sendable {
     let layers = try AdapterFile.Network.allCases.map { ($0, try model.layers($0.component)) }
     let table = Dictionary(uniqueKeysWithValues: layers)
     for (number, (file, strength)) in files.enumerated() {
-      adapters.append(try Self.match(file, strength, number + 1, table, model))
+      adapters.append(try Self.match(try model.spelled(file), strength, number + 1, table, model))
     }
     try addWords(files.map(\.file), model)
   }
@@ -105,6 +105,9 @@ package struct AdapterSet: Sendable {
       }
       let fitted = try LowRankFactors(layer, target, file)
       let id = LayerID(layer.network, target.path)
+      guard ranks[id] == nil else {
+        throw FormatError(file.path, "layer '\(id.path)'", "is there twice, under two names")
+      }
       let scale = HostArray([layer.scale * strength[layer.network]], shape: [1])
       tensors += [
         (AdapterTensor.factor(id, .down).name, fitted.down),

@@ -32,4 +32,19 @@ extension DiffusersModel {
       ElementType.floats(tensor.stored.bytes, tensor.stored.dtype)
     }
   }
+
+  /// An adapter whose layers are called as this model's are: programs that keep the names of latent-diffusion
+  /// checkpoints write those.
+  package func spelled(_ file: AdapterFile) throws -> AdapterFile {
+    let names = LDMNames(try unet().config)
+    var others: [String: String] = [:]
+    for name in try requests(.unet).shapes.keys {
+      guard let other = names.stored(name), let dot = other.lastIndex(of: "."),
+        let end = name.lastIndex(of: ".")
+      else { continue }
+      let key = String(other[..<dot].replacing(".", with: "_"))
+      others[key] = String(name[..<end].replacing(".", with: "_"))
+    }
+    return file.renamed { network, key in network == .unet ? others[key] ?? key : key }
+  }
 }

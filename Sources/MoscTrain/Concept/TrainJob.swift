@@ -44,7 +44,7 @@ extension TrainPlan {
   var lockedOutput: URL { companion("") }
 
   /// What is about to happen.
-  var summary: [String] {
+  package var summary: [String] {
     let (model, data) = (setup.model, setup.dataset)
     let adapter = self.model.adapters.adapters.first
     let pictures = Set(data.images.map(\.image)).count

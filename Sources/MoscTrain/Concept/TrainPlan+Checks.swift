@@ -3,6 +3,7 @@ import MoscDiffusion
 import MoscFormats
 import MoscModel
 import MoscNetworks
+import MoscPrompts
 import MoscReport
 
 /// What would end a run later is found before it begins.
@@ -75,7 +76,8 @@ extension TrainPlan {
     let tokenizer = try PromptTokenizer(model)
     for prompt in previewPrompts {
       do {
-        let (text, tags) = try LoraTag.take(from: prompt)
+        let (text, networks) = NetworkTag.take(from: prompt)
+        let tags = try LoraTag.tags(networks)
         _ = try tokenizer.rows(text)
         if tags.isEmpty { continue }
         var options = request.model

@@ -51,6 +51,11 @@ package struct FolderSetup: Hashable, Sendable {
         && FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         && isFolder.boolValue
     }
+    let others = names.filter { !repeated.contains($0) && !$0.hasPrefix(".") }
+    if !repeated.isEmpty, !others.isEmpty {
+      setup.notes.append(
+        "\(folder.path): '\(others.joined(separator: "', '"))' beside folders named 'N_class'")
+    }
     for name in repeated {
       let images = ImageFolder(
         images: folder.appending(path: name), captions: captions, masks: masks, fallback: "")

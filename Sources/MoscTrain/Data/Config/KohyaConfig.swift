@@ -140,8 +140,14 @@ private struct SubsetSettings {
     prefix = section.string("caption_prefix") ?? prefix
     suffix = section.string("caption_suffix") ?? suffix
     captionExtension = section.string("caption_extension") ?? captionExtension
+    if let node = section.node("enable_bucket"), !node.isOff("enable_bucket") {
+      section.ignore(
+        "enable_bucket",
+        because: "pictures of other shapes are cut to the resolution, so look whether the concept is "
+          + "still in them")
+    }
     for key in [
-      "enable_bucket", "bucket_no_upscale", "bucket_reso_steps", "max_bucket_reso",
+      "bucket_no_upscale", "bucket_reso_steps", "max_bucket_reso",
       "min_bucket_reso",
     ] {
       section.ignore(key, because: "every picture is cut to the resolution")

@@ -1,5 +1,3 @@
-import MoscFormats
-
 /// What kind of network or adapter a file of tensors holds, told by a few of its names.
 package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
   case stableDiffusion1 = "a Stable Diffusion 1.x model"
@@ -18,13 +16,20 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
   case concept = "a concept file"
   case textualInversion = "a textual-inversion embedding"
   case upscaler = "an upscaling network"
+  case ipAdapter = "an IP-Adapter"
+  case motionModule = "a motion module of AnimateDiff"
 
   /// What it is, in words.
   package var name: String { rawValue }
 
   /// The family of a file; nil when no name is known.
   package init?(_ source: any WeightSource) {
-    guard let found = Self.first(source.names, { source.weight($0)?.shape }) else { return nil }
+    self.init(source.names) { source.weight($0)?.shape }
+  }
+
+  /// The family of tensors by their names; nil when none is known.
+  package init?(_ names: [String], shape: (String) -> [Int]?) {
+    guard let found = Self.first(names, shape) else { return nil }
     self = found
   }
 
@@ -32,7 +37,8 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
   private static let marks: [(family: TensorFamily, prefix: String, part: String)] = [
     (.stableDiffusionXLRefiner, "conditioner.embedders.0.model.", ""),
     (.stableDiffusionXL, "conditioner.embedders.1.", ""),
-    (.stableDiffusion3, "", "joint_blocks.0."),
+    (.stableDiffusion3, "", "joint_blocks.0."), (.ipAdapter, "image_proj.", ""),
+    (.ipAdapter, "ip_adapter.", ""), (.motionModule, "", "motion_modules."),
     (.flux, "", "double_blocks.0."),
     (.flux, "single_transformer_blocks.0.", ""),
     (.stableCascade, "", "clip_txt_mapper."),
@@ -92,7 +98,7 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
     case .stableDiffusionXL, .stableDiffusionXLRefiner, .stableDiffusion3, .flux, .stableCascade:
       "is \(name); only models of Stable Diffusion 1.x, and 2.x in diffusers layout, can be drawn with"
     case .controlNet: "is \(name), not a whole model"
-    case .t2iAdapter: "is \(name), not a whole model; give it with --adapter beside a model"
+    case .t2iAdapter: "is \(name), not a whole model; give it with --t2i-adapter beside a model"
     case .vae: "is \(name), not a whole model; give it with --vae beside a model"
     case .lora: "is \(name), not a whole model; give it with --lora beside a model"
     case .concept: "is \(name), not a whole model; give it with --lora beside a model"
@@ -100,7 +106,7 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
       "is \(name), not a whole model; give it with --embd-dir or --lora beside a model"
     case .diffusersUNet, .textEncoder:
       "is \(name) alone, not a whole model; give the folder in diffusers layout that it belongs to"
-    case .upscaler: "is \(name), not a model that draws from text"
+    case .upscaler, .ipAdapter, .motionModule: "is \(name), not a model that draws from text"
     }
   }
 }
