@@ -12,12 +12,39 @@ package struct RegionOptions: Hashable, Sendable {
   package var scene: String?
   /// The reference's spelling of regions.
   package var rewrite: String?
+  /// How a prompt divides the picture by keywords.
+  package var prompter = RegionalPrompterText()
+  /// How a prompt divides the picture by lines; nil if it does not.
+  package var lines: CoupledLines?
+  /// What the prompt divided it into.
+  private(set) var divided: [Region] = []
 
   package init() {}
 
-  /// Reads all regions, in the order: rewrite, scene, texts.
+  /// Takes the regions out of prompts that divide the picture.
+  mutating func divide(_ prompts: inout [String], negative: inout String) throws {
+    guard lines != nil || prompts.contains(where: prompter.applies) else { return }
+    guard let prompt = prompts.first, prompts.count == 1 else {
+      throw CommandError.usage(
+        "prompts that divide the picture are drawn one by one, found \(prompts.count)")
+    }
+    guard texts.isEmpty, scene == nil, rewrite == nil else {
+      throw CommandError.usage(
+        "the prompt divides the picture, and --region, --regions or --prompt-rewrite do, too")
+    }
+    do {
+      let reading = try lines?.read(prompt) ?? prompter.read(prompt, negative: negative)
+      (prompts, divided) = ([reading.prompt], reading.regions)
+      // Parts for the regions are none for the picture.
+      if reading.regions.contains(where: { $0.negative != nil }) { negative = "" }
+    } catch let error as PromptError {
+      throw CommandError.usage(error.description)
+    }
+  }
+
+  /// Reads all regions, in the order: those of the prompt, rewrite, scene, texts.
   package func regions(width: Int, height: Int) throws -> [Region] {
-    var result: [Region] = []
+    var result = divided
     do {
       if let rewrite {
         result += try RewriteText.regions(rewrite, width: width, height: height)
@@ -40,7 +67,7 @@ package struct RegionOptions: Hashable, Sendable {
 
   /// Everything that is written about regions, in which words may be looked for.
   func words() throws -> [String] {
-    texts + [rewrite].compactMap { $0 } + (try scene.map { [try TextFile.read($0)] } ?? [])
+    texts + divided.flatMap { [$0.prompt, $0.negative ?? ""] } + [rewrite].compactMap { $0 } + (try scene.map { [try TextFile.read($0)] } ?? [])
   }
 
   private func read(_ path: String) throws -> [(RegionText, folder: URL)] {

@@ -82,10 +82,12 @@ package struct SamplePlan: Sendable {
   /// Checks everything that can be checked without computing.
   ///
   /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
-  package init(_ request: SampleRequest) throws {
-    self.request = request
+  package init(_ asked: SampleRequest) throws {
+    var request = asked
     try Self.checkNumbers(request)
-    let prompts = try Self.prompts(request)
+    var prompts = try Self.prompts(request)
+    try request.regions.divide(&prompts, negative: &request.negativePrompt)
+    self.request = request
     let seeds = Self.seeds(request)
     var expansion = try PromptExpansion(request.promptSettings, request.syntax)
     let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)

@@ -34,6 +34,15 @@ import Testing
       press('button[data-tab="asm"]');
       seen.assembly = document.querySelector("#view pre").textContent.includes("ret");
       seen.facts = document.getElementById("facts").textContent.includes("GFLOP");
+      search.value = "";
+      search.dispatchEvent(new Event("input"));
+      const numbers = [...document.querySelectorAll("#list .n")];
+      seen.numbers = numbers.length > 400 && numbers.every(cell => cell.scrollWidth <= cell.clientWidth);
+      const list = document.getElementById("list");
+      seen.width = innerWidth === 1500 && list.scrollWidth <= list.clientWidth;
+      const colour = id => getComputedStyle(document.getElementById(id)).color;
+      seen.contrast = colour("facts") === getComputedStyle(document.body).color;
+      seen.legend = document.querySelectorAll("#legend dt").length > 4;
       document.title = JSON.stringify(seen);
     </script>
     """
@@ -54,7 +63,7 @@ import Testing
     let output = Pipe()
     process.executableURL = URL(fileURLWithPath: browser)
     process.arguments = [
-      "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+      "--headless", "--window-size=1500,900", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
       "--user-data-dir=\(scratch.path("profile"))", "--dump-dom", "file://\(page)",
     ]
     process.standardOutput = output
@@ -69,7 +78,7 @@ import Testing
       try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(title)")
     #expect((seen["rows"] as? Int ?? 0) > 200)
     #expect((seen["found"] as? Int ?? 0) >= 2)
-    for key in ["graph", "passes", "kernel", "llvm", "assembly", "facts"] {
+    for key in ["graph", "passes", "kernel", "llvm", "assembly", "facts", "numbers", "width", "contrast", "legend"] {
       #expect(seen[key] as? Bool == true, "\(key): \(text)")
     }
   }

@@ -202,6 +202,39 @@ import Testing
     #expect(names == ["bundle_emb.dog.string_to_param.*"])
   }
 
+  /// Files that ask for products without end, in a few kilobytes.
+  @Test(arguments: ["hada", "lokr", "mid"]) func boundsProducts(_ family: String) throws {
+    let (n, stem) = (20_000, "lora_unet_conv_in")
+    let tensors: Tensors =
+      switch family {
+      case "hada":
+        [1, 2].flatMap {
+          [("\(stem).hada_w\($0)_a", Self.zeros(n, 9)), ("\(stem).hada_w\($0)_b", Self.zeros(9, n))]
+        }
+      case "lokr":
+        [
+          ("\(stem).lokr_w1_a", Self.zeros(n, 1)), ("\(stem).lokr_w1_b", Self.zeros(1, n)),
+          ("\(stem).lokr_w2", Self.zeros(2, 2)),
+        ]
+      default:
+        [
+          ("\(stem).lora_down.weight", Self.zeros(1, n, 1, 1)),
+          ("\(stem).lora_mid.weight", Self.zeros(n, 1, 1, 1)),
+          ("\(stem).lora_up.weight", Self.zeros(2, n, 1, 1)),
+        ]
+      }
+    if family == "mid" {
+      expectRefusal("lora_mid") { try read(tensors) }
+      return
+    }
+    let file = try read(tensors)
+    let change = try #require(file.wholeLayers.first).change
+    let target = ChangedTensor(part: "weight", shape: [8, 4, 3, 3], path: "a", layer: "conv_in") {
+      [Float](repeating: 0, count: 288)
+    }
+    #expect(throws: FormatError.self) { try change.change(of: target) }
+  }
+
   // MARK: Foreign files
 
   @Test(arguments: [

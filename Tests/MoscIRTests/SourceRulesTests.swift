@@ -30,4 +30,18 @@ import Testing
       }
     }
   }
+
+  /// Calls whose errors are dumps of Foundation, or that leave `.dat.nosync…` files behind when the process
+  /// is killed, with the one place that makes sentences of them.
+  @Test func foundationWritesThroughOnePlace() throws {
+    let raw = /try (?:[\w.]+\.)?(?:createDirectory|contentsOfDirectory)\(|options: \.atomic|atomically: true/
+    let allowed: Set<String> = ["MoscFormats/Files/SystemMessage.swift", "MoscDriver/CommandLines/CommandLineTranslation.swift"]
+    let place = Self.root.appending(path: "Sources")
+    let files = try #require(FileManager.default.enumerator(atPath: place.path))
+    for case let file as String in files where file.hasSuffix(".swift") && !allowed.contains(file) {
+      let text = try String(contentsOf: place.appending(path: file), encoding: .utf8)
+      #expect(!text.contains(raw), "\(file): use makeFolder, namesInFolder, AtomicFile or PrivateFolder")
+    }
+    #expect("try files.createDirectory(at: x)".contains(raw) && !"try? files.createDirectory(at: x)".contains(raw))
+  }
 }

@@ -18,6 +18,9 @@ extension AdapterOptions.Mode: ExpressibleByArgument {}
 extension ChangePrinter.Style: ExpressibleByArgument {}
 extension ComponentKind: ExpressibleByArgument {}
 extension ConceptFile.Layout: ExpressibleByArgument {}
+extension CoupledLines.Background: ExpressibleByArgument {}
+extension CoupledLines.Direction: ExpressibleByArgument {}
+extension RegionalPrompterText.Division: ExpressibleByArgument {}
 extension FusionMethod: ExpressibleByArgument {}
 extension FusionSolver: ExpressibleByArgument {}
 extension LearningRateSchedule.Shape: ExpressibleByArgument {}

@@ -169,8 +169,36 @@ struct RegionArguments: ParsableArguments {
       valueName: "'[p]-*-[n]-*-[top,left,bottom,right]'"))
   var promptRewrite: String?
 
+  @Option(help: ArgumentHelp(
+    "Sizes of a grid that the prompt fills with ADDCOL, ADDROW or BREAK, as for Regional Prompter.",
+    valueName: "'1,1;2,1'"))
+  var regionRatios: String?
+
+  @Option(help: ArgumentHelp(
+    "The share of the prompt before ADDBASE in each cell (default: 0.2).", valueName: "0…1,…"))
+  var regionBaseRatios: String?
+
+  @Option(help: "Whether such a grid is cut into rows of columns, or columns of rows.")
+  var regionDivision = RegionalPrompterText.Division.columns
+
+  @Option(help: ArgumentHelp(
+    "Every line of the prompt ('\\n') is a part of the picture, as for Forge Couple.",
+    valueName: "horizontal|vertical"))
+  var regionLines: CoupledLines.Direction?
+
+  @Option(help: "Which of these lines is the background.")
+  var regionBackground = CoupledLines.Background.none
+
+  @Option(help: "The weight of the background beside 1 for each part.")
+  var regionBackgroundWeight = 0.5
+
   var options: RegionOptions {
     var options = RegionOptions()
+    (options.prompter.ratios, options.prompter.baseRatios) = (regionRatios, regionBaseRatios)
+    options.prompter.division = regionDivision
+    options.lines = regionLines.map { CoupledLines($0) }
+    options.lines?.background = regionBackground
+    options.lines?.backgroundWeight = regionBackgroundWeight
     (options.texts, options.scene, options.rewrite) = (region, regions, promptRewrite)
     return options
   }

@@ -14,7 +14,7 @@ package enum PromptWord {
   }
 
   /// The text with something in the place of a word.
-  static func replace(_ word: String, in text: String, with other: String) -> String {
+  package static func replace(_ word: String, in text: String, with other: String) -> String {
     var result = ""
     var rest = text[...]
     while let range = next(word, in: rest) {

@@ -50,6 +50,7 @@ package struct ConvertJob {
       }
     }
     reporter.info("'\(request.output)': written from '\(model.url.path)'")
+    try reporter.result(request.output)
   }
 
   /// Nothing gives way to a folder.

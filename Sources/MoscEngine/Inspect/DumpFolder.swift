@@ -71,9 +71,9 @@ package struct DumpFolder {
         .gone { background: #e443 } .come { background: #4a43 }
       </style>
       <h1>Modules after each pass</h1>
-      <p>The first file of a program is what its first pass left. A pass that changed the module shows the lines that differ;
-      modules of more than \(Self.comparedLines) lines, as they are between outlining and the end, are named to compare
-      with another program.
+      <p>Each file is the module after the pass of its name. A pass that changed it shows the lines that differ; modules of more
+      than \(Self.comparedLines) lines, as large networks have them, are too large for that, and the two files to compare
+      are named.
       <table>
       <tr><th>program<th>file<th>pass<th>functions<th>kernels<th>ops<th>change</tr>
       \(rows)</table>

@@ -67,12 +67,6 @@ package struct ChangedTensor {
       "the adapter is for a \(part) of shape \(found), the model's has shape \(shape); it was trained on "
         + "another base")
   }
-
-  /// The numbers of a change after checking how many there are.
-  func checked(_ values: [Float], _ found: [Int]) throws(FormatError) -> [Float] {
-    guard values.count == count else { throw misfit(found) }
-    return values
-  }
 }
 
 /// All families, and the parts that any of them may have.

@@ -1,5 +1,8 @@
 /// Products of matrices in rows, as adapters need them when they are read.
 enum FloatMatrix {
+  /// No adapter has more ranks; a small file may ask for products without end.
+  static let mostRanks = 4096
+
   /// `a · b` for a of `rows × inner`.
   static func product(_ a: [Float], _ b: [Float], rows: Int, inner: Int) -> [Float] {
     let columns = inner == 0 ? 0 : b.count / inner

@@ -77,7 +77,7 @@ package struct FolderLayout: ModelLayout {
         return snapshots.appending(path: name)
       }
     }
-    let names = try files.contentsOfDirectory(atPath: snapshots.path).filter { !$0.hasPrefix(".") }
+    let names = try namesInFolder(snapshots).filter { !$0.hasPrefix(".") }
     guard let name = names.first, names.count == 1 else {
       throw FormatError(
         snapshots.path, nil,

@@ -34,12 +34,10 @@ struct ModelFolder {
   private func fill(
     from source: DiffusersModel, drawing drawn: Set<DiffusersModel.Component>, _ random: RunSeed
   ) throws {
-    let files = FileManager.default
     for name in ["tokenizer", "scheduler"] + DiffusersModel.Component.allCases.map(\.rawValue) {
-      try files.createDirectory(
-        at: url.appending(path: name), withIntermediateDirectories: true)
+      try makeFolder(url.appending(path: name))
     }
-    try files.createDirectory(at: training, withIntermediateDirectories: true)
+    try makeFolder(training)
     try DiffusersFolder(url: url).writeAllButWeights(of: source)
     for component in DiffusersModel.Component.allCases {
       let weights =

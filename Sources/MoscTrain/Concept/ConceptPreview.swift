@@ -24,7 +24,7 @@ struct ConceptPreview {
   func draw(_ groups: [ParameterGroup], step: Int) throws {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "mosc-preview-\(getpid())-\(step)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try makeFolder(folder)
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appending(path: "concept.safetensors")
     try ConceptExport(plan, concept).write(groups, to: file, layout: .concept)

@@ -25,6 +25,7 @@ struct HadamardProduct: AdapterFamily {
       let fits = a.shape.count == 2 && b.shape.count == 2
         && (core.map { $0.shape.count == 4 && a.shape[0] == $0.shape[0] && k == $0.shape[1] }
           ?? (a.shape[1] == k))
+        && max(k, core?.shape[0] ?? 0) <= FloatMatrix.mostRanks
       guard fits else {
         throw tensors.error(
           "hada_w\(number)_b",
@@ -79,7 +80,10 @@ struct HadamardProduct: AdapterFamily {
   }
 
   func change(of tensor: ChangedTensor) throws -> [Float] {
-    guard first.shape[0] == tensor.rows else { throw tensor.misfit(first.shape) }
-    return try tensor.checked(zip(first.values, second.values).map { $0 * $1 }, first.shape)
+    // Before anything of that size is made.
+    guard first.shape[0] == tensor.rows, first.shape.dropFirst().reduce(1, *) == tensor.depth else {
+      throw tensor.misfit(first.shape)
+    }
+    return zip(first.values, second.values).map { $0 * $1 }
   }
 }

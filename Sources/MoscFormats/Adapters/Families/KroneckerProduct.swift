@@ -11,14 +11,15 @@ struct KroneckerProduct: AdapterFamily {
 
   /// A matrix as such, or as the product of two; the axes after the second are the kernel's.
   private struct Factor {
-    let values: [Float]
     let shape: [Int]
     let rank: Int?
+    /// Made when its size is known to be that of a layer.
+    let values: @Sendable () -> [Float]
 
     init(_ name: String, core coreName: String?, _ tensors: LayerTensors) throws(AdapterFault) {
       if tensors.has(name) {
         let whole = try tensors.array(name)
-        (values, shape, rank) = (whole.floats, whole.shape, nil)
+        (shape, rank, values) = (whole.shape, nil, { whole.floats })
         return
       }
       let (a, b) = (try tensors.array("\(name)_a"), try tensors.array("\(name)_b"))
@@ -26,20 +27,21 @@ struct KroneckerProduct: AdapterFamily {
       if let coreName, tensors.has(coreName) {
         let core = try tensors.array(coreName, axes: 4)
         guard core.shape.count == 4, a.shape.count == 2, b.shape.count == 2,
-          core.shape[0] == a.shape[0], core.shape[1] == b.shape[0]
+          core.shape[0] == a.shape[0], core.shape[1] == b.shape[0],
+          max(a.shape[0], b.shape[0]) <= FloatMatrix.mostRanks
         else {
           throw tensors.error(
             coreName, "has shape \(core.shape) beside \(a.shape) and \(b.shape) of \(name)_a and _b")
         }
-        values = FloatMatrix.tucker(core, a, b)
         shape = [a.shape[1], b.shape[1]] + core.shape[2...]
+        values = { FloatMatrix.tucker(core, a, b) }
         return
       }
       guard a.shape.count == 2, a.shape[1] == b.shape[0] else {
         throw tensors.error("\(name)_b", "has shape \(b.shape) beside \(a.shape) of \(name)_a")
       }
-      values = FloatMatrix.product(a.floats, b.floats, rows: a.shape[0], inner: a.shape[1])
       shape = [a.shape[0]] + b.shape.dropFirst()
+      values = { FloatMatrix.product(a.floats, b.floats, rows: a.shape[0], inner: a.shape[1]) }
     }
   }
 
@@ -62,13 +64,14 @@ struct KroneckerProduct: AdapterFamily {
     let depth = second.shape.dropFirst().reduce(1, *)
     let shape = [m * rows, n * second.shape[1]] + second.shape.dropFirst(2)
     guard m * rows == tensor.rows, n * depth == tensor.depth else { throw tensor.misfit(shape) }
+    let (small, large) = (first.values(), second.values())
     var result: [Float] = []
     result.reserveCapacity(tensor.count)
     for row in 0..<m * rows {
       for column in 0..<n {
-        let factor = first.values[row / rows * n + column]
+        let factor = small[row / rows * n + column]
         let start = row % rows * depth
-        for value in second.values[start..<start + depth] { result.append(factor * value) }
+        for value in large[start..<start + depth] { result.append(factor * value) }
       }
     }
     return result

@@ -43,7 +43,9 @@ struct LowRankProduct: AdapterFamily {
     _ middle: HostArray, _ down: HostArray, _ tensors: LayerTensors
   ) throws(AdapterFault) -> HostArray {
     let (m, d) = (middle.shape, down.shape)
-    guard m.count == 4, d.count == 4, m[1] == d[0], d[2] == 1, d[3] == 1 else {
+    guard m.count == 4, d.count == 4, m[1] == d[0], d[2] == 1, d[3] == 1,
+      m[0] <= FloatMatrix.mostRanks, m[2] * m[3] <= FloatMatrix.mostRanks
+    else {
       throw tensors.error(
         Self.middle, "has shape \(m), expected [k, \(d[0]), height, width] beside \(d) of lora_down")
     }
