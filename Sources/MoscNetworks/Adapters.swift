@@ -104,7 +104,11 @@ extension ModelComponents {
         "the prompt asks for <lora:\(tag.name)>; say where adapters are with --lora-model-dir")
     }
     let names = try namesInFolder(URL(fileURLWithPath: folder))
-    let stems = names.filter { ["safetensors", "pth", "pt"].contains(suffix($0)) }
+    let stems = names.filter { name in
+      // What training programs write is often a folder.
+      ["safetensors", "pth", "pt", "bin"].contains(suffix(name))
+        || AdapterFile.isFolder(URL(fileURLWithPath: "\(folder)/\(name)"))
+    }
     guard let found = stems.first(where: { stem($0) == tag.name || $0 == tag.name }) else {
       let nearest = NearestName.suggest(tag.name, in: stems.map(stem))
       throw CommandError.failure(
