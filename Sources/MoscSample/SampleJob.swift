@@ -49,7 +49,7 @@ package struct SampleJob {
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     try reporter.report(plan.model)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
-    let writer = PictureWriter(plan, compiler.target)
+    let writer = try PictureWriter(plan, compiler.target)
     try Sampler(plan, compiler).draw(observing: { try record($0, plan) }) { picture, image in
       let file = files[picture.number - 1]
       let written = try writer.write(image, picture, to: file)

@@ -105,7 +105,7 @@ import Testing
     expectFailure("--width 66", "68", status: .usage) { $0.width = 66 }
     expectFailure("--cfg-scale", status: .usage) { $0.guidance = .nan }
     expectFailure("no folder") { $0.output = scratch.path("none/a.png") }
-    expectFailure("is not writable") { $0.output = "/proc/" }
+    expectFailure("cannot be made") { $0.output = "/proc/none/" }
     for name in ["a.webp", "a.bmp", "a.tiff", "a.gif", "%d.avif", "a.JPGG"] {
       expectFailure(name.replacing("%d", with: "1"), ".png, .jpg or .jpeg", status: .usage) {
         $0.output = scratch.path(name)

@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["compile", "unet", "--emit=obj", "-o", "/proc/none/x"], ["compile", "unet", "--emit=llvm", "-g", "--cache-dir", "/proc/none"],
+    ["compile", "unet", "--emit=obj", "-o", "/proc/none/x"], ["sample", "-p", "a fox", "-g", "--steps", "1", "--cache-dir", "/proc/none", "-o", "/dev/null"],
     ["sample", "-p", "a <lora:x>", "--lora-dir", "/proc/none"],
   ])
   func foldersThatCannotBeMade(arguments: [String]) throws {

@@ -38,8 +38,8 @@ import Testing
       search.dispatchEvent(new Event("input"));
       const numbers = [...document.querySelectorAll("#list .n")];
       seen.numbers = numbers.length > 400 && numbers.every(cell => cell.scrollWidth <= cell.clientWidth);
-      const list = document.getElementById("list");
-      seen.width = innerWidth === 1500 && list.scrollWidth <= list.clientWidth;
+      const left = document.getElementById("list");
+      seen.width = innerWidth === 1500 && left.scrollWidth <= left.clientWidth;
       const colour = id => getComputedStyle(document.getElementById(id)).color;
       seen.contrast = colour("facts") === getComputedStyle(document.body).color;
       seen.legend = document.querySelectorAll("#legend dt").length > 4;

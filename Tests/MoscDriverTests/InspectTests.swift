@@ -52,7 +52,12 @@ import Testing
     #expect(own.text(withTensors: true).contains("lora_down.weight: F32["))
     try find(Goldens.url("diffusers/lora_kohya.safetensors").path, .adapter, "a LoRA (kohya)", "rank: ")
     try find(Goldens.url("diffusers/lora_peft.safetensors").path, .adapter, "a LoRA (PEFT)")
-    try find(Goldens.url("mix-of-show/adapter.safetensors").path, .condition, "--t2i-adapter")
+    let golden = try SafetensorsFile(Goldens.url("mix-of-show/adapter.safetensors"))
+    let weights = try golden.entries.filter { $0.name.hasPrefix("w.") }.map {
+      (String($0.name.dropFirst(2)), try golden.array($0.name))
+    }
+    try SafetensorsFile.write(weights, to: URL(fileURLWithPath: scratch.path("t2i.safetensors")))
+    try find(scratch.path("t2i.safetensors"), .condition, "--t2i-adapter")
     // A folder of PEFT: the file and what its configuration says.
     let folder = scratch.url.appending(path: "peft")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

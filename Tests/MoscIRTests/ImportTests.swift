@@ -59,7 +59,8 @@ import Testing
     Rule(
       "Sources/MoscDriver",
       feature.union([
-        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscTrain", "MoscFuse", "COpenBLAS",
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscSample", "MoscTrain", "MoscFuse",
+        "COpenBLAS",
       ])),
     Rule(
       "tools/mosc",

@@ -128,7 +128,7 @@ import Testing
       try reporter.result("-")
     }
     #expect(lines.withLock { $0 } == ["a.png\n", "a.png\n"])
-    #expect(messages.withLock { $0 } == "{\"event\":\"result\",\"path\":\"a.png\"}\n")
+    #expect(messages.withLock { $0 } == "{\"event\": \"result\", \"path\": \"a.png\"}\n")
   }
 
   @Test func longTimes() {
