@@ -5,7 +5,7 @@ import MoscReport
 
 /// Adapter files by name.
 package enum AdapterFiles {
-  private static let endings = ["safetensors", "pth", "pt"]
+  private static let endings = ["safetensors", "pth", "pt", "bin"]
 
   /// The file of a name in a folder, at full strength.
   ///
@@ -16,8 +16,11 @@ package enum AdapterFiles {
         "the adapter '\(name)' is asked for; say where adapters are with --lora-model-dir")
     }
     let names = try namesInFolder(URL(fileURLWithPath: folder))
-    let files = names.map { URL(fileURLWithPath: $0) }
-      .filter { endings.contains($0.pathExtension.lowercased()) }
+    let files = names.map { URL(fileURLWithPath: $0) }.filter { file in
+      // What training programs write is often a folder.
+      endings.contains(file.pathExtension.lowercased())
+        || AdapterFile.isFolder(URL(fileURLWithPath: "\(folder)/\(file.lastPathComponent)"))
+    }
     func stem(_ file: URL) -> String { file.deletingPathExtension().lastPathComponent }
     guard let found = files.first(where: { stem($0) == name || $0.lastPathComponent == name }) else {
       let nearest = NearestName.suggest(name, in: files.map(stem))
