@@ -34,12 +34,12 @@ package struct SampleJob {
     let compiler = try Compiler(first.compiler, precision: first.model.precision, reporter)
     var drawn = 0
     for plan in plans {
-      try run(plan, compiler, files: Array(files[drawn..<drawn + plan.count]))
+      try run(plan, compiler, after: drawn)
       drawn += plan.count
     }
   }
 
-  private func run(_ plan: SamplePlan, _ compiler: Compiler, files: [OutputFile]) throws {
+  private func run(_ plan: SamplePlan, _ compiler: Compiler, after drawn: Int) throws {
     let request = plan.request
     let count = plan.count
     reporter.info(
@@ -50,10 +50,11 @@ package struct SampleJob {
     try reporter.report(plan.model)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)
-    try Sampler(plan, compiler).draw(observing: { try record($0, plan) }) { picture, image in
-      let file = files[picture.number - 1]
+    let sampler = Sampler(plan, compiler, after: drawn, of: files.count)
+    try sampler.draw(observing: { try record($0, plan) }) { picture, image in
+      let file = files[drawn + picture.number - 1]
       let written = try writer.write(image, picture, to: file)
-      reporter.info("picture \(picture.number) of \(count): seed \(picture.seed)")
+      reporter.info("picture \(drawn + picture.number) of \(files.count): seed \(picture.seed)")
       try reporter.result(written.path)
     }
   }

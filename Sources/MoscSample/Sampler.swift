@@ -10,6 +10,8 @@ import MoscReport
 /// Text to latents to pixels: the networks of a model with a scheduler between them.
 package final class Sampler {
   package let plan: SamplePlan
+  /// Where the plan's pictures are among all of the run.
+  private let before, total: Int
   private let compiler: Compiler
   private let components: ModelComponents
   private let encoder: PromptEncoder
@@ -21,8 +23,15 @@ package final class Sampler {
   private var decoder: Program?
 
   /// - Throws: a usage error for a region without effect.
-  package init(_ plan: SamplePlan, _ compiler: Compiler) throws {
+  ///
+  /// - Parameters:
+  ///   - before: pictures of the run that are drawn already, for messages.
+  ///   - total: all pictures of the run; nil for those of the plan.
+  package init(
+    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil
+  ) throws {
     self.plan = plan
+    (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
     components = ModelComponents(plan.model, compiler)
     encoder = try PromptEncoder(
@@ -64,7 +73,7 @@ package final class Sampler {
       }
       for (number, picture) in batch.enumerated() {
         try Interruption.check()
-        let image = try reporter.phase(.decode, "picture \(picture.number) of \(plan.count)") {
+        let image = try reporter.phase(.decode, "picture \(before + picture.number) of \(total)") {
           try decode(run.last.samples(number..<number + 1))
         }
         try receive(picture, image)
@@ -85,9 +94,11 @@ package final class Sampler {
       height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
       plan.sampler.scheduler(plan.schedulerConfig, steps: plan.request.steps))
     var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
-    let numbers = count == 1 ? "\(batch[0].number)" : "\(batch[0].number)-\(batch[count - 1].number)"
+    let (first, last) = (before + batch[0].number, before + batch[count - 1].number)
+    let numbers = count == 1 ? "\(first)" : "\(first)-\(last)"
     return try denoising.run(
-      plan.count == 1 ? "denoising" : "picture \(numbers) of \(plan.count)", initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
+      total == 1 ? "denoising" : "picture \(numbers) of \(total)",
+      initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
     ) { latents, timestep, step in
       var inputs = [
         "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
