@@ -25,7 +25,7 @@ struct MultistepLevels: Sendable {
       levels = times.map { table.sigma(at: $0) }
     }
     let end = config.endsAtTimestepZero ? .smallest : config.finalLevel
-    levels.append(end == .smallest ? table.smallest : 0)
+    levels.append(end == .smallest ? min(table.smallest, levels[levels.count - 1]) : 0)
     timesteps = times
     sigmas = levels.map(Float.init)
   }

@@ -20,7 +20,7 @@ struct NoiseLadder: Sendable {
       levels = respaced
       times = levels.map { Double(Float(table.timestep(of: $0))) }
     }
-    levels.append(end == .smallest ? table.smallest : 0)
+    levels.append(end == .smallest ? min(table.smallest, levels[levels.count - 1]) : 0)
     timesteps = times
     sigmas = levels.map(Float.init)
     let largest = sigmas.max() ?? 1

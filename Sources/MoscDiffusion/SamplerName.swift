@@ -11,6 +11,15 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
   case uniPC = "UniPC"
   case lcm = "LCM"
   case ddpm = "DDPM"
+  case dpmpp2SAncestral = "DPM++ 2S a"
+  case dpmppSDE = "DPM++ SDE"
+  case dpmpp3MSDE = "DPM++ 3M SDE"
+  case dpm2 = "DPM2"
+  case dpm2Ancestral = "DPM2 a"
+  case deis = "DEIS"
+  case ipndm = "IPNDM"
+  case restart = "Restart"
+  case tcd = "TCD"
 
   /// What a spelling asks for.
   package struct Choice: Hashable, Sendable, CustomStringConvertible {
@@ -28,16 +37,22 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
 
     /// Reads what any of the programs calls a sampler; nil when none does.
     ///
-    /// Upper and lower case are alike; "Karras" or "Exponential" behind a name asks for such levels.
+    /// Upper and lower case are alike; the name of a schedule behind a name ("Karras") asks for such levels.
     package init?(spelling: String) {
-      var name = SamplerName.fold(spelling)
-      for option in [SchedulerConfig.Levels.karras, .exponential] where name.hasSuffix(option.rawValue) {
-        name.removeLast(option.rawValue.count)
-        levels = option
+      let name = SamplerName.fold(spelling)
+      if let found = SamplerName.folded(name) {
+        sampler = found
+        if name == "ddimtrailing" { spacing = .trailing }
+        return
       }
-      guard let found = SamplerName.allCases.first(where: { $0.spellings.contains(name) }) else { return nil }
-      sampler = found
-      if name == "ddimtrailing" { spacing = .trailing }
+      for option in SchedulerConfig.Levels.allCases where option != .timesteps {
+        for ending in option.spellings where name.hasSuffix(ending) {
+          guard let found = SamplerName.folded(String(name.dropLast(ending.count))) else { continue }
+          (sampler, levels) = (found, option)
+          return
+        }
+      }
+      return nil
     }
 
     /// The web UI's names.
@@ -51,6 +66,17 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
       if let spacing { config.spacing = spacing }
     }
   }
+
+  /// The sampler of a folded spelling.
+  private static func folded(_ name: String) -> SamplerName? {
+    allCases.first { $0.spellings.contains(name) }
+  }
+
+  /// Whether it goes by noise levels, so that they can be given one by one.
+  package var takesLevels: Bool { ![.ddim, .pndm, .lcm, .ddpm, .tcd].contains(self) }
+
+  /// Whether part of its noise can be left out.
+  package var takesEta: Bool { [.ddim, .tcd].contains(self) }
 
   /// The spellings of diffusers (class), the web UI, k-diffusion and ComfyUI, and
   /// stable-diffusion.cpp, folded as `fold` does.
@@ -67,6 +93,15 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
     case .uniPC: ["unipc", "unipcbh2", "unipcmultistepscheduler"]
     case .lcm: ["lcm", "lcmscheduler"]
     case .ddpm: ["ddpm", "ddpmscheduler"]
+    case .dpmpp2SAncestral: ["dpmpp2sa", "dpmpp2sancestral"]
+    case .dpmppSDE: ["dpmppsde", "dpmppsdegpu", "dpmsolversdescheduler"]
+    case .dpmpp3MSDE: ["dpmpp3msde", "dpmpp3msdegpu"]
+    case .dpm2: ["dpm2", "kdpm2discretescheduler"]
+    case .dpm2Ancestral: ["dpm2a", "dpm2ancestral", "kdpm2ancestraldiscretescheduler"]
+    case .deis: ["deis", "deismultistep", "deismultistepscheduler"]
+    case .ipndm: ["ipndm", "ipndmscheduler"]
+    case .restart: ["restart"]
+    case .tcd: ["tcd", "tcdscheduler"]
     }
   }
 
@@ -109,14 +144,14 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - steps: beyond the configuration's range, the nearest number in it.
-  ///   - eta: how much of its noise DDIM puts back, 0 for none and 1 for all.
+  ///   - eta: how much of its noise DDIM (usually none) or TCD puts back, 0 for none and 1 for all.
   package func scheduler(
-    _ config: SchedulerConfig, steps: Int, eta: Double = 0
+    _ config: SchedulerConfig, steps: Int, eta: Double? = nil
   ) -> any Scheduler {
     let range = config.stepRange
     let steps = min(max(steps, range.lowerBound), range.upperBound)
     switch self {
-    case .ddim: return DDIM(config, steps: steps, eta: eta)
+    case .ddim: return DDIM(config, steps: steps, eta: eta ?? 0)
     case .pndm: return PNDM(config, steps: steps)
     case .euler: return Euler(config, steps: steps)
     case .eulerAncestral: return Euler(config, steps: steps, isAncestral: true)
@@ -129,6 +164,15 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
     case .uniPC: return UniPC(config, steps: steps)
     case .lcm: return LCM(config, steps: steps)
     case .ddpm: return DDPM(config, steps: steps)
+    case .dpmpp2SAncestral: return DPMSolverSinglestep(config, steps: steps, isStochastic: false)
+    case .dpmppSDE: return DPMSolverSinglestep(config, steps: steps, isStochastic: true)
+    case .dpmpp3MSDE: return DPMSolverSDE3M(config, steps: steps)
+    case .dpm2: return DPMSolver2(config, steps: steps)
+    case .dpm2Ancestral: return DPMSolver2(config, steps: steps, isAncestral: true)
+    case .deis: return DEIS(config, steps: steps)
+    case .ipndm: return IPNDM(config, steps: steps)
+    case .restart: return Restart(config, steps: steps)
+    case .tcd: return TCD(config, steps: steps, eta: eta ?? TCD.usualEta)
     }
   }
 }

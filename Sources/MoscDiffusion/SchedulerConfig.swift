@@ -25,15 +25,22 @@ package struct SchedulerConfig: Hashable, Sendable {
     case karras
     /// Even in `log σ`.
     case exponential
-
-    /// Reads a name; `default` and `normal` are those of the timesteps, upper and lower case are alike.
-    package init?(spelling: String) {
-      let name = spelling.lowercased()
-      self.init(rawValue: ["default", "normal"].contains(name) ? "discrete" : name)
-    }
-
-    /// The web UI's name of the schedule type, nil for the sampler's own.
-    package var title: String? { self == .timesteps ? nil : rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
+    /// A polynomial in `log σ` over the whole table.
+    case polyexponential
+    /// Those of the timesteps from the last to the first, evenly.
+    case normal
+    /// The same, going on to below the first timestep.
+    case sgmUniform = "sgm_uniform"
+    /// Entries of the table, evenly from the last.
+    case simple
+    /// Entries of the table, evenly from the second.
+    case ddim = "ddim_uniform"
+    /// Dense at both ends.
+    case beta
+    /// Even in `arctan σ`.
+    case klOptimal = "kl_optimal"
+    /// Optimised for Stable Diffusion 1.5.
+    case alignYourSteps = "align_your_steps"
   }
 
   /// Variants of the multistep solvers; each takes the ones it knows, else its default.
@@ -73,6 +80,8 @@ package struct SchedulerConfig: Hashable, Sendable {
   package var skipPrkSteps = false
   package var rescaleBetasZeroSNR = false
   package var levels = Levels.timesteps
+  /// Falling noise levels above zero, one per step, in place of any spacing.
+  package var sigmas: [Double]?
   package var solverOrder = 2
   package var solverType: SolverType?
   package var algorithm = Algorithm.ordinary

@@ -28,9 +28,11 @@ extension SchedulerConfig {
     }
     stepsOffset = try object.int("steps_offset", default: 0)
     rescaleBetasZeroSNR = try object.bool("rescale_betas_zero_snr", default: false)
-    let multistep: Set<SamplerName> = [.dpmpp2M, .dpmpp2MSDE, .uniPC]
-    let ladders: Set<SamplerName> = [.euler, .eulerAncestral, .heun, .lms]
-    read([.ddim, .pndm, .lcm]) { (config) throws(FormatError) in
+    let multistep: Set<SamplerName> = [.dpmpp2M, .dpmpp2MSDE, .uniPC, .deis]
+    let ladders: Set<SamplerName> = [
+      .euler, .eulerAncestral, .heun, .lms, .dpm2, .dpm2Ancestral, .dpmppSDE,
+    ]
+    read([.ddim, .pndm, .lcm, .tcd]) { (config) throws(FormatError) in
       if object["set_alpha_to_one"] != nil {
         config.setAlphaToOne = try object.bool("set_alpha_to_one")
       }
@@ -47,7 +49,7 @@ extension SchedulerConfig {
       try object.demand("solver_order", config.solverOrder, 1...3)
       config.lowerOrderFinal = try object.bool("lower_order_final", default: true)
     }
-    read(multistep) { (config) throws(FormatError) in
+    read(multistep.subtracting([.deis])) { (config) throws(FormatError) in
       if object["solver_type"] != nil {
         config.solverType = try choice("solver_type", SolverType.midpoint)
       }
@@ -59,21 +61,21 @@ extension SchedulerConfig {
       }
       config.eulerAtFinal = try object.bool("euler_at_final", default: false)
     }
-    read(multistep.union([.euler])) { (config) throws(FormatError) in
+    read(multistep.subtracting([.deis]).union([.euler])) { (config) throws(FormatError) in
       config.finalLevel = try choice("final_sigmas_type", .zero)
     }
     read([.ddpm]) { (config) throws(FormatError) in
       if object["variance_type"] != nil { config.variance = try choice("variance_type", .small) }
     }
     let count = trainSteps
-    read([.lcm]) { (config) throws(FormatError) in
+    read([.lcm, .tcd]) { (config) throws(FormatError) in
       config.originalInferenceSteps = try object.int("original_inference_steps", default: 50)
       try object.demand(
         "original_inference_steps", config.originalInferenceSteps, 1...max(50, count))
       config.timestepScaling = try object.double("timestep_scaling", default: 10)
     }
     for (key, readers) in [
-      ("thresholding", multistep.union([.ddim, .ddpm, .lcm])),
+      ("thresholding", multistep.union([.ddim, .ddpm, .lcm, .tcd])),
       ("use_beta_sigmas", multistep.union(ladders)), ("use_lu_lambdas", [.dpmpp2M, .dpmpp2MSDE]),
       ("use_flow_sigmas", multistep),
     ] {

@@ -38,20 +38,10 @@ struct SigmaTable {
     return (1 - clamped) * Double(low) + clamped * Double(low + 1)
   }
 
-  /// The levels that a configuration asks for between two levels, or nil when it asks for none.
-  ///
-  /// - Source: Karras et al. 2022, eq. 5, ρ = 7; exponential: even in log σ.
-  func respaced(
-    _ config: SchedulerConfig, _ count: Int, from a: Double, to b: Double
-  ) -> [Double]? {
-    func ramp(_ i: Int) -> Double { count == 1 ? 0 : Double(i) / Double(count - 1) }
-    switch config.levels {
-    case .timesteps: return nil
-    case .karras:
-      let (first, last) = (pow(a, 1 / 7.0), pow(b, 1 / 7.0))
-      return (0..<count).map { pow(first + ramp($0) * (last - first), 7) }
-    case .exponential:
-      return (0..<count).map { exp(log(a) + ramp($0) * (log(b) - log(a))) }
-    }
+  /// Interpolation at a fractional timestep, linear in log σ, the inverse of `timestep(of:)`.
+  func level(at t: Double) -> Double {
+    let low = min(max(Int(t), 0), logs.count - 2)
+    let fraction = min(max(t - Double(low), 0), 1)
+    return exp((1 - fraction) * logs[low] + fraction * logs[low + 1])
   }
 }

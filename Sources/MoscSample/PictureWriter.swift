@@ -45,7 +45,9 @@ package struct PictureWriter {
     var settings: [GenerationParameters.Setting] = [
       .init("Steps", "\(request.steps)"), .init("Sampler", plan.sampler.rawValue),
     ]
-    if let title = plan.schedulerConfig.levels.title { settings.append(.init("Schedule type", title)) }
+    if request.sigmas == nil, let title = plan.schedulerConfig.levels.title {
+      settings.append(.init("Schedule type", title))
+    }
     settings += [
       .init("CFG scale", GenerationParameters.number(plan.guidance)),
       .init("Seed", "\(picture.seed)"), .init("Size", "\(plan.width)x\(plan.height)"),
@@ -110,6 +112,8 @@ package struct PictureWriter {
       ("type", .string(target.precision.rawValue)), ("cpu", .string(target.cpu)),
     ]
     if let hash = hashes.model { fields.append(("model_hash", .string(hash))) }
+    if let sigmas = request.sigmas { fields.append(("sigmas", .array(sigmas.map(JSONValue.double)))) }
+    if let eta = request.eta { fields.append(("eta", .double(eta))) }
     if let spacing = request.timestepSpacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
     if let prediction = request.prediction { fields.append(("prediction_type", .string(prediction.rawValue))) }
     if request.hasZeroTerminalSNR { fields.append(("zero_terminal_snr", .bool(true))) }

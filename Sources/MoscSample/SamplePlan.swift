@@ -84,6 +84,7 @@ package struct SamplePlan: Sendable {
   /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
   package init(_ asked: SampleRequest) throws {
     var request = asked
+    try request.takeSigmas()
     try Self.checkNumbers(request)
     var prompts = try Self.prompts(request)
     try request.regions.divide(&prompts, negative: &request.negativePrompt)
@@ -156,6 +157,13 @@ package struct SamplePlan: Sendable {
     try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
     try CommandError.check("batch-size", request.batchSize, in: 1...64)
     try CommandError.check("clip-skip", request.clipSkip, in: 1...10_000)
+    if let eta = request.eta {
+      guard request.sampler.sampler.takesEta else {
+        throw CommandError.usage(
+          "--eta is for DDIM and TCD; \(request.sampler) puts back the noise that it is made for")
+      }
+      guard 0...1 ~= eta else { throw CommandError.usage("--eta \(eta): expected 0 to 1") }
+    }
     if let guidance = request.guidance, !guidance.isFinite {
       throw CommandError.usage("--cfg-scale \(guidance): expected a number")
     }
@@ -198,6 +206,7 @@ package struct SamplePlan: Sendable {
     var config = try SchedulerConfig(of: model)
     request.sampler.apply(to: &config)
     if let levels = request.levels { config.levels = levels }
+    config.sigmas = request.sigmas
     if let spacing = request.timestepSpacing { config.spacing = spacing }
     if let prediction = request.prediction { config.prediction = prediction }
     if request.hasZeroTerminalSNR { config.rescaleBetasZeroSNR = true }

@@ -29,6 +29,10 @@ package struct SampleRequest: Hashable, Sendable {
   package var sampler = SamplerName.Choice(.dpmpp2M)
   /// How noise levels are placed; nil for the sampler's own.
   package var levels: SchedulerConfig.Levels?
+  /// Falling noise levels, one per step, in place of any spacing; a last zero may be given or not.
+  package var sigmas: [Double]?
+  /// How much noise DDIM and TCD put back; nil for what is usual.
+  package var eta: Double?
   /// How timesteps are placed; nil for the model's own.
   package var timestepSpacing: SchedulerConfig.Spacing?
   /// What the model predicts; nil for what it says of itself.

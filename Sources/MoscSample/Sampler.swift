@@ -92,7 +92,8 @@ package final class Sampler {
     let program = try unetProgram(batch.count, script, states)
     let denoising = Denoising(
       height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
-      plan.sampler.scheduler(plan.schedulerConfig, steps: plan.request.steps))
+      plan.sampler.scheduler(
+        plan.schedulerConfig, steps: plan.request.steps, eta: plan.request.eta))
     var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
     let (first, last) = (before + batch[0].number, before + batch[count - 1].number)
     let numbers = count == 1 ? "\(first)" : "\(first)-\(last)"

@@ -11,7 +11,7 @@ enum Replay {
     var name: String
     var steps: Int
     var config: SchedulerConfig
-    var eta: Double
+    var eta: Double?
     var className: String
     var initialScale: Float
   }
@@ -24,7 +24,7 @@ enum Replay {
       let config = try SchedulerConfig(JSONObject(path: member.key, members: settings))
       return Case(
         name: member.key, steps: try #require(member.value["steps"]?.int), config: config,
-        eta: member.value["step"]?["eta"]?.double ?? 0,
+        eta: member.value["step"]?["eta"]?.double,
         className: try #require(member.value["scheduler"]?.string),
         initialScale: Float(try #require(member.value["init_noise_sigma"]?.double)))
     }
@@ -39,10 +39,12 @@ enum Replay {
 
   /// Compares every case of a file, and gives the worst difference.
   ///
-  /// - Parameter limit: ten times the reference's own f32 error.
+  /// - Parameters:
+  ///   - limit: ten times the reference's own f32 error.
+  ///   - timeLimit: that of timesteps, relative.
   @discardableResult
   static func check(
-    _ path: String, limit: Double, cases count: Int,
+    _ path: String, limit: Double, timesteps timeLimit: Double = 1e-6, cases count: Int,
     adjust: (inout SchedulerConfig) -> Void = { _ in }
   ) throws -> Double {
     let file = try SafetensorsFile(Goldens.url(path))
@@ -59,7 +61,7 @@ enum Replay {
       let timesteps = try file.array("\(item.name).timesteps").doubles
       #expect(scheduler.timesteps.count == timesteps.count, "\(item.name)")
       for (a, b) in zip(scheduler.timesteps, timesteps) {
-        #expect(abs(a - b) <= 1e-6 * max(1, b), "\(item.name)")
+        #expect(abs(a - b) <= timeLimit * max(1, b), "\(item.name)")
       }
       #expect(abs(scheduler.initialNoiseScale / item.initialScale - 1) < 1e-6, "\(item.name)")
       let trajectory = try file.array("\(item.name).x").floats

@@ -1,3 +1,4 @@
+import Foundation
 import MoscDiffusion
 import MoscFormats
 import TestSupport
@@ -9,10 +10,78 @@ import Testing
     ("ddim", 2.5e-6, 10), ("pndm", 2.5e-6, 4), ("euler", 1.1e-5, 10),
     ("euler_ancestral", 4.5e-6, 6), ("dpmpp_2m", 1.1e-5, 34), ("dpmpp_2m_sde", 1.2e-5, 6),
     ("heun", 1.2e-5, 4), ("lms", 1.1e-5, 4), ("lcm", 2.1e-6, 2), ("ddpm", 2.7e-6, 2),
-    ("unipc", 1.1e-5, 8),
+    ("unipc", 1.1e-5, 8), ("deis", 1e-5, 8), ("tcd", 1e-5, 5),
   ])
   func trajectories(_ name: String, _ limit: Double, _ cases: Int) throws {
     try Replay.check("diffusers/sched_\(name).safetensors", limit: limit, cases: cases)
+  }
+
+  /// The samplers of k-diffusion, ComfyUI and the web UI, which ask up to twice a step, in double.
+  @Test func trajectoriesOfKDiffusion() throws {
+    // A level differs by the rounding of f32, which a timestep of fine steps multiplies.
+    try Replay.check(
+      "k-diffusion/samplers.safetensors", limit: 1e-5, timesteps: 5e-6, cases: 37)
+  }
+
+  /// Noise levels by the definitions of k-diffusion, ComfyUI and the web UI.
+  @Test func noiseLevels() throws {
+    let text = try Data(contentsOf: Goldens.url("k-diffusion/levels.json"))
+    let tables = try #require(try JSONValue.parse(text, path: "levels.json").members)
+    #expect(tables.count == 8)
+    for (name, lists) in tables.map({ ($0.key, $0.value.array ?? []) }) {
+      #expect(lists.count == 5)
+      for list in lists.map({ $0.array?.compactMap(\.double) ?? [] }) {
+        var config = SchedulerConfig()
+        config.levels = try #require(SchedulerConfig.Levels(spelling: name))
+        let sigmas = Euler(config, steps: list.count).sigmas
+        #expect(sigmas.count == list.count + 1 && sigmas.last == 0)
+        for (a, b) in zip(sigmas, list) {
+          #expect(abs(Double(a) / b - 1) < 3e-6, "\(name) of \(list.count): \(a), \(b)")
+        }
+      }
+    }
+  }
+
+  /// Given levels take the place of all others, with their timesteps; solvers that end above zero stay there.
+  @Test func givenLevels() {
+    var config = SchedulerConfig()
+    (config.sigmas, config.levels) = ([14, 3, 0.5], .karras)
+    let euler = Euler(config, steps: 3)
+    #expect(euler.sigmas == [14, 3, 0.5, 0])
+    #expect(euler.timesteps[0] < 999 && euler.timesteps[0] > 985 && euler.timesteps[2] < 300)
+    #expect(DPMSolverMultistep(config, steps: 3).sigmas == [14, 3, 0.5, 0])
+    #expect(DPMSolver2(config, steps: 3).timesteps.count == 5)
+  }
+
+  /// Noise has the variance that an exact step of the noise process has: data of unit variance comes out of a
+  /// model that knows it to be normal.
+  @Test(arguments: [SamplerName.dpmppSDE, .dpmpp3MSDE, .dpmpp2SAncestral, .dpm2Ancestral])
+  func varianceOfNoise(_ sampler: SamplerName) {
+    let count = 4096
+    var state: UInt64 = 1
+    func normal() -> Float {
+      // Twelve uniform numbers: near enough to normal for a variance.
+      (0..<12).reduce(Float(-6)) { sum, _ in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return sum + Float(state >> 40) / Float(1 << 24)
+      }
+    }
+    func normals() -> [Float] { (0..<count).map { _ in normal() } }
+    var config = SchedulerConfig()
+    (config.spacing, config.prediction, config.levels) = (.linspace, .sample, .karras)
+    var scheduler = sampler.scheduler(config, steps: 40)
+    let table = SchedulerConfig().alphasCumprod
+    var x = normals().map { $0 * scheduler.initialNoiseScale }
+    for (step, timestep) in scheduler.timesteps.enumerated() {
+      // E[x₀ | x] = x/(σ² + 1) = √ᾱ · x/√(σ² + 1).
+      let low = min(Int(timestep), table.count - 2)
+      let part = Float(timestep - Double(low))
+      let alpha = table[low] + (table[low + 1] - table[low]) * part
+      let output = scheduler.modelInput(x, step: step).map { $0 * alpha.squareRoot() }
+      x = scheduler.advance(x, modelOutput: output, step: step, noise: normals)
+    }
+    let variance = x.reduce(0) { $0 + $1 * $1 } / Float(count)
+    #expect(abs(variance - 1) < 0.12, "\(variance)")
   }
 
   /// The ending of diffusers before 0.22.

@@ -25,6 +25,17 @@ import Testing
     (.uniPC, ["UniPCMultistepScheduler", "UniPC", "uni_pc", "uni_pc_bh2"]),
     (.lcm, ["LCMScheduler", "LCM", "lcm"]),
     (.ddpm, ["DDPMScheduler", "DDPM", "ddpm"]),
+    (.dpmpp2SAncestral, ["DPM++ 2S a", "dpmpp_2s_ancestral", "sample_dpmpp_2s_ancestral", "dpm++2s_a"]),
+    (.dpmppSDE, ["DPM++ SDE", "dpmpp_sde", "dpmpp_sde_gpu", "sample_dpmpp_sde", "DPMSolverSDEScheduler"]),
+    (.dpmpp3MSDE, ["DPM++ 3M SDE", "dpmpp_3m_sde", "dpmpp_3m_sde_gpu", "sample_dpmpp_3m_sde"]),
+    (.dpm2, ["DPM2", "dpm2", "dpm_2", "sample_dpm_2", "k_dpm_2", "KDPM2DiscreteScheduler"]),
+    (
+      .dpm2Ancestral,
+      ["DPM2 a", "dpm_2_ancestral", "k_dpm_2_a", "sample_dpm_2_ancestral", "KDPM2AncestralDiscreteScheduler"]
+    ),
+    (.deis, ["DEIS", "deis", "DEISMultistepScheduler"]),
+    (.ipndm, ["IPNDM", "ipndm", "IPNDMScheduler"]), (.restart, ["Restart", "restart"]),
+    (.tcd, ["TCD", "tcd", "TCDScheduler"]),
   ])
   func spellings(_ sampler: SamplerName, _ texts: [String]) {
     #expect(texts.contains(where: { $0 == sampler.rawValue }) || sampler == .pndm)
@@ -38,6 +49,9 @@ import Testing
     #expect(karras?.description == "DPM++ 2M Karras")
     #expect(SamplerName.Choice(spelling: "ddim_trailing")?.spacing == .trailing)
     #expect(SamplerName.Choice(spelling: "Euler Karras") == .init(.euler, levels: .karras))
+    #expect(SamplerName.Choice(spelling: "Euler sgm_uniform") == .init(.euler, levels: .sgmUniform))
+    #expect(SamplerName.Choice(spelling: "DPM++ 2M polyexponential")?.levels == .polyexponential)
+    #expect(SamplerName.Choice(spelling: "DPM++ 3M SDE Align Your Steps")?.levels == .alignYourSteps)
     for bad in ["", "euler b", "karras", "dpm++ 4m"] { #expect(SamplerName.Choice(spelling: bad) == nil) }
     var config = SchedulerConfig()
     SamplerName.Choice(spelling: "lms karras")?.apply(to: &config)
@@ -46,10 +60,20 @@ import Testing
 
   @Test func spellingsOfNoiseLevels() {
     #expect(SchedulerConfig.Levels(spelling: "Karras") == .karras)
-    for text in ["default", "normal", "discrete"] {
+    for text in ["default", "Automatic", "discrete"] {
       #expect(SchedulerConfig.Levels(spelling: text) == .timesteps)
     }
-    #expect(SchedulerConfig.Levels(spelling: "beta") == nil)
+    for level in SchedulerConfig.Levels.allCases {
+      #expect(SchedulerConfig.Levels(spelling: level.rawValue) == level)
+      if let title = level.title { #expect(SchedulerConfig.Levels(spelling: title) == level) }
+    }
+    for (text, level) in [
+      ("normal", SchedulerConfig.Levels.normal), ("Uniform", .normal), ("ays", .alignYourSteps), ("ddim", .ddim),
+      ("SGMUniform", .sgmUniform),
+    ] {
+      #expect(SchedulerConfig.Levels(spelling: text) == level)
+    }
+    #expect(SchedulerConfig.Levels(spelling: "gamma") == nil)
   }
 
   @Test func seedLists() {
@@ -136,7 +160,9 @@ import Testing
             (config.trainSteps, config.spacing, config.levels) = (trainSteps, spacing, levels)
             (config.stepsOffset, config.finalLevel) = (offset, end)
             config.solverOrder = 3
-            for steps in [1, 2, 3, 4, 5, 7, 10, 333, 998, 999, 1000, 1001] {
+            // Long runs with one schedule of each kind.
+            let isLong = [.timesteps, .karras, .simple].contains(levels)
+            for steps in [1, 2, 3, 4, 5, 7, 10] + (isLong ? [333, 998, 999, 1000, 1001] : []) {
               if sampler.obstacle(config, steps: steps) != nil {
                 refused += 1
                 continue

@@ -87,7 +87,20 @@ extension SamplerName.Choice: ExpressibleByArgument {
 
 extension SchedulerConfig.Levels: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
-  package static var allValueStrings: [String] { ["default", "karras", "exponential"] }
+  package static var allValueStrings: [String] {
+    ["default"] + allCases.filter { $0 != .timesteps }.map(\.rawValue)
+  }
+}
+
+/// Numbers separated by commas.
+struct SigmaList: ExpressibleByArgument {
+  let levels: [Double]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    levels = parts.compactMap { Double($0.filter { $0 != " " }) }
+    guard levels.count == parts.count else { return nil }
+  }
 }
 
 extension SeedList: ExpressibleByArgument {

@@ -49,6 +49,13 @@ struct SampleCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The spacing of noise levels.", valueName: "spacing"))
   var scheduler: SchedulerConfig.Levels?
 
+  @Option(help: ArgumentHelp(
+    "Noise levels, one per step, such as 14.6,6.5,2.7,0.9,0; they set the number of steps.", valueName: "list"))
+  var sigmas: SigmaList?
+
+  @Option(help: "How much of its noise DDIM (default: 0) or TCD (default: 0.3) puts back.")
+  var eta: Double?
+
   @Option(help: ArgumentHelp("How timesteps are placed (default: as the model says).",
     valueName: "spacing"))
   var timestepSpacing: SchedulerConfig.Spacing?
@@ -133,6 +140,7 @@ struct SampleCommand: ParsableCommand {
     (request.width, request.height) = (size?.width ?? width, size?.height ?? height)
     (request.sampler, request.levels) = (sampler, scheduler)
     request.timestepSpacing = timestepSpacing
+    (request.sigmas, request.eta) = (sigmas?.levels, eta)
     (request.prediction, request.hasZeroTerminalSNR) = (predictionType, zeroTerminalSnr)
     (request.batchCount, request.batchSize) = (batchCount, batchSize)
     (request.output, request.writesMetadata) = (output, !disableImageMetadata)

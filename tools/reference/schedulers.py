@@ -16,17 +16,32 @@ import torch
 
 import golden
 
-FILES = ["ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "euler", "euler_ancestral", "heun", "lcm",
-         "lms", "pndm", "unipc"]
-MORE = {}  # "euler": {"leading.n5": {"scheduler": ..., "steps": 5, "config": {...}}}
+FILES = ["ddim", "ddpm", "deis", "dpmpp_2m", "dpmpp_2m_sde", "euler", "euler_ancestral", "heun", "lcm",
+         "lms", "pndm", "tcd", "unipc"]
+BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+# What is not in the stored files yet is added from here.
+MORE = {
+    "deis": {
+        f"{label}.n{n}": {"scheduler": "DEISMultistepScheduler", "steps": n, "config": {**BETAS, **more}}
+        for n in (5, 16) for label, more in {
+            "linspace": {}, "leading.order3": {"timestep_spacing": "leading", "steps_offset": 1, "solver_order": 3},
+            "karras": {"use_karras_sigmas": True},
+            "trailing.velocity": {"timestep_spacing": "trailing", "prediction_type": "v_prediction"}}.items()},
+    "tcd": {
+        f"eta{eta}.{kind}.n{n}": {"scheduler": "TCDScheduler", "steps": n, "step": {"eta": eta},
+                                  "config": {**BETAS, "prediction_type": kind}}
+        for eta, n, kind in [(0.3, 4, "epsilon"), (0.3, 8, "v_prediction"), (0, 4, "epsilon"),
+                             (1.0, 6, "sample"), (0.7, 11, "epsilon")]},
+}
 MODEL = "eps = 0.3 * scale_model_input(x, t) + sin(t / 100) * c"
 
 
 def make():
     for file in FILES:
         old = golden.Golden(f"diffusers/sched_{file}.safetensors")
-        cases = {**old.settings["cases"], **MORE.get(file, {})}
-        tensors = {"c": old.tensors["c"], "x_init": old.tensors["x_init"]}
+        cases = {**old.settings.get("cases", {}), **MORE.get(file, {})}
+        inputs = old.tensors or golden.Golden("diffusers/sched_euler.safetensors").tensors
+        tensors = {"c": inputs["c"], "x_init": inputs["x_init"]}
         for name, case in cases.items():
             replay(name, case, old.tensors, tensors)
         yield old, tensors, {"cases": cases, "model": MODEL}

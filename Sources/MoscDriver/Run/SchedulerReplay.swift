@@ -54,8 +54,8 @@ package struct SchedulerReplay {
     package var sampler: SamplerName
     package var config: SchedulerConfig
     package var steps: Int
-    /// How much of the noise DDIM puts back, 0 for none.
-    package var eta = 0.0
+    /// How much of the noise DDIM or TCD puts back, nil for what is usual.
+    package var eta: Double?
   }
 
   private func scenarios(_ file: SafetensorsFile) throws -> [Scenario] {
@@ -85,7 +85,7 @@ package struct SchedulerReplay {
       }
       if let wanted = request.sampler, wanted.sampler != name { continue }
       try config.check(for: name)
-      let eta = member.value["step"]?["eta"]?.double ?? 0
+      let eta = member.value["step"]?["eta"]?.double
       result.append(
         Scenario(name: member.key, sampler: name, config: config, steps: steps, eta: eta))
     }

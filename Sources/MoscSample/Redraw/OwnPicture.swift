@@ -28,6 +28,14 @@ extension PictureSettings {
     request.steps = try object.int("steps")
     request.sampler = SamplerName.Choice(try named("sampler", SamplerName.init(rawValue:)) ?? .dpmpp2M)
     request.levels = try named("scheduler", SchedulerConfig.Levels.init(rawValue:))
+    if let list = object["sigmas"] {
+      let sigmas = list.array?.compactMap(\.double) ?? []
+      guard sigmas.count == list.array?.count else {
+        throw object.error("sigmas", "expected a list of numbers")
+      }
+      request.sigmas = sigmas
+    }
+    if object["eta"] != nil { request.eta = try object.double("eta") }
     request.timestepSpacing = try named("timestep_spacing", SchedulerConfig.Spacing.init(rawValue:))
     request.prediction = try named("prediction_type", SchedulerConfig.Prediction.init(rawValue:))
     request.hasZeroTerminalSNR = try object.bool("zero_terminal_snr", default: false)

@@ -80,11 +80,8 @@ extension PictureSettings {
     } else {
       remark("there is no sampler '\(name)' here: DPM++ 2M draws in its place")
     }
-    guard let schedule, !["Automatic", "Uniform", "normal", "discrete"].contains(schedule) else { return }
-    let known = SchedulerConfig.Levels.allCases.first {
-      $0.title?.lowercased() == schedule.lowercased() || $0.rawValue == schedule.lowercased()
-    }
-    if let known {
+    guard let schedule, schedule != "Automatic" else { return }
+    if let known = SchedulerConfig.Levels(spelling: schedule) {
       request.levels = known
     } else {
       remark("there are no noise levels '\(schedule)' here: the sampler's own are taken")
