@@ -16,6 +16,8 @@ package final class SafetensorsFile: Sendable {
   }
 
   package let url: URL
+  /// Where the header ends and the tensors begin, in bytes.
+  package let dataOffset: Int
   /// The string map under `__metadata__`.
   package let metadata: [String: String]
   /// The tensors in the order of their data.
@@ -52,6 +54,7 @@ package final class SafetensorsFile: Sendable {
       throw FormatError(
         path, "header", "the header takes \(length) bytes, but the file ends after \(size)")
     }
+    dataOffset = start
     let header = try JSONValue.parse(file.bytes[8..<start], path: path)
     guard let members = header.members else {
       throw FormatError(path, "header", "expected a JSON object, found \(header.kindName)")

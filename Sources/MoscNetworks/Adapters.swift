@@ -71,7 +71,7 @@ extension ModelComponents {
   ) throws -> DiffusersModel {
     var model = try open(options.path, vae: options.vae)
     let requests =
-      try options.adapters.files + tags.map { try find($0, options.adapters.folder) }
+      try options.adapters.files + tags.map { try AdapterFiles.find($0, in: options.adapters.folder) }
       + EmbeddingFolder.requests(options.adapters.embeddingFolder, for: texts)
     if requests.isEmpty { return model }
     var files: [(AdapterFile, AdapterStrength)] = []
@@ -95,32 +95,6 @@ extension ModelComponents {
     }
     model.adapters = set
     return model
-  }
-
-  /// The file that a prompt's tag names.
-  private static func find(_ tag: LoraTag, _ folder: String?) throws -> AdapterRequest {
-    guard let folder else {
-      throw CommandError.usage(
-        "the prompt asks for <lora:\(tag.name)>; say where adapters are with --lora-model-dir")
-    }
-    let names = try namesInFolder(URL(fileURLWithPath: folder))
-    let stems = names.filter { ["safetensors", "pth", "pt"].contains(suffix($0)) }
-    guard let found = stems.first(where: { stem($0) == tag.name || $0 == tag.name }) else {
-      let nearest = NearestName.suggest(tag.name, in: stems.map(stem))
-      throw CommandError.failure(
-        "'\(folder)' has no adapter '\(tag.name)'"
-          + (nearest.map { ", did you mean '\($0)'?" } ?? ""))
-    }
-    return AdapterRequest(
-      path: "\(folder)/\(found)", textEncoder: tag.textEncoder, unet: tag.unet)
-  }
-
-  private static func suffix(_ name: String) -> String {
-    URL(fileURLWithPath: name).pathExtension.lowercased()
-  }
-
-  private static func stem(_ name: String) -> String {
-    URL(fileURLWithPath: name).deletingPathExtension().lastPathComponent
   }
 }
 

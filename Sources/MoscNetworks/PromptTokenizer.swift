@@ -29,6 +29,9 @@ package struct PromptTokenizer {
     place = try model.layout.tokenizerFolder().path
   }
 
+  /// More chunks than any prompt needs: each makes every step slower.
+  private static let mostChunks = 100
+
   /// Tokens per prompt.
   package var length: Int { tokenizer.maximumLength }
 
@@ -57,6 +60,11 @@ package struct PromptTokenizer {
       layers = try bind(text).map { PromptChunks(try emphasis.texts($0), rules, tokenizer) }
     } catch let error as PromptSyntaxError {
       throw CommandError.usage("\(error): \"\(text.prefix(60))\"")
+    }
+    if let count = layers.first?.chunks.count, count > Self.mostChunks {
+      throw CommandError.usage(
+        "the prompt has \(count) chunks of \(rules.size) tokens, at most \(Self.mostChunks) are read: "
+          + "\"\(text.prefix(40))…\"")
     }
     try check(layers.lazy.flatMap { $0.chunks.map(\.tokens) }, of: text)
     return Set(layers).count == 1 ? [layers[0]] : layers

@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscEngine
 import MoscFormats
+import MoscIR
 import MoscImages
 import MoscModel
 import MoscNetworks
@@ -13,10 +14,15 @@ import MoscReport
 package struct PictureWriter {
   private let plan: SamplePlan
   private let target: CompilationTarget
+  private let hashes: PictureHashes
+  /// What pictures call the model that ships with the program.
+  static let embeddedModel = "mosc-base"
 
-  package init(_ plan: SamplePlan, _ target: CompilationTarget) {
+  package init(_ plan: SamplePlan, _ target: CompilationTarget) throws {
     self.plan = plan
     self.target = target
+    let request = plan.request
+    hashes = try PictureHashes(request.model.path, vae: request.model.vae, request.compiler)
   }
 
   /// Writes a picture with its settings, whole or not at all.
@@ -25,15 +31,16 @@ package struct PictureWriter {
   package func write(
     _ image: PixelImage, _ picture: SamplePlan.Picture, to file: OutputFile
   ) throws -> OutputFile {
-    try file.put(
+    guard plan.request.writesMetadata else { return try file.put(image, texts: []) }
+    return try file.put(
       image,
-      texts: plan.request.writesMetadata
-        ? [("parameters", parameters(picture).text), ("mosc", configuration(picture).description)]
-        : [])
+      texts: [
+        ("parameters", try parameters(picture).text), ("mosc", try configuration(picture).description),
+      ])
   }
 
   /// The settings as the A1111 web UI spells them.
-  package func parameters(_ picture: SamplePlan.Picture) -> GenerationParameters {
+  package func parameters(_ picture: SamplePlan.Picture) throws -> GenerationParameters {
     let request = plan.request
     var settings: [GenerationParameters.Setting] = [
       .init("Steps", "\(request.steps)"), .init("Sampler", plan.sampler.rawValue),
@@ -42,17 +49,41 @@ package struct PictureWriter {
     settings += [
       .init("CFG scale", GenerationParameters.number(plan.guidance)),
       .init("Seed", "\(picture.seed)"), .init("Size", "\(plan.width)x\(plan.height)"),
-      .init("Model", modelName),
     ]
-    if !plan.model.adapters.adapters.isEmpty {
-      let names = plan.model.adapters.adapters.map(\.name).joined(separator: ", ")
-      settings.append(.init("Lora", names))
+    if let hash = hashes.model { settings.append(.init("Model hash", String(hash.prefix(10)))) }
+    settings.append(.init("Model", modelName))
+    if let vae = request.model.vae {
+      if let hash = hashes.vae { settings.append(.init("VAE hash", String(hash.prefix(10)))) }
+      settings.append(.init("VAE", URL(fileURLWithPath: vae).lastPathComponent))
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
-    settings += [.init("RNG", request.randomSource.title), .init("Version", "mosc \(Version.number)")]
+    settings.append(.init("RNG", request.randomSource.title))
+    settings += try adapterHashes()
+    settings.append(.init("Version", "mosc \(Version.number)"))
     return GenerationParameters(
       prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
+  }
+
+  private static func isFile(_ url: URL) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+      && !isFolder.boolValue
+  }
+
+  /// The hashes of adapters and of embeddings, as the web UI lists them.
+  private func adapterHashes() throws -> [GenerationParameters.Setting] {
+    var lists: [(title: String, entries: [String])] = [("Lora hashes", []), ("TI hashes", [])]
+    for adapter in plan.model.adapters.adapters {
+      let url = URL(fileURLWithPath: adapter.declaration.path)
+      // Some adapters are folders, for which there is no such hash.
+      guard Self.isFile(url) else { continue }
+      let isEmbedding = adapter.total == 0
+      let hash = try isEmbedding ? FileHash.sha256(of: url) : PictureHashes.adapter(url)
+      lists[isEmbedding ? 1 : 0].entries.append("\(adapter.name): \(hash.prefix(12))")
+    }
+    return lists.filter { !$0.entries.isEmpty }
+      .map { .init($0.title, $0.entries.joined(separator: ", ")) }
   }
 
   /// What weights in the prompts did, if there are any; A1111's reader takes *Original* for granted.
@@ -66,7 +97,7 @@ package struct PictureWriter {
   }
 
   /// Everything needed to draw the picture again.
-  package func configuration(_ picture: SamplePlan.Picture) -> JSONValue {
+  package func configuration(_ picture: SamplePlan.Picture) throws -> JSONValue {
     let request = plan.request
     var fields: [(String, JSONValue)] = [
       ("version", .string(Version.number)), ("model", .string(modelName)),
@@ -78,10 +109,20 @@ package struct PictureWriter {
       ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource.rawValue)),
       ("type", .string(target.precision.rawValue)), ("cpu", .string(target.cpu)),
     ]
-    if !request.model.adapters.files.isEmpty {
-      fields.append(("adapters", .array(request.model.adapters.files.map(adapter))))
+    if let hash = hashes.model { fields.append(("model_hash", .string(hash))) }
+    if let spacing = request.timestepSpacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
+    if let prediction = request.prediction { fields.append(("prediction_type", .string(prediction.rawValue))) }
+    if request.hasZeroTerminalSNR { fields.append(("zero_terminal_snr", .bool(true))) }
+    if let vae = request.model.vae {
+      fields.append(("vae", .string(URL(fileURLWithPath: vae).lastPathComponent)))
     }
-    if !plan.regions.isEmpty { fields.append(("regions", .array(zip(plan.regions, picture.regions).map(region)))) }
+    if request.latentsIn != nil { fields.append(("latents_in", .bool(true))) }
+    if !request.model.adapters.files.isEmpty {
+      fields.append(("adapters", .array(try request.model.adapters.files.map(adapter))))
+    }
+    if !plan.regions.isEmpty {
+      fields.append(("regions", .array(try zip(plan.regions, picture.regions).map(region))))
+    }
     if !request.conditions.isEmpty {
       fields.append(("t2i", .array(request.conditions.map(condition))))
     }
@@ -97,9 +138,9 @@ package struct PictureWriter {
     return .fields(fields)
   }
 
-  private func adapter(_ request: AdapterRequest) -> JSONValue {
+  private func adapter(_ request: AdapterRequest) throws -> JSONValue {
     let url = URL(fileURLWithPath: request.path)
-    return .fields([
+    return .fields((Self.isFile(url) ? [("sha256", .string(try FileHash.sha256(of: url)))] : []) + [
       ("name", .string(url.deletingPathExtension().lastPathComponent)),
       ("text_encoder", .double(Double(request.textEncoder))),
       ("unet", .double(Double(request.unet))),
@@ -116,13 +157,17 @@ package struct PictureWriter {
     ])
   }
 
-  private func region(_ region: Region, _ prompts: SamplePlan.RegionPrompts) -> JSONValue {
+  private func region(_ region: Region, _ prompts: SamplePlan.RegionPrompts) throws -> JSONValue {
     var fields: [(String, JSONValue)] = [
       ("name", .string(region.name)), ("prompt", .string(prompts.prompt)),
       ("negative", .string(prompts.negative)),
       ("weight", .double(region.weight)), ("feather", .double(region.feather)),
-      ("steps", .array([.double(region.steps.lowerBound), .double(region.steps.upperBound)])),
+      ("steps", .string("\(region.steps.lowerBound)-\(region.steps.upperBound)")),
     ]
+    if let mask = region.mask { fields.append(("mask", .string(try RegionOptions.text(mask)))) }
+    if !region.adapterStrengths.isEmpty {
+      fields.append(("t2i", .array(region.adapterStrengths.map { .double($0) })))
+    }
     if let box = region.box {
       let numbers = [box.left, box.top, box.right, box.bottom]
       fields.append(("box", .array(numbers.map { .double($0) })))
@@ -133,7 +178,7 @@ package struct PictureWriter {
   /// The model's folder name, without the path to it.
   private var modelName: String {
     request.model.path.map { URL(fileURLWithPath: $0).standardizedFileURL.lastPathComponent }
-      ?? "mosc-base"
+      ?? Self.embeddedModel
   }
 
   private var request: SampleRequest { plan.request }

@@ -12,6 +12,8 @@ package struct RegionOptions: Hashable, Sendable {
   package var scene: String?
   /// The reference's spelling of regions.
   package var rewrite: String?
+  /// Objects as in scene files, such as pictures hold.
+  package var items: [JSONValue] = []
   /// How a prompt divides the picture by keywords.
   package var prompter = RegionalPrompterText()
   /// How a prompt divides the picture by lines; nil if it does not.
@@ -53,10 +55,13 @@ package struct RegionOptions: Hashable, Sendable {
       if let scene { fields += try read(scene) }
       let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
       for text in texts { fields.append((try RegionText(text), here)) }
+      for (index, item) in items.enumerated() {
+        fields.append((try RegionText(item, place: "regions[\(index)]"), here))
+      }
       for (text, folder) in fields {
         result.append(
           try text.region(number: result.count + 1, width: width, height: height) { path in
-            try Self.mask(URL(fileURLWithPath: path, relativeTo: folder).absoluteURL)
+            try Self.mask(path, relativeTo: folder)
           })
       }
     } catch let error as PromptError {
@@ -67,7 +72,7 @@ package struct RegionOptions: Hashable, Sendable {
 
   /// Everything that is written about regions, in which words may be looked for.
   func words() throws -> [String] {
-    texts + divided.flatMap { [$0.prompt, $0.negative ?? ""] } + [rewrite].compactMap { $0 } + (try scene.map { [try TextFile.read($0)] } ?? [])
+    texts + items.map(\.description) + divided.flatMap { [$0.prompt, $0.negative ?? ""] } + [rewrite].compactMap { $0 } + (try scene.map { [try TextFile.read($0)] } ?? [])
   }
 
   private func read(_ path: String) throws -> [(RegionText, folder: URL)] {
@@ -82,9 +87,30 @@ package struct RegionOptions: Hashable, Sendable {
     }
   }
 
+  private static let maskPrefix = "data:image/png;base64,"
+
+  /// A mask as a text that can be read again.
+  static func text(_ mask: RegionMask) throws -> String {
+    let image = PixelImage(
+      width: mask.width, height: mask.height, channels: 1,
+      pixels: mask.values.map { UInt8(($0 * 255).rounded()) })
+    return maskPrefix + (try PNG.encode(image)).base64EncodedString()
+  }
+
   /// The brightness and opacity of a picture as a mask.
-  private static func mask(_ url: URL) throws -> RegionMask {
-    let image = try ImageFile.read(url).mask(path: url.path)
+  ///
+  /// - Parameter path: a file, or the picture itself as `data:image/png;base64,…`.
+  private static func mask(_ path: String, relativeTo folder: URL) throws -> RegionMask {
+    let image: PixelImage
+    if path.hasPrefix(maskPrefix) {
+      guard let data = Data(base64Encoded: String(path.dropFirst(maskPrefix.count))) else {
+        throw CommandError.failure("the mask of a region is no base64 text")
+      }
+      image = try PNG.decode(data, path: "the mask of a region").image.mask(path: "the mask of a region")
+    } else {
+      let url = URL(fileURLWithPath: path, relativeTo: folder).absoluteURL
+      image = try ImageFile.read(url).mask(path: url.path)
+    }
     return RegionMask(
       width: image.width, height: image.height, values: image.pixels.map { Float($0) / 255 })
   }

@@ -49,8 +49,9 @@ package struct SampleJob {
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
     try reporter.report(plan.model)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
-    let writer = PictureWriter(plan, compiler.target)
-    try Sampler(plan, compiler, after: drawn, of: files.count).draw(observing: { try record($0, plan) }) { picture, image in
+    let writer = try PictureWriter(plan, compiler.target)
+    let sampler = Sampler(plan, compiler, after: drawn, of: files.count)
+    try sampler.draw(observing: { try record($0, plan) }) { picture, image in
       let file = files[drawn + picture.number - 1]
       let written = try writer.write(image, picture, to: file)
       reporter.info("picture \(drawn + picture.number) of \(files.count): seed \(picture.seed)")

@@ -70,8 +70,8 @@ import Testing
     let prompt = [String](repeating: "fox", count: 10_000).joined(separator: " ")
     try prompt.write(toFile: scratch.path("p.txt"), atomically: true, encoding: .utf8)
     let outcome = try MoscProgram.run(
-      "sample", "--prompt-file", scratch.path("p.txt"), "--steps", "2", "--seed", "0",
-      "--log-format", "json", "--cache-dir", scratch.path("cache"), "-o", scratch.path("a.png"))
+      "sample", "--prompt-file", scratch.path("p.txt"), "--prompt-syntax", "plain", "--steps", "2",
+      "--seed", "0", "--log-format", "json", "--cache-dir", scratch.path("cache"), "-o", scratch.path("a.png"))
     #expect(outcome.status == 0 && outcome.output == scratch.path("a.png") + "\n", "\(outcome.errors)")
     #expect(outcome.errors.contains("cut off"))
     for line in outcome.errors.split(separator: "\n") {

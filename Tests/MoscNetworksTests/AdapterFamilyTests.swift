@@ -1,4 +1,5 @@
 import Foundation
+import MoscDiffusion
 import MoscDriver
 import MoscEngine
 import MoscFormats
@@ -128,6 +129,20 @@ import Testing
       let all = try tensors + file.entries.map { ($0.name, try file.array($0.name)) }
       try SafetensorsFile.write(all, metadata: [:], to: url)
       #expect(throws: FormatError.self) { try ModelComponents.open(try model(url.path, strength: 1)) }
+    }
+  }
+
+  /// Tags name files without their ending, and the folders that PEFT writes.
+  @Test func tagsNameFoldersToo() throws {
+    var options = ModelOptions(path: GoldenFile.model)
+    options.adapters.folder = Goldens.url("adapters").path
+    for name in ["peft_dora", "full"] {
+      let tag = LoraTag(name: name, textEncoder: 1, unet: 1)
+      let adapters = try ModelComponents.open(options, tags: [tag]).adapters.adapters
+      #expect(adapters.map(\.summary) == ["\(name): applied 3/3 (text 0, unet 3)"])
+    }
+    #expect(throws: CommandError.self) {
+      try ModelComponents.open(options, tags: [LoraTag(name: "peft", textEncoder: 1, unet: 1)])
     }
   }
 }

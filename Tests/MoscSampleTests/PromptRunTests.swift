@@ -164,6 +164,11 @@ import Testing
     let first = try #require(states["a cat"]).floats
     #expect(Array(padded.floats[..<(154 * 64)]) == first + empty)
 
+    let endless = [String](repeating: "cat", count: 8000).joined(separator: " ")
+    #expect {
+      try encoder.encode([endless])
+    } throws: { ($0 as? CommandError)?.status == .usage && "\($0)".contains("107 chunks") }
+
     let words = (0..<90).map { _ in "cat" }.joined(separator: " ")
     let drawn = try latents(request(words, steps: 1))
     #expect(drawn[0].allSatisfy { $0.isFinite })

@@ -4,6 +4,7 @@ import MoscEngine
 import MoscFormats
 import MoscImages
 import MoscNetworks
+import MoscPrompts
 import MoscReport
 import MoscSample
 import RunSupport
@@ -21,6 +22,8 @@ import Testing
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
     request.compiler.usesCache = false
     request.prompt = settings["prompt"] ?? ""
+    // diffusers reads no weights.
+    request.promptSettings.syntax = .plain
     request.negativePrompt = settings["negative_prompt"] ?? ""
     request.steps = settings["steps"].flatMap { Int($0) } ?? 0
     request.guidance = settings["guidance_scale"].flatMap { Double($0) } ?? 0

@@ -37,12 +37,21 @@ import Testing
     }
   }
 
-  /// A state stays until it is taken up or thrown away on purpose, also that of a finished run, which can be
-  /// made longer.
+  /// A state stays until it is taken up or thrown away on purpose; that of a finished run can be made
+  /// longer, and gives way to another run.
   @Test func aStateIsKept() throws {
     var request = try small()
     try TrainJob(request, .silent).run()
-    let (concept, kept) = (try bytes("run.safetensors"), try bytes("run.state.safetensors"))
+    let concept = try bytes("run.safetensors")
+    try TrainJob(request, .silent).run()
+    #expect(try bytes("run.safetensors") == concept)
+    // The same state as of a run that is not finished.
+    var half = try state().metadata
+    half["steps"] = "9"
+    let content = try state()
+    try SafetensorsFile.write(
+      try content.entries.map { ($0.name, try content.array($0.name)) }, metadata: half, to: content.url)
+    let kept = try bytes("run.state.safetensors")
     let refused = message(request)
     #expect(refused.status == .usage)
     #expect(refused.text.contains("after step 2; go on from it with --resume"), "\(refused.text)")

@@ -15,6 +15,8 @@ package struct CacheFolder: Hashable, Sendable {
 
   private var objects: URL { url.appending(path: "objects") }
   private var weights: URL { url.appending(path: "weights") }
+  /// Where the hashes of large files are.
+  package var hashes: URL { url.appending(path: "hashes") }
   /// Where kernels are as text.
   package var sources: URL { url.appending(path: "kernels") }
 

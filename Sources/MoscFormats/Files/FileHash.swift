@@ -8,12 +8,12 @@ package enum FileHash {
   /// - Parameter isCancelled: asked before each piece whether the hash is still wanted; that of a part is
   ///   no use.
   package static func sha256(
-    of url: URL, isCancelled: () -> Bool = { false }
+    of url: URL, from offset: Int = 0, isCancelled: () -> Bool = { false }
   ) throws(FormatError) -> String {
     let file = try MappedFile(url)
     var hasher = SHA256()
     let piece = 16 << 20
-    for start in stride(from: 0, to: file.bytes.count, by: piece) {
+    for start in stride(from: offset, to: file.bytes.count, by: piece) {
       if isCancelled() { break }
       let range = start..<min(start + piece, file.bytes.count)
       hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: file.bytes[range]))

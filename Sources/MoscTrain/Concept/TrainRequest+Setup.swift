@@ -50,7 +50,7 @@ extension TrainRequest {
       return setup
     case .pictures(let url):
       setup = try TrainingSetup.read(url, resolution: size)
-      setup.model.words = try trainedWords(words)
+      setup.model.words = try trainedWords(words, notes: setup.warnings)
       setup.captionsNameTheWords()
     case .folder(let url):
       setup = try folder(url, size: size, words).read()
@@ -67,14 +67,16 @@ extension TrainRequest {
   }
 
   /// The words and what they start from.
-  private func trainedWords(_ given: [String]?) throws -> [TrainedWord] {
+  ///
+  /// - Parameter notes: what else the pictures lack, which is said in the same breath.
+  private func trainedWords(_ given: [String]?, notes: [String]) throws -> [TrainedWord] {
     try TrainedWord.parse(
-      words: try spelledWords(given), starts: FolderSetup.completeStart(start, words: concept ?? ""),
+      words: try spelledWords(given, notes: notes), starts: FolderSetup.completeStart(start, words: concept ?? ""),
       path: "--concept")
   }
 
   /// The words as the command line, or the file that training goes on from, spells them.
-  private func spelledWords(_ given: [String]?) throws -> String {
+  private func spelledWords(_ given: [String]?, notes: [String] = []) throws -> String {
     if let given {
       let own = concept?.split { $0 == "+" || $0.isWhitespace }.map(String.init)
       if let own, own != given { throw Self.otherWords(given) }
@@ -84,7 +86,8 @@ extension TrainRequest {
       return given.joined(separator: " ")
     }
     guard let concept else {
-      throw CommandError.usage("say which words to teach: --concept '<a1> <a2>'")
+      throw CommandError.usage(
+        (["say which words to teach: --concept '<a1> <a2>'"] + notes).joined(separator: "; besides, "))
     }
     return concept
   }

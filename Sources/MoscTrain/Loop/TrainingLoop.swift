@@ -155,7 +155,7 @@ struct TrainingLoop<Task: TrainingTask> {
   }
 
   private mutating func saveState() throws {
-    try state.write()
+    try state.write(of: plan.steps)
     clock.saved(Clock.now())
   }
 

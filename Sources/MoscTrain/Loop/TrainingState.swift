@@ -51,10 +51,15 @@ struct TrainingState {
   /// - Throws: `CommandError.usage` that says how far that run is.
   static func check(_ file: URL, _ policy: Policy) throws {
     guard policy == .keep, FileManager.default.fileExists(atPath: file.path) else { return }
-    let step = (try? SafetensorsFile(file)).flatMap { $0.metadata["step"] }
+    let metadata = (try? SafetensorsFile(file))?.metadata ?? [:]
+    let step = metadata["step"]
+    // Nothing of a run that came to its end is lost: its result is there, and is asked to be replaced.
+    if let done = step.flatMap(Int.init), let total = metadata["steps"].flatMap(Int.init), done >= total {
+      return
+    }
     throw CommandError.usage(
-      "'\(file.path)' keeps a run\(step.map { " after step \($0)" } ?? ""); go on from it with --resume "
-        + "(and more --steps, if it is finished), or begin anew with --overwrite")
+      "'\(file.path)' keeps a run\(step.map { " after step \($0)" } ?? ""); go on from it with --resume, "
+        + "or begin anew with --overwrite")
   }
 
   /// Begins a run, or goes on with it if it is to and there is a state.
@@ -141,7 +146,9 @@ struct TrainingState {
   }
 
   /// Writes the state, whole or not at all.
-  func write() throws {
+  ///
+  /// - Parameter total: the steps at which the run is finished.
+  func write(of total: Int) throws {
     let tensors = groups.flatMap { group in
       group.lasting.flatMap { role in
         group.tensors(role).map { (Self.name(role, $0.name), $0.values) }
@@ -151,7 +158,8 @@ struct TrainingState {
     try SafetensorsFile.write(
       tensors,
       metadata: [
-        "mosc": Self.kind, "step": String(step), "settings": settings.text,
+        "mosc": Self.kind, "step": String(step), "steps": String(total),
+        "settings": settings.text,
         "sha256": Self.checksum(step, settings.text, content),
       ], to: file)
   }

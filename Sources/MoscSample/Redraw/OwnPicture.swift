@@ -1,0 +1,65 @@
+import Foundation
+import MoscDiffusion
+import MoscEngine
+import MoscFormats
+import MoscNetworks
+import MoscPrompts
+import MoscRandom
+
+/// The JSON object that mosc writes into a picture: everything that decides its bytes, but for files.
+extension PictureSettings {
+  /// Reads the object.
+  init(mosc text: String, path: String) throws {
+    self.init()
+    let place = "\(path), text mosc"
+    let value = try JSONValue.parse(text.utf8, path: place)
+    guard let members = value.members else {
+      throw FormatError(place, nil, "expected an object, found \(value.kindName)")
+    }
+    let object = JSONObject(path: place, members: members)
+    func named<Value>(_ key: String, _ read: (String) -> Value?) throws -> Value? {
+      guard let text = object[key]?.string else { return nil }
+      guard let value = read(text) else { throw object.error(key, "'\(text)' is unknown here") }
+      return value
+    }
+    origin = "mosc \(object["version"]?.string ?? "")"
+    request.prompt = try object.string("prompt")
+    request.negativePrompt = try object.string("negative_prompt", default: "")
+    request.steps = try object.int("steps")
+    request.sampler = SamplerName.Choice(try named("sampler", SamplerName.init(rawValue:)) ?? .dpmpp2M)
+    request.levels = try named("scheduler", SchedulerConfig.Levels.init(rawValue:))
+    request.timestepSpacing = try named("timestep_spacing", SchedulerConfig.Spacing.init(rawValue:))
+    request.prediction = try named("prediction_type", SchedulerConfig.Prediction.init(rawValue:))
+    request.hasZeroTerminalSNR = try object.bool("zero_terminal_snr", default: false)
+    request.guidance = try object.double("cfg_scale")
+    guard let seed = UInt64(try object.string("seed")) else { throw object.error("seed", "expected a number") }
+    request.seeds = [seed]
+    (request.width, request.height) = (try object.int("width"), try object.int("height"))
+    request.clipSkip = try object.int("clip_skip", default: 1)
+    request.randomSource = try named("rng", RandomSourceKind.init(rawValue:)) ?? .cpu
+    request.model.precision = try named("type", Precision.init(rawValue:))
+    request.promptSettings.syntax = try named("prompt_syntax", PromptSettings.Syntax.init(rawValue:))
+    request.promptSettings.emphasis = try named("emphasis", Emphasis.init(rawValue:)) ?? .original
+    request.promptSettings.commaBacktrack = try object.int(
+      "comma_backtrack", default: request.promptSettings.commaBacktrack)
+    request.promptSettings.usesOldTiming = try object.bool("old_prompt_timing", default: false)
+    request.matchesMixOfShow = object["compat"]?.string == "mix-of-show"
+    request.regions.items = object["regions"]?.array ?? []
+    let name = object["model"]?.string
+    model = name == PictureWriter.embeddedModel ? nil : name
+    modelHash = object["model_hash"]?.string
+    for item in object["adapters"]?.array ?? [] {
+      guard let name = item["name"]?.string else { throw object.error("adapters", "one has no name") }
+      adapters.append(
+        Adapter(
+          name: name, textEncoder: Float(item["text_encoder"]?.double ?? 1),
+          unet: Float(item["unet"]?.double ?? 1), hash: item["sha256"]?.string))
+    }
+    for (key, what) in [
+      ("t2i", "condition images"), ("latents_in", "latents of a file"), ("vae", "another autoencoder"),
+    ] where object[key] != nil {
+      throw object.error(key, "the picture was drawn with \(what), which are not in it")
+    }
+    processor = object["cpu"]?.string
+  }
+}

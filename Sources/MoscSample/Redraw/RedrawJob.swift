@@ -1,0 +1,72 @@
+import Foundation
+import MoscEngine
+import MoscFormats
+import MoscNetworks
+import MoscReport
+
+/// What `mosc redraw` is asked for.
+package struct RedrawRequest: Hashable, Sendable {
+  /// The picture.
+  package var picture: String
+  /// The model, if not the embedded one, and where adapters are.
+  package var model = ModelOptions()
+  package var compiler = CompilationOptions()
+  package var output = OutputPattern.workingFolder
+
+  package init(_ picture: String) { self.picture = picture }
+}
+
+/// `mosc redraw`: draws a picture again from what it says of itself.
+package struct RedrawJob {
+  package let request: RedrawRequest
+  package let reporter: Reporter
+
+  package init(_ request: RedrawRequest, _ reporter: Reporter) {
+    (self.request, self.reporter) = (request, reporter)
+  }
+
+  package func run() throws {
+    let url = URL(fileURLWithPath: request.picture)
+    let settings = try PictureSettings(contentsOf: url)
+    reporter.info("'\(request.picture)': drawn by \(settings.origin)")
+    for remark in settings.remarks { reporter.warn(remark) }
+    var sample = settings.request
+    sample.compiler = request.compiler
+    sample.output = request.output
+    sample.model = try model(settings)
+    let target = try CompilationTarget(sample.compiler, precision: sample.model.precision)
+    if let processor = settings.processor, processor != target.cpu {
+      reporter.warn(
+        "the picture was drawn by code for '\(processor)', this is '\(target.cpu)': last bits may differ")
+    }
+    try SampleJob(sample, reporter).run()
+  }
+
+  /// The model of the picture with its adapters.
+  private func model(_ settings: PictureSettings) throws -> ModelOptions {
+    var options = request.model
+    options.precision = options.precision ?? settings.request.model.precision
+    if let name = settings.model, options.path == nil {
+      throw CommandError.usage("'\(request.picture)' was drawn with the model '\(name)': say where it is with -m")
+    }
+    if let path = options.path, let hash = settings.modelHash {
+      let found = try PictureHashes(options.path, request.compiler).model
+      if let found, !found.hasPrefix(hash.lowercased()) {
+        reporter.warn("'\(path)' has the hash \(found.prefix(10)), the picture's model had \(hash)")
+      }
+    }
+    for adapter in settings.adapters {
+      var file = try AdapterFiles.find(adapter.name, in: options.adapters.folder)
+      (file.textEncoder, file.unet) = (adapter.textEncoder, adapter.unet)
+      if let hash = adapter.hash {
+        let found = try FileHash.sha256(of: URL(fileURLWithPath: file.path))
+        guard found.hasPrefix(hash.lowercased()) else {
+          throw FormatError(
+            file.path, nil, "has the hash \(found.prefix(12)), the picture's adapter had \(hash.prefix(12))")
+        }
+      }
+      options.adapters.files.append(file)
+    }
+    return options
+  }
+}

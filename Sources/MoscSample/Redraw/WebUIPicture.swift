@@ -1,0 +1,93 @@
+import Foundation
+import MoscDiffusion
+import MoscFormats
+import MoscPrompts
+import MoscRandom
+
+/// The `parameters` text of AUTOMATIC1111's web UI, of Forge and of stable-diffusion.cpp.
+extension PictureSettings {
+  /// What changes nothing about a picture, or is used otherwise.
+  private static let idle: Set<String> = [
+    "Prompt", "Negative prompt", "Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size-1",
+    "Size-2", "Model", "Model hash", "Clip skip", "RNG", "Version", "Lora hashes", "TI hashes", "Lora",
+    "Emphasis", "VAE hash", "Hires resize-1", "Hires resize-2", "Hires sampler", "Hires schedule type",
+    "Hires checkpoint", "Hires prompt", "Hires negative prompt", "Cache FP16 weight for LoRA",
+    "FP8 weight", "Discard penultimate sigma", "Downcast alphas_cumprod", "Refiner switch by sampling steps",
+    "Old prompt editing timelines", "Face restoration", "Guidance", "Eta", "Schedule rho", "Hires upscale",
+    "Batch size", "Batch pos", "Emphasis",
+  ]
+
+  /// Reads the text.
+  init(parameters text: String, path: String) throws {
+    self.init()
+    let info: Infotext
+    do {
+      info = try Infotext(reading: text)
+    } catch {
+      throw FormatError(path, "text parameters", "\(error)")
+    }
+    func field(_ name: String) -> String? { info[name]?.text }
+    func number<Value: LosslessStringConvertible>(_ name: String) throws -> Value? {
+      guard let text = field(name) else { return nil }
+      guard let value = Value(text) else {
+        throw FormatError(path, "text parameters", "\(name): expected a number, found '\(text)'")
+      }
+      return value
+    }
+    guard let steps: Int = try number("Steps"), let seed: UInt64 = try number("Seed") else {
+      throw FormatError(path, "text parameters", "expected Steps and Seed, found neither or one")
+    }
+    let version = field("Version") ?? ""
+    origin =
+      version.hasPrefix("stable-diffusion.cpp") ? "stable-diffusion.cpp"
+      : version.hasPrefix("f") ? "Forge \(version)" : "the web UI \(version)"
+    request.prompt = field("Prompt") ?? ""
+    request.negativePrompt = field("Negative prompt") ?? ""
+    (request.steps, request.seeds) = (steps, [seed])
+    request.guidance = try number("CFG scale")
+    (request.width, request.height) = (try number("Size-1"), try number("Size-2"))
+    request.clipSkip = try number("Clip skip") ?? 1
+    readSampler(field("Sampler") ?? "Euler", field("Schedule type"))
+    // The web UI's own default draws noise as an NVIDIA device does.
+    let source = field("RNG") ?? "NV"
+    request.randomSource = RandomSourceKind(spelling: source == "GPU" ? "NV" : source) ?? .cuda
+    if let emphasis = field("Emphasis") {
+      if let known = Emphasis.allCases.first(where: { $0.title == emphasis }) {
+        request.promptSettings.emphasis = known
+      } else {
+        remark("Emphasis: \(emphasis) is unknown here")
+      }
+    }
+    request.promptSettings.usesOldTiming = field("Old prompt editing timelines") == "True"
+    (model, modelHash) = (field("Model") ?? "unknown", field("Model hash"))
+    if field("Hires upscale") != nil, field("Hires upscaler") != nil { remark("the hi-res pass is left out") }
+    if field("Denoising strength") != nil, field("Hires upscaler") == nil {
+      remark("it was drawn from another picture, which is not in it: a picture from text is drawn")
+    }
+    let others = info.fields.filter { field in
+      !Self.idle.contains(field.name) && !field.name.hasPrefix("Hires")
+        && field.name != "Denoising strength"
+    }
+    if !others.isEmpty {
+      remark("not followed: " + others.map { "\($0.name): \($0.value.text)" }.joined(separator: ", "))
+    }
+  }
+
+  /// Takes a sampler and its noise levels as other programs spell them.
+  mutating func readSampler(_ name: String, _ schedule: String?) {
+    if let choice = SamplerName.Choice(spelling: name) {
+      request.sampler = choice
+    } else {
+      remark("there is no sampler '\(name)' here: DPM++ 2M draws in its place")
+    }
+    guard let schedule, !["Automatic", "Uniform", "normal", "discrete"].contains(schedule) else { return }
+    let known = SchedulerConfig.Levels.allCases.first {
+      $0.title?.lowercased() == schedule.lowercased() || $0.rawValue == schedule.lowercased()
+    }
+    if let known {
+      request.levels = known
+    } else {
+      remark("there are no noise levels '\(schedule)' here: the sampler's own are taken")
+    }
+  }
+}
