@@ -91,18 +91,26 @@ let package = Package(
       name: "MoscFuse", dependencies: feature + ["MoscSample", "COpenBLAS"],
       swiftSettings: settings),
 
+    // What a file is, and what becomes of other programs' options.
+    .target(
+      name: "MoscInspect", dependencies: feature + ["MoscCodegen", "MoscTrain"],
+      swiftSettings: settings),
+    .target(
+      name: "MoscCommandLines", dependencies: ["MoscFormats", "MoscReport", "MoscTrain"],
+      swiftSettings: settings),
+
     // The program.
     .target(
       name: "MoscDriver",
       dependencies: feature + [
         "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscSample", "MoscTrain", "MoscFuse", "MoscFuzz",
-        "COpenBLAS",
+        "MoscInspect", "COpenBLAS",
       ], resources: [.embedInCode("Resources/explorer.html")], swiftSettings: settings),
     .executableTarget(
       name: "mosc",
       dependencies: [
-        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
-        "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
+        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscSample", "MoscTrain", "MoscFuse",
+        "MoscNetworks", "MoscModel", "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
@@ -129,6 +137,6 @@ let package = Package(
     tests("MoscSample", feature + ["MoscDriver", "RunSupport"]),
     tests("MoscTrain", feature + ["MoscSample", "MoscDriver", "RunSupport"]),
     tests("MoscFuse", feature + ["MoscSample", "MoscDriver", "RunSupport"]),
-    tests("MoscDriver", feature + ["MoscCodegen", "MoscLLVM", "MoscPasses", "MoscSample", "MoscTrain", "MoscFuse", "RunSupport"]),
+    tests("MoscDriver", feature + ["MoscInspect", "MoscCommandLines", "MoscCodegen", "MoscLLVM", "MoscPasses", "MoscSample", "MoscTrain", "MoscFuse", "RunSupport"]),
   ]
 )

@@ -165,9 +165,10 @@ package struct PictureWriter {
     var fields: [(String, JSONValue)] = [
       ("name", .string(region.name)), ("prompt", .string(prompts.prompt)),
       ("negative", .string(prompts.negative)),
-      ("weight", .double(region.weight)), ("feather", .double(region.feather)),
+      ("weight", .double(region.weight)),
       ("steps", .string("\(region.steps.lowerBound)-\(region.steps.upperBound)")),
     ]
+    if region.feather != 0 { fields.append(("feather", .double(region.feather))) }
     if let mask = region.mask { fields.append(("mask", .string(try RegionOptions.text(mask)))) }
     if !region.adapterStrengths.isEmpty {
       fields.append(("t2i", .array(region.adapterStrengths.map { .double($0) })))

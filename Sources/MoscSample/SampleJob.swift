@@ -50,7 +50,7 @@ package struct SampleJob {
     try reporter.report(plan.model)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)
-    let sampler = Sampler(plan, compiler, after: drawn, of: files.count)
+    let sampler = try Sampler(plan, compiler, after: drawn, of: files.count)
     try sampler.draw(observing: { try record($0, plan) }) { picture, image in
       let file = files[drawn + picture.number - 1]
       let written = try writer.write(image, picture, to: file)

@@ -1,4 +1,5 @@
 import Foundation
+import MoscCommandLines
 import MoscDriver
 import MoscFormats
 import MoscReport

@@ -4,6 +4,7 @@ import MoscEngine
 import MoscFormats
 import MoscFuse
 import MoscImages
+import MoscInspect
 import MoscNetworks
 import MoscReport
 import RunSupport

@@ -1,6 +1,7 @@
 import Foundation
 import MoscDriver
 import MoscFormats
+import MoscInspect
 import MoscNetworks
 import MoscPrompts
 import MoscReport

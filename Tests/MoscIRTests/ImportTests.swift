@@ -56,16 +56,18 @@ import Testing
     Rule("Sources/MoscFuse", feature.union(["MoscSample"]), except: "Solvers"),
     // Mathematics: matrices in, matrices out.
     Rule("Sources/MoscFuse/Solvers", ["COpenBLAS"]),
+    Rule("Sources/MoscInspect", feature.union(["MoscCodegen", "MoscTrain"])),
+    Rule("Sources/MoscCommandLines", ["MoscFormats", "MoscReport", "MoscTrain"]),
     Rule(
       "Sources/MoscDriver",
       feature.union([
-        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscSample", "MoscTrain", "MoscFuse",
+        "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscFuzz", "MoscInspect", "MoscSample", "MoscTrain", "MoscFuse",
         "COpenBLAS",
       ])),
     Rule(
       "tools/mosc",
       [
-        "MoscDriver", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
+        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
         "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         "ArgumentParser",
       ]),

@@ -1,9 +1,11 @@
 import Foundation
 import MoscDiffusion
+import MoscEngine
 import MoscFormats
 import MoscImages
 import MoscNetworks
 import MoscPrompts
+import MoscRandom
 import MoscReport
 import MoscSample
 import RunSupport

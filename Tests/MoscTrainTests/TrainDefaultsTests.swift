@@ -123,10 +123,14 @@ import Testing
     #expect(DataTransform.outputSize(plan.setup.dataset.transforms[0])?.width == 64)
     #expect(plan.setup.notes.count == 1 && plan.setup.notes[0].contains("enable_bucket"))
     #expect(plan.steps == 800 && plan.setup.model.unet?.rank == 16)
-    request.concept = nil
-    #expect(throws: CommandError.usage("say which words to teach: --concept '<a1> <a2>'")) {
-      try TrainJob(request, .silent)
-    }
+    (request.concept, request.start) = (nil, "dog")
+    #expect { try TrainJob(request, .silent) } throws: { "\($0)".contains("--init needs the words") }
+    // Without words it is a plain LoRA, which is said.
+    request.start = nil
+    let wordless = try self.plan(request)
+    #expect(wordless.setup.model.words.isEmpty)
+    #expect(wordless.setup.dataset.images.map(\.caption) == ["dog"])
+    #expect(wordless.setup.warnings.contains { $0.hasPrefix("no words are taught") })
   }
 
   /// Options that nothing would read.

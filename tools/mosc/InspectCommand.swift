@@ -1,5 +1,5 @@
 import ArgumentParser
-import MoscDriver
+import MoscInspect
 import MoscNetworks
 import MoscReport
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MoscCommandLines
 import MoscDriver
 import MoscEngine
 import MoscReport

@@ -1,6 +1,7 @@
 import Foundation
 import MoscEngine
 import MoscFormats
+import MoscInspect
 import MoscReport
 
 /// `mosc cache`: what is kept between runs.

@@ -4,6 +4,7 @@ import MoscDiffusion
 import MoscEngine
 import MoscFormats
 import MoscFuse
+import MoscInspect
 import MoscLLVM
 import MoscModel
 import MoscNetworks

@@ -21,8 +21,10 @@ extension PictureSettings {
   init(parameters text: String, path: String) throws {
     self.init()
     let info: Infotext
+    // What the reader adds to a text that says nothing.
+    let usual: Infotext
     do {
-      info = try Infotext(reading: text)
+      (info, usual) = (try Infotext(reading: text), try Infotext(reading: ""))
     } catch {
       throw FormatError(path, "text parameters", "\(error)")
     }
@@ -66,7 +68,7 @@ extension PictureSettings {
     }
     let others = info.fields.filter { field in
       !Self.idle.contains(field.name) && !field.name.hasPrefix("Hires")
-        && field.name != "Denoising strength"
+        && field.name != "Denoising strength" && usual[field.name] != field.value
     }
     if !others.isEmpty {
       remark("not followed: " + others.map { "\($0.name): \($0.value.text)" }.joined(separator: ", "))

@@ -50,11 +50,18 @@ extension TrainRequest {
       return setup
     case .pictures(let url):
       setup = try TrainingSetup.read(url, resolution: size)
-      setup.model.words = try trainedWords(words, notes: setup.warnings)
-      setup.captionsNameTheWords()
+      if words == nil, concept == nil {
+        guard start == nil else { throw CommandError.usage("--init needs the words that start from it: --concept") }
+        setup.warnings.append(
+          "no words are taught, the captions are learnt as they are; --concept '<a1> <a2>' teaches some")
+      } else {
+        setup.model.words = try trainedWords(words)
+        setup.captionsNameTheWords()
+      }
     case .folder(let url):
       setup = try folder(url, size: size, words).read()
-      setup.dataset.batchSize = defaults.training.batchSize
+      // The same picture twice in a step teaches nothing more.
+      setup.dataset.batchSize = min(defaults.training.batchSize, max(1, setup.dataset.images.count))
     }
     if setup.classes.count > 1 {
       let classes = setup.classes.sorted().map { "'\($0)'" }.joined(separator: ", ")
@@ -67,16 +74,14 @@ extension TrainRequest {
   }
 
   /// The words and what they start from.
-  ///
-  /// - Parameter notes: what else the pictures lack, which is said in the same breath.
-  private func trainedWords(_ given: [String]?, notes: [String]) throws -> [TrainedWord] {
+  private func trainedWords(_ given: [String]?) throws -> [TrainedWord] {
     try TrainedWord.parse(
-      words: try spelledWords(given, notes: notes), starts: FolderSetup.completeStart(start, words: concept ?? ""),
+      words: try spelledWords(given), starts: FolderSetup.completeStart(start, words: concept ?? ""),
       path: "--concept")
   }
 
   /// The words as the command line, or the file that training goes on from, spells them.
-  private func spelledWords(_ given: [String]?, notes: [String] = []) throws -> String {
+  private func spelledWords(_ given: [String]?) throws -> String {
     if let given {
       let own = concept?.split { $0 == "+" || $0.isWhitespace }.map(String.init)
       if let own, own != given { throw Self.otherWords(given) }
@@ -86,8 +91,7 @@ extension TrainRequest {
       return given.joined(separator: " ")
     }
     guard let concept else {
-      throw CommandError.usage(
-        (["say which words to teach: --concept '<a1> <a2>'"] + notes).joined(separator: "; besides, "))
+      throw CommandError.usage("say which words to teach: --concept '<a1> <a2>'")
     }
     return concept
   }
