@@ -27,7 +27,7 @@ package struct RegionSchedule {
       let coverage = Self.coverage(plan, all, height, width)
       for index in coverage.empty { missing[index, default: []].append("\(width)x\(height)") }
     }
-    let steps = plan.request.steps
+    let steps = plan.calls
     var warnings: [String] = []
     for (index, region) in plan.regions.enumerated() {
       let places = missing[index] ?? []
@@ -39,7 +39,7 @@ package struct RegionSchedule {
       }
       if !(0..<steps).contains(where: { region.acts(step: $0, of: steps) }) {
         throw CommandError.usage(
-          "\(region.name) has no effect: none of the \(steps) steps is between "
+          "\(region.name) has no effect: none of the \(steps) calls of the model is between "
             + "\(region.steps.lowerBound) and \(region.steps.upperBound)")
       }
       if !places.isEmpty {
@@ -53,7 +53,7 @@ package struct RegionSchedule {
 
   /// Which regions act at a step.
   private func active(_ step: Int) -> [Bool] {
-    plan.regions.map { $0.acts(step: step, of: plan.request.steps) }
+    plan.regions.map { $0.acts(step: step, of: plan.calls) }
   }
 
   /// The coverage inputs of a step that differ from those of the step before; all at the first.

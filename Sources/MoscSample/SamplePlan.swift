@@ -31,6 +31,8 @@ package struct SamplePlan: Sendable {
   package let request: SampleRequest
   package let model: DiffusersModel
   package let schedulerConfig: SchedulerConfig
+  /// How often the model is called for a picture; some samplers call it twice a step.
+  package let calls: Int
   package let width: Int
   package let height: Int
   /// Pixels per latent.
@@ -95,6 +97,7 @@ package struct SamplePlan: Sendable {
     model = try ModelComponents.open(
       request.model, tags: tags, texts: texts + (try request.regions.words()))
     schedulerConfig = try Self.schedulerConfig(request, model)
+    calls = request.sampler.sampler.scheduler(schedulerConfig, steps: request.steps).timesteps.count
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
     let unet = try model.unet().config
@@ -131,7 +134,7 @@ package struct SamplePlan: Sendable {
     try Self.checkSize(width, height, factor, given)
     regions = try request.regions.regions(width: width, height: height)
     batches = try Self.batches(request, prompts, seeds, regions, &expansion)
-    scripts = try Self.scripts(request, schedulerConfig, batches, usesGuidance: guidance > 1)
+    scripts = try Self.scripts(request, calls: calls, batches, usesGuidance: guidance > 1)
     remarks = expansion.remarks
     try Self.checkTags(request, regions)
     for region in regions where region.adapterStrengths.count > conditions.count {
@@ -254,10 +257,9 @@ package struct SamplePlan: Sendable {
 
   /// What each batch reads; every text is checked before anything is computed.
   private static func scripts(
-    _ request: SampleRequest, _ config: SchedulerConfig, _ batches: [[Picture]], usesGuidance: Bool
+    _ request: SampleRequest, calls: Int, _ batches: [[Picture]], usesGuidance: Bool
   ) throws -> [PromptScript] {
     // Samplers that call the model twice a step count calls, as in the original.
-    let calls = request.sampler.sampler.scheduler(config, steps: request.steps).timesteps.count
     let isTwice = request.steps > 1 && calls >= 2 * request.steps - 1
     let timing = PromptSchedule.Timing(
       steps: isTwice ? 2 * request.steps : request.steps,

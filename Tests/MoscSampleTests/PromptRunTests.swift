@@ -270,6 +270,24 @@ import Testing
 @Suite(.serialized) struct EmbeddingRunTests {
   private let scratch = Scratch()
 
+  /// A region acts to the end where a sampler calls the model twice a step, and half of the calls when asked.
+  @Test func regionsCountCalls() throws {
+    var request = SampleRequest()
+    request.model.path = GoldenFile.model
+    (request.prompt, request.steps, request.width, request.height) = ("a cat", 4, 64, 64)
+    for (sampler, calls) in [(SamplerName.euler, 4), (.heun, 7), (.dpmppSDE, 7)] {
+      request.sampler = SamplerName.Choice(sampler)
+      request.regions.texts = ["box=0,0,1,0.5; prompt=a dog"]
+      let whole = try SamplePlan(request)
+      #expect(whole.calls == calls)
+      let schedule = try RegionSchedule(whole)
+      #expect((1..<calls).allSatisfy { schedule.inputs(changingAt: $0).isEmpty }, "\(sampler)")
+      request.regions.texts = ["box=0,0,1,0.5; prompt=a dog; steps=0-0.5"]
+      let half = try RegionSchedule(try SamplePlan(request))
+      #expect((1..<calls).filter { !half.inputs(changingAt: $0).isEmpty } == [(calls + 1) / 2], "\(sampler)")
+    }
+  }
+
   private func plan(_ prompt: String, negative: String = "") throws -> SamplePlan {
     var request = SampleRequest()
     request.model.path = GoldenFile.model

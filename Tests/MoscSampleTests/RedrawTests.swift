@@ -106,6 +106,31 @@ import Testing
     #expect(settings.remarks.count == 1 && settings.remarks[0].contains("ADetailer model: face"))
   }
 
+  /// Noise levels given one by one, and the share of noise, are in the picture.
+  @Test func keepsLevelsAndNoise() throws {
+    var request = SampleRequest()
+    request.model.path = GoldenFile.model
+    request.model.precision = .f32
+    (request.width, request.height) = (64, 64)
+    request.sampler = SamplerName.Choice(.dpmppSDE)
+    request.sigmas = [9, 2, 0]
+    request.output = scratch.path("levels.png")
+    request.trajectory = scratch.path("levels.safetensors")
+    try SampleJob(request, .silent).run()
+    let levels = try PictureSettings(contentsOf: scratch.url.appending(path: "levels.png")).request
+    #expect(levels.sigmas == [9, 2] && levels.steps == 2 && levels.sampler == request.sampler)
+    // Two steps, of which the first asks twice.
+    let trajectory = try SafetensorsFile(scratch.url.appending(path: "levels.safetensors"))
+    #expect(try trajectory.array("timesteps").doubles.count == 3)
+
+    (request.sigmas, request.trajectory, request.steps) = (nil, nil, 2)
+    (request.sampler, request.eta) = (SamplerName.Choice(.tcd), 0.5)
+    request.output = scratch.path("noise.png")
+    try SampleJob(request, .silent).run()
+    let noise = try PictureSettings(contentsOf: scratch.url.appending(path: "noise.png")).request
+    #expect(noise.eta == 0.5 && noise.sigmas == nil && noise.sampler == request.sampler)
+  }
+
   @Test func readsStableDiffusionCpp() throws {
     let settings = try PictureSettings(
       contentsOf: try picture([
