@@ -39,8 +39,10 @@ package struct OutputPattern: Hashable, Sendable {
   package func files(_ items: [Item]) throws -> [OutputFile] {
     if Self.isFolder(text) { return try numbered(items) }
     var names: Set<String> = []
+    var folders: Set<String> = []
     return try items.enumerated().map { index, item in
-      let file = try OutputFile(name(item, index + 1, of: items.count), kind)
+      let file = try OutputFile(
+        name(item, index + 1, of: items.count), kind, folders: &folders)
       if !file.isStandardOutput, !names.insert(file.path).inserted {
         throw CommandError.usage(
           "output '\(text)' names the same file for several pictures; number them with '%d'")
