@@ -15,6 +15,12 @@ package struct OutputFile: Hashable, Sendable {
   ///
   /// - Throws: `CommandError` naming the path and what is in the way.
   package init(_ path: String, _ kind: OutputKind? = nil) throws {
+    var folders: Set<String> = []
+    try self.init(path, kind, folders: &folders)
+  }
+
+  /// - Parameter folders: those that were found in order; one of many files is looked at once.
+  init(_ path: String, _ kind: OutputKind?, folders: inout Set<String>) throws {
     self.path = path
     numbered = nil
     if isStandardOutput { return }
@@ -28,8 +34,11 @@ package struct OutputFile: Hashable, Sendable {
     if exists, !FileManager.default.isWritableFile(atPath: path) {
       throw CommandError.failure("cannot write '\(path)': the file is write-protected")
     }
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let slash = path.lastIndex(of: "/")
+    let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    if folders.contains(folder) { return }
     try Self.checkFolder(folder, for: path)
+    folders.insert(folder)
   }
 
   /// A file that gets the given number, or the next free one.

@@ -39,8 +39,10 @@ package struct OutputPattern: Hashable, Sendable {
   package func files(_ items: [Item]) throws -> [OutputFile] {
     if Self.isFolder(text) { return try numbered(items) }
     var names: Set<String> = []
+    var folders: Set<String> = []
     return try items.enumerated().map { index, item in
-      let file = try OutputFile(name(item, index + 1, of: items.count), kind)
+      let file = try OutputFile(
+        name(item, index + 1, of: items.count), kind, folders: &folders)
       if !file.isStandardOutput, !names.insert(file.path).inserted {
         throw CommandError.usage(
           "output '\(text)' names the same file for several pictures; number them with '%d'")
@@ -81,9 +83,12 @@ package struct OutputPattern: Hashable, Sendable {
     var isNumbered = false
     var rest = text[...]
     while let character = rest.first {
-      if let found = rest.prefixMatch(of: /%([0-9]*)d/) {
-        result += try Self.number(index, width: found.1, text)
-        (rest, isNumbered) = (rest[found.range.upperBound...], true)
+      // No regular expression: there may be half a million names.
+      let digits = rest.dropFirst().prefix { $0.isASCII && $0.isNumber }
+      let last = rest[digits.endIndex...].first
+      if character == "%", last == "d" {
+        result += try Self.number(index, width: digits, text)
+        (rest, isNumbered) = (rest[digits.endIndex...].dropFirst(), true)
       } else if rest.hasPrefix("%%") {
         result += "%"
         rest = rest.dropFirst(2)

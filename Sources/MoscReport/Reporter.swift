@@ -100,6 +100,12 @@ package final class Reporter: Sendable {
     if isNew { say("warning", message, from: .warnings) }
   }
 
+  /// Warns of what others could do to the user, which a quiet run says, too.
+  package func alert(_ message: String) {
+    let isNew = given.kinds.withLock { $0.insert(message).inserted }
+    if isNew { say("warning", message, from: .quiet) }
+  }
+
   /// Reports the failure that ends the command.
   package func error(_ message: String) { say("error", message, from: .quiet) }
 

@@ -37,8 +37,30 @@ struct PromptExpansion {
     styles = try PromptStyles(contentsOf: URL(fileURLWithPath: file)).named(settings.styles)
   }
 
+  /// What is asked for of prompts in which the seed chooses nothing, of which there may be thousands.
+  private struct Question: Hashable {
+    var prompt: String
+    var negative: String
+    var regions: [String?]
+  }
+  private var kept: (question: Question, answer: Prompts)?
+
   /// The prompts of the picture with a seed.
   mutating func prompts(
+    _ prompt: String, negative: String, _ regions: [Region], seed: UInt64
+  ) throws -> Prompts {
+    let question = Question(
+      prompt: prompt, negative: negative, regions: regions.flatMap { [$0.prompt, $0.negative] })
+    if let kept, kept.question == question { return kept.answer }
+    let answer = try expanded(prompt, negative: negative, regions, seed: seed)
+    let texts = [prompt, negative] + question.regions.compactMap(\.self)
+      + styles.flatMap { [$0.prompt, $0.negativePrompt] }
+    let isChosen = texts.contains { $0.contains("{") || $0.contains("__") }
+    kept = isChosen && !isPlain ? nil : (question, answer)
+    return answer
+  }
+
+  private mutating func expanded(
     _ prompt: String, negative: String, _ regions: [Region], seed: UInt64
   ) throws -> Prompts {
     var wildcards = Wildcards(

@@ -264,14 +264,22 @@ package struct SamplePlan: Sendable {
     let timing = PromptSchedule.Timing(
       steps: isTwice ? 2 * request.steps : request.steps,
       isOld: request.promptSettings.usesOldTiming)
-    return try batches.compactMap(\.first).map { picture in
-      let script = try PromptScript(
-        picture, request.syntax, timing, usesGuidance: usesGuidance)
+    var scripts: [PromptScript] = []
+    var before: Picture?
+    for picture in batches.compactMap(\.first) {
+      // Most batches read what the one before reads.
+      if let before, let last = scripts.last, before.hasPrompts(of: picture) {
+        scripts.append(last)
+        continue
+      }
+      let script = try PromptScript(picture, request.syntax, timing, usesGuidance: usesGuidance)
       if request.syntax == .a1111 {
         for text in script.allTexts { try check(text, request.promptSettings.emphasis) }
       }
-      return script
+      scripts.append(script)
+      before = picture
     }
+    return scripts
   }
 
   private static func check(_ text: String, _ emphasis: Emphasis) throws {

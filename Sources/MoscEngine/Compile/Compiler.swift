@@ -77,7 +77,7 @@ package struct Compiler: Sendable {
     let folder = CacheFolder(options.cacheFolder)
     // What others may write would be executed as it is.
     let fault = folder.fault
-    if let fault, options.usesCache { reporter.warn("the cache is not used: \(fault)") }
+    if let fault, options.usesCache { reporter.alert("the cache is not used: \(fault)") }
     let usesCache = options.usesCache && fault == nil
     let limit = try folder.limit()
     // Line tables change the code, by whose hash the values are named.
