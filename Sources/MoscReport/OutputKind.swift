@@ -1,5 +1,3 @@
-import Foundation
-
 /// What an output file may be, as the end of its name says.
 package struct OutputKind: Hashable, Sendable {
   /// What it is, such as "a picture".
@@ -21,8 +19,11 @@ package struct OutputKind: Hashable, Sendable {
   ///
   /// - Throws: a usage error naming the file and the endings that there are.
   package func check(_ path: String) throws {
-    let ending = URL(fileURLWithPath: path).pathExtension.lowercased()
-    guard path != "-", !ending.isEmpty, !endings.contains(ending) else { return }
+    // Not by `URL`, which asks for the working folder: there may be half a million names.
+    let name = path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]
+    let dot = name.lastIndex(of: ".").flatMap { $0 == name.startIndex ? nil : $0 }
+    let ending = dot.map { name[name.index(after: $0)...].lowercased() } ?? ""
+    guard !ending.contains(" "), path != "-", !ending.isEmpty, !endings.contains(ending) else { return }
     let known = endings.map { ".\($0)" }
     let list = known.count < 2 ? known.joined()
       : known.dropLast().joined(separator: ", ") + " or \(known[known.count - 1])"
