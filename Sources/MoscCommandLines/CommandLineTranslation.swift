@@ -12,6 +12,8 @@ package struct CommandLineTranslation: Sendable {
   /// What has no effect, with the reasons.
   private var needless: [String] = []
   /// Values of options that mean something together.
+  /// The file of options that was read, and its first line.
+  private var optionsFile: (path: String, line: Int)?
   private var parts: [String: String] = [:]
   private let options: [String: ForeignOption]
   private let command: String
@@ -153,6 +155,7 @@ package struct CommandLineTranslation: Sendable {
       }
       tokens += ["--\(member.key)"] + values
     }
+    optionsFile = (url.path, members.first?.node.line ?? 1)
     // What comes later on a command line counts, so the file comes first.
     let later = arguments
     arguments = [command]
@@ -182,6 +185,12 @@ package struct CommandLineTranslation: Sendable {
   }
 
   private mutating func joinTraining() throws {
+    if let optionsFile, !has("--data", "--config", "--lora"), parts["opt"] == nil {
+      throw FormatError(
+        optionsFile.path, "line \(optionsFile.line)",
+        "holds options of a run, but says nothing of pictures: expected train_data_dir or dataset_config "
+          + "there, or --data or --dataset_config beside it")
+    }
     if let config = parts["opt"] {
       arguments += ["--config", config]
       if has("-o", "--output") { return }
