@@ -185,7 +185,7 @@ package struct CommandLineTranslation: Sendable {
   }
 
   private mutating func joinTraining() throws {
-    if let optionsFile, !has("--data", "--config", "--lora"), parts["opt"] == nil {
+    if let optionsFile, !has("--data", "--config", "--replay-draws"), parts["opt"] == nil {
       throw FormatError(
         optionsFile.path, "line \(optionsFile.line)",
         "holds options of a run, but says nothing of pictures: expected train_data_dir or dataset_config "

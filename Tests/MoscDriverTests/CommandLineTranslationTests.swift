@@ -123,10 +123,12 @@ import Testing
       optimizer_args = []
       """)
     for option in ["--config_file", "--config"] {
-      let line = try CommandLineTranslation(["train", option, file.path, "--network_dim", "4"])
+      let line = try CommandLineTranslation(
+        ["train", option, file.path, "--network_dim", "4", "--data", "cats"])
       #expect(line.arguments == [
         "train", "--model", "m", "--learning-rate", "0.0001", "--rank", "8", "--preview-prompt",
         "a <a1>, at night", "--preview-prompt", "a <a1>", "--rank", "4",
+        "--data", "cats",
       ])
       #expect(line.warnings.count == 2, "\(line.warnings)")
     }
@@ -163,5 +165,17 @@ import Testing
       guard case .alias(let ours) = option.fate else { continue }
       #expect(help.contains(ours), "\(option.name) is \(ours)")
     }
+  }
+
+  /// Options without pictures are refused by the line at which they begin.
+  @Test func optionsWithoutPictures() throws {
+    let file = try scratch.write("run.toml", "# a run\nnetwork_dim = 8\n")
+    for option in ["--config", "--config_file"] {
+      #expect { try CommandLineTranslation(["train", option, file.path]) } throws: {
+        "\($0)".contains("run.toml: line 2: holds options of a run")
+      }
+    }
+    let whole = try CommandLineTranslation(["train", "--config", file.path, "--data", "cats"])
+    #expect(whole.arguments.contains("--data"))
   }
 }
