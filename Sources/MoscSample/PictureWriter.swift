@@ -22,7 +22,10 @@ package struct PictureWriter {
     self.plan = plan
     self.target = target
     let request = plan.request
-    hashes = try PictureHashes(request.model.path, vae: request.model.vae, request.compiler)
+    // The first time, a large model takes seconds to hash.
+    let isTold = request.writesMetadata
+    hashes = try PictureHashes(
+      isTold ? request.model.path : nil, vae: isTold ? request.model.vae : nil, request.compiler)
   }
 
   /// Writes a picture with its settings, whole or not at all.
