@@ -5,30 +5,16 @@ import MoscModel
 import MoscNetworks
 
 /// Hashes by which other programs know the files that a picture was drawn with.
-struct PictureHashes {
-  /// SHA-256 of the model's file, or of the U-Net's in a folder; nil for the embedded model.
-  let model: String?
-  /// SHA-256 of another autoencoder's file.
-  let vae: String?
+enum PictureHashes {
+  /// SHA-256 of the model's file, or of the U-Net's in a folder.
+  static func model(_ model: DiffusersModel, _ options: CompilationOptions) throws -> String? {
+    try model.files(.unet).files.first.map { try hash(URL(filePath: $0.place), options) }
+  }
 
-  /// - Parameter path: the model's folder or file.
-  init(_ path: String?, vae: String? = nil, _ options: CompilationOptions) throws {
-    let hashes = FileHashes(
-      folder: options.usesCache ? CacheFolder(options.cacheFolder).hashes : nil)
-    func hash(_ component: DiffusersModel.Component, _ path: String) throws -> String? {
-      let model = try ModelComponents.open(path)
-      return try model.files(component).files.first
-        .map { try hashes.sha256(of: URL(filePath: $0.place)) }
-    }
-    model = try path.flatMap { try hash(.unet, $0) }
-    self.vae = try vae.flatMap { path in
-      let url = URL(fileURLWithPath: path)
-      var isFolder: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder),
-        !isFolder.boolValue
-      else { return nil }
-      return try hashes.sha256(of: url)
-    }
+  /// SHA-256 of a large file, which is kept; nil for a folder.
+  static func file(_ path: String, _ options: CompilationOptions) throws -> String? {
+    let url = URL(fileURLWithPath: path)
+    return isFile(url) ? try hash(url, options) : nil
   }
 
   /// What the web UI calls an adapter by: the hash of a safetensors file behind its header, as kohya's
@@ -36,5 +22,17 @@ struct PictureHashes {
   static func adapter(_ url: URL) throws -> String {
     guard let file = try? SafetensorsFile(url) else { return try FileHash.sha256(of: url) }
     return try FileHash.sha256(of: url, from: file.dataOffset)
+  }
+
+  /// Whether there is a file, and not a folder.
+  static func isFile(_ url: URL) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+      && !isFolder.boolValue
+  }
+
+  private static func hash(_ url: URL, _ options: CompilationOptions) throws -> String {
+    try FileHashes(folder: options.usesCache ? CacheFolder(options.cacheFolder).hashes : nil)
+      .sha256(of: url)
   }
 }

@@ -14,7 +14,12 @@ import MoscReport
 package struct PictureWriter {
   private let plan: SamplePlan
   private let target: CompilationTarget
-  private let hashes: PictureHashes
+  private var modelHash: String?
+  private var vaeHash: String?
+  /// The hashes of adapters and of embeddings, as the web UI lists them.
+  private var adapterHashes: [GenerationParameters.Setting] = []
+  /// The adapters of the command line, as they can be found again.
+  private var adapters: [JSONValue] = []
   /// What pictures call the model that ships with the program.
   static let embeddedModel = "mosc-base"
 
@@ -22,10 +27,12 @@ package struct PictureWriter {
     self.plan = plan
     self.target = target
     let request = plan.request
-    // The first time, a large model takes seconds to hash.
-    let isTold = request.writesMetadata
-    hashes = try PictureHashes(
-      isTold ? request.model.path : nil, vae: isTold ? request.model.vae : nil, request.compiler)
+    // For all pictures at once: the first time, a large model takes seconds to hash.
+    guard request.writesMetadata else { return }
+    if request.model.path != nil { modelHash = try PictureHashes.model(plan.model, request.compiler) }
+    vaeHash = try request.model.vae.flatMap { try PictureHashes.file($0, request.compiler) }
+    adapterHashes = try Self.hashes(plan.model.adapters)
+    adapters = try request.model.adapters.files.map(Self.adapter)
   }
 
   /// Writes a picture with its settings, whole or not at all.
@@ -38,12 +45,12 @@ package struct PictureWriter {
     return try file.put(
       image,
       texts: [
-        ("parameters", try parameters(picture).text), ("mosc", try configuration(picture).description),
+        ("parameters", parameters(picture).text), ("mosc", try configuration(picture).description),
       ])
   }
 
   /// The settings as the A1111 web UI spells them.
-  package func parameters(_ picture: SamplePlan.Picture) throws -> GenerationParameters {
+  package func parameters(_ picture: SamplePlan.Picture) -> GenerationParameters {
     let request = plan.request
     var settings: [GenerationParameters.Setting] = [
       .init("Steps", "\(request.steps)"), .init("Sampler", plan.sampler.rawValue),
@@ -55,34 +62,28 @@ package struct PictureWriter {
       .init("CFG scale", GenerationParameters.number(plan.guidance)),
       .init("Seed", "\(picture.seed)"), .init("Size", "\(plan.width)x\(plan.height)"),
     ]
-    if let hash = hashes.model { settings.append(.init("Model hash", String(hash.prefix(10)))) }
+    if let hash = modelHash { settings.append(.init("Model hash", String(hash.prefix(10)))) }
     settings.append(.init("Model", modelName))
     if let vae = request.model.vae {
-      if let hash = hashes.vae { settings.append(.init("VAE hash", String(hash.prefix(10)))) }
+      if let hash = vaeHash { settings.append(.init("VAE hash", String(hash.prefix(10)))) }
       settings.append(.init("VAE", URL(fileURLWithPath: vae).lastPathComponent))
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
     settings.append(.init("RNG", request.randomSource.title))
-    settings += try adapterHashes()
+    settings += adapterHashes
     settings.append(.init("Version", "mosc \(Version.number)"))
     return GenerationParameters(
       prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
   }
 
-  private static func isFile(_ url: URL) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
-      && !isFolder.boolValue
-  }
-
   /// The hashes of adapters and of embeddings, as the web UI lists them.
-  private func adapterHashes() throws -> [GenerationParameters.Setting] {
+  private static func hashes(_ set: AdapterSet) throws -> [GenerationParameters.Setting] {
     var lists: [(title: String, entries: [String])] = [("Lora hashes", []), ("TI hashes", [])]
-    for adapter in plan.model.adapters.adapters {
+    for adapter in set.adapters {
       let url = URL(fileURLWithPath: adapter.declaration.path)
       // Some adapters are folders, for which there is no such hash.
-      guard Self.isFile(url) else { continue }
+      guard PictureHashes.isFile(url) else { continue }
       let isEmbedding = adapter.total == 0
       let hash = try isEmbedding ? FileHash.sha256(of: url) : PictureHashes.adapter(url)
       lists[isEmbedding ? 1 : 0].entries.append("\(adapter.name): \(hash.prefix(12))")
@@ -114,7 +115,7 @@ package struct PictureWriter {
       ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource.rawValue)),
       ("type", .string(target.precision.rawValue)), ("cpu", .string(target.cpu)),
     ]
-    if let hash = hashes.model { fields.append(("model_hash", .string(hash))) }
+    if let hash = modelHash { fields.append(("model_hash", .string(hash))) }
     if let sigmas = request.sigmas { fields.append(("sigmas", .array(sigmas.map(JSONValue.double)))) }
     if let eta = request.eta { fields.append(("eta", .double(eta))) }
     if let spacing = request.timestepSpacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
@@ -124,8 +125,8 @@ package struct PictureWriter {
       fields.append(("vae", .string(URL(fileURLWithPath: vae).lastPathComponent)))
     }
     if request.latentsIn != nil { fields.append(("latents_in", .bool(true))) }
-    if !request.model.adapters.files.isEmpty {
-      fields.append(("adapters", .array(try request.model.adapters.files.map(adapter))))
+    if !adapters.isEmpty {
+      fields.append(("adapters", .array(adapters)))
     }
     if !plan.regions.isEmpty {
       fields.append(("regions", .array(try zip(plan.regions, picture.regions).map(region))))
@@ -145,9 +146,9 @@ package struct PictureWriter {
     return .fields(fields)
   }
 
-  private func adapter(_ request: AdapterRequest) throws -> JSONValue {
+  private static func adapter(_ request: AdapterRequest) throws -> JSONValue {
     let url = URL(fileURLWithPath: request.path)
-    return .fields((Self.isFile(url) ? [("sha256", .string(try FileHash.sha256(of: url)))] : []) + [
+    return .fields((PictureHashes.isFile(url) ? [("sha256", .string(try FileHash.sha256(of: url)))] : []) + [
       ("name", .string(url.deletingPathExtension().lastPathComponent)),
       ("text_encoder", .double(Double(request.textEncoder))),
       ("unet", .double(Double(request.unet))),

@@ -19,32 +19,7 @@ import Testing
         Negative prompt: dog, blurry
         Steps: 20, Sampler: DPM++ 2M, CFG scale: 7, Lora hashes: "a: 12, \\"b\\": 34", Size: 64x96
         """)
-    #expect(GenerationParameters(parsing: parameters.text) == parameters)
     #expect(GenerationParameters.number(7.5) == "7.5")
-    let plain = GenerationParameters(parsing: "only a prompt")
-    #expect(plain.prompt == "only a prompt" && plain.settings.isEmpty)
-  }
-
-  /// Texts as other programs write them.
-  @Test func foreignParameters() {
-    let text = """
-      masterpiece, (cat:1.2), <lora:x:0.8>\r
-      Negative prompt: lowres,\r
-      bad hands\r
-      Steps: 20, Sampler: Euler a, CFG scale: 7, Size: 512x768, Hashes: {"model": "ab", \
-      "vae": "cd"}, Lora hashes: "a: 12, b: 34", TI: "open, Version: v1.10
-      """
-    let found = GenerationParameters(parsing: text)
-    #expect(found.prompt == "masterpiece, (cat:1.2), <lora:x:0.8>")
-    #expect(found.negativePrompt == "lowres,\nbad hands")
-    #expect(found["Sampler"] == "Euler a" && found["Size"] == "512x768")
-    #expect(found["Hashes"] == "{\"model\": \"ab\", \"vae\": \"cd\"}")
-    #expect(found["Lora hashes"] == "a: 12, b: 34")
-    #expect(found["TI"] == "\"open" && found["Version"] == "v1.10")
-    #expect(GenerationParameters(parsing: "a cat, style: oil, mood: calm").settings.isEmpty)
-    for text in ["", "\n", ":", ",", "\"", "a: \"\\", "Steps: {", "Negative prompt:"] {
-      #expect(GenerationParameters(parsing: text).settings.isEmpty)
-    }
   }
 
   @Test func hashes() throws {

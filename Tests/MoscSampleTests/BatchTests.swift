@@ -4,6 +4,7 @@ import MoscEngine
 import MoscFormats
 import MoscImages
 import MoscNetworks
+import MoscPrompts
 import MoscReport
 import MoscSample
 import RunSupport
@@ -29,7 +30,7 @@ import Testing
   /// The pictures of a run in the order of their files, with the seeds and prompts that they tell.
   private func pictures(
     _ request: SampleRequest, _ name: String
-  ) throws -> [(image: PixelImage, parameters: GenerationParameters)] {
+  ) throws -> [(image: PixelImage, parameters: Infotext)] {
     var request = request
     let folder = scratch.path(name)
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
@@ -38,7 +39,7 @@ import Testing
     return try FileManager.default.contentsOfDirectory(atPath: folder).sorted().map { file in
       let (image, texts) = try PNG.read(URL(fileURLWithPath: "\(folder)/\(file)"))
       let text = try #require(texts.first { $0.keyword == "parameters" }).text
-      return (image, GenerationParameters(parsing: text))
+      return (image, try Infotext(reading: text))
     }
   }
 
@@ -64,7 +65,7 @@ import Testing
     let alone = try singles(request, request.prompt, [5, 6, 7])
       + singles(request, request.prompt, [8])
     for ((seed, picture), single) in zip(zip(UInt64(5)..., series), alone) {
-      #expect(picture.parameters.settings.contains(.init("Seed", "\(seed)")))
+      #expect(picture.parameters["Seed"]?.text == "\(seed)")
       #expect(picture.image == single, "seed \(seed)")
     }
     // Seeds make a difference, so that the comparison does.
@@ -85,8 +86,8 @@ import Testing
     let wanted = prompts.flatMap { prompt in request.seeds.map { (prompt, $0) } }
     let alone = try prompts.flatMap { try singles(request, $0, request.seeds) }
     for (((prompt, seed), picture), single) in zip(zip(wanted, series), alone) {
-      #expect(picture.parameters.prompt == prompt)
-      #expect(picture.parameters.settings.contains(.init("Seed", "\(seed)")))
+      #expect(picture.parameters["Prompt"]?.text == prompt)
+      #expect(picture.parameters["Seed"]?.text == "\(seed)")
       #expect(picture.image == single, "\(prompt), seed \(seed)")
     }
     #expect(series[0].image != series[3].image)

@@ -64,9 +64,9 @@ import Testing
     #expect(Double(differences.count { $0 > 0 }) < 0.001 * Double(reference.count))
 
     let parameters = try #require(texts.first { $0.keyword == "parameters" })
-    let parsed = GenerationParameters(parsing: parameters.text)
-    #expect(parsed.prompt == request.prompt)
-    #expect(parsed.settings.contains(.init("Seed", "\(request.seeds[0])")))
+    let parsed = try Infotext(reading: parameters.text)
+    #expect(parsed["Prompt"]?.text == request.prompt)
+    #expect(parsed["Seed"]?.text == "\(request.seeds[0])")
     #expect(texts.contains { $0.keyword == "mosc" })
   }
 

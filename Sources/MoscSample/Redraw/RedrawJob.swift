@@ -50,7 +50,7 @@ package struct RedrawJob {
       throw CommandError.usage("'\(request.picture)' was drawn with the model '\(name)': say where it is with -m")
     }
     if let path = options.path, let hash = settings.modelHash {
-      let found = try PictureHashes(options.path, request.compiler).model
+      let found = try PictureHashes.model(ModelComponents.open(path), request.compiler)
       if let found, !found.hasPrefix(hash.lowercased()) {
         reporter.warn("'\(path)' has the hash \(found.prefix(10)), the picture's model had \(hash)")
       }

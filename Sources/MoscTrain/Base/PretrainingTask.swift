@@ -17,7 +17,7 @@ struct PretrainingTask: TrainingTask {
   private let programs: [TrainingProgram]
   /// The batches that are measured, and the programs for their groups.
   private let held: [BatchPlan.Batch]
-  private let measuring: [Int: MeasuringProgram]
+  private let measuring: [Int: HeldOutProgram]
 
   /// Compiles the step for every size of pictures.
   init(
@@ -31,7 +31,7 @@ struct PretrainingTask: TrainingTask {
     programs = try modules.map { try TrainingProgram($0, groups, compiler) }
     measuring = try Dictionary(
       uniqueKeysWithValues: Set(held.map(\.group)).sorted().map {
-        ($0, try MeasuringProgram(modules[$0], groups, compiler))
+        ($0, try HeldOutProgram(modules[$0], groups, compiler))
       })
   }
 

@@ -6,7 +6,7 @@ import MoscRuntime
 
 /// A compiled training step without its backward pass, for losses on held-out pictures: it reads the
 /// running means of the weights where the optimiser keeps them.
-struct MeasuringProgram {
+struct HeldOutProgram {
   private let step: Program
 
   /// Compiles the forward part of a step.
