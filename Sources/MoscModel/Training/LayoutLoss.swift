@@ -27,24 +27,31 @@ package enum LayoutLoss {
   ) throws(Diagnostic) -> (share: ValueID, loss: ValueID) {
     let positions = g.parameter("phrase_positions", .f32(batch, tokens, objects))
     let weight = g.parameter("layout_weight", .f32(1))
-    // Below this, nobody looks at either phrase and the ratio says nothing.
-    let least = try g.constant(1e-6, .f32(1, 1, 1))
     var sum = try g.constant(0, .f32(1))
     var count = 0
     for (height, width) in resolutions {
       guard let map = try maps.mean(height * width, in: &g) else { continue }
       let area = g.parameter(areaName(height, width), .f32(batch, height * width, objects))
-      let attention = try g.matmul(map, positions)
-      let total = try g.add(try g.reduceSum(attention, axes: [2]), least)
-      let right = try g.div(attention, total)
-      // Both of an object's sums, of areas and of what is right of them, so that pictures without layout
-      // add nothing.
-      let wrong = try g.sub(area, try g.mul(area, right))
-      sum = try g.add(sum, try g.reshape(try g.reduceSum(wrong, axes: [0, 1, 2]), to: [1]))
+      sum = try g.add(sum, try astray(try g.matmul(map, positions), area, in: &g))
       count += 1
     }
     let scale = 1 / Double(max(1, count) * batch * objects)
     let share = try g.mul(sum, try g.constant(scale, .f32(1)))
     return (share, try g.mul(share, weight))
+  }
+
+  /// `Σ area_k·(1 − A_k / (A_1 + A_2))` over everything, `[1]`: pictures without areas add nothing.
+  ///
+  /// - Parameters:
+  ///   - attention: A, `[b,H·W,2]`.
+  ///   - area: `[b,H·W,2]`.
+  package static func astray(
+    _ attention: ValueID, _ area: ValueID, in g: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    // Below this, nobody looks at either phrase and the ratio says nothing.
+    let least = try g.constant(1e-6, .f32(1, 1, 1))
+    let right = try g.div(attention, try g.add(try g.reduceSum(attention, axes: [2]), least))
+    let wrong = try g.sub(area, try g.mul(area, right))
+    return try g.reshape(try g.reduceSum(wrong, axes: [0, 1, 2]), to: [1])
   }
 }
