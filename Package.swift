@@ -10,7 +10,7 @@ let settings: [SwiftSetting] = [
 let feature: [Target.Dependency] = [
   "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscPrompts", "MoscModel",
   "MoscDiffusion",
-  "MoscReport", "MoscEngine", "MoscNetworks",
+  "MoscReport", "MoscEngine", "MoscNetworks", "MoscCluster",
 ]
 
 func tests(_ target: String, _ extra: [Target.Dependency] = []) -> Target {
@@ -31,6 +31,7 @@ let package = Package(
     // C libraries.
     .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
     .target(name: "COpenBLAS"),
+    .target(name: "CMPI"),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
@@ -55,6 +56,11 @@ let package = Package(
         "MoscIR", "MoscPasses", "MoscLLVM", "MoscCodegen", "MoscRuntime", "MoscFormats", "MoscReport",
         .product(name: "Crypto", package: "swift-crypto"),
       ], swiftSettings: settings),
+
+    // Several processes.
+    .target(
+      name: "MoscCluster", dependencies: ["CMPI", "CZlib", "MoscReport", "MoscRuntime"],
+      swiftSettings: settings),
 
     // Files, pictures and numbers.
     .target(
@@ -110,7 +116,7 @@ let package = Package(
       name: "mosc",
       dependencies: [
         "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscSample", "MoscTrain", "MoscFuse",
-        "MoscNetworks", "MoscModel", "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
+        "MoscNetworks", "MoscModel", "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscCluster", "MoscRandom", "MoscImages", "MoscFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
 
@@ -130,6 +136,7 @@ let package = Package(
     tests("MoscRandom", ["MoscFormats"]),
     tests("MoscPrompts", ["MoscFormats"]),
     tests("MoscReport"),
+    tests("MoscCluster", ["MoscReport"]),
     tests("MoscEngine", feature + ["MoscCodegen", "MoscLLVM", "MoscPasses", "RunSupport"]),
     tests("MoscModel", feature),
     tests("MoscDiffusion", ["MoscFormats"]),

@@ -52,9 +52,16 @@ package struct CommandError: Error, Hashable, Sendable, CustomStringConvertible 
   package var description: String { message }
 }
 
+/// An end that several processes come to together: one of them says why.
+package protocol SharedEnd: Error {
+  var status: ExitStatus { get }
+  /// Whether this process is the one that says why.
+  var isSpeaker: Bool { get }
+}
+
 extension ExitStatus {
   /// The status that an error of any library of mosc ends the command with.
   package init(_ error: any Error) {
-    self = (error as? CommandError)?.status ?? .failure
+    self = (error as? CommandError)?.status ?? (error as? any SharedEnd)?.status ?? .failure
   }
 }

@@ -77,6 +77,13 @@ package final class Reporter: Sendable {
   /// A reporter that says nothing.
   package static let silent = Reporter(verbosity: .quiet, sink: { _ in })
 
+  /// A reporter to the same place that says only what ends the command, and no names of results.
+  package var quiet: Reporter {
+    Reporter(
+      verbosity: .quiet, format: format, trace: nil, isTerminal: false, sink: sink, results: { _ in },
+      given: given)
+  }
+
   /// A reporter to the same place that says only what users must know.
   package var quieter: Reporter {
     Reporter(

@@ -11,7 +11,7 @@ import Testing
   /// What features are built on.
   private static let feature: Set<String> = [
     "MoscIR", "MoscRuntime", "MoscFormats", "MoscImages", "MoscRandom", "MoscPrompts", "MoscModel",
-    "MoscDiffusion", "MoscReport", "MoscEngine", "MoscNetworks",
+    "MoscDiffusion", "MoscReport", "MoscEngine", "MoscNetworks", "MoscCluster",
   ]
 
   /// A folder, what its files may import, and a folder inside with a rule of its own.
@@ -39,6 +39,7 @@ import Testing
     Rule("Sources/MoscRandom", []),
     Rule("Sources/MoscPrompts", ["MoscFormats", "MoscRandom"]),
     Rule("Sources/MoscReport", ["MoscFormats"]),
+    Rule("Sources/MoscCluster", ["CMPI", "CZlib", "MoscReport", "MoscRuntime"]),
     Rule(
       "Sources/MoscEngine",
       [
@@ -48,7 +49,7 @@ import Testing
     Rule("Sources/MoscModel", ["MoscIR", "MoscFormats"]),
     Rule("Sources/MoscDiffusion", ["MoscFormats"]),
     Rule(
-      "Sources/MoscNetworks", feature.subtracting(["MoscImages", "MoscRandom", "MoscRuntime"])),
+      "Sources/MoscNetworks", feature.subtracting(["MoscImages", "MoscRandom", "MoscRuntime", "MoscCluster"])),
     Rule("Sources/MoscSample", feature),
     Rule("Sources/MoscTrain", feature.union(["MoscSample"]), except: "Data"),
     // What data is read must not depend on how it is trained on.

@@ -94,7 +94,7 @@ func perform(_ reporter: Reporter, _ body: () throws -> Void) throws {
   } catch {
     let status = ExitStatus(error)
     if status == .closedPipe { Mosc.endOfPipe() }
-    if status != .interrupted { Mosc.report(reporter, status, String(describing: error)) }
+    if status != .interrupted, (error as? any SharedEnd)?.isSpeaker ?? true { Mosc.report(reporter, status, String(describing: error)) }
     throw ExitCode(status.rawValue)
   }
 }

@@ -203,13 +203,14 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var startFiles: AdapterFileArguments
+  @OptionGroup(title: "Cluster") var cluster: ClusterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func run() throws {
     let reporter = try log.reporter()
     let request = try request()
-    try perform(reporter) { try TrainJob(request, reporter).run() }
+    try cluster.perform(reporter) { try TrainJob(request, reporter, $0).run() }
   }
 
   private func request() throws -> TrainRequest {

@@ -1,4 +1,5 @@
 import Foundation
+import MoscCluster
 import MoscDiffusion
 import MoscEngine
 import MoscFormats
@@ -14,14 +15,16 @@ struct ConceptRun {
   private let program: TrainingProgram
   private var loop: TrainingLoop<ConceptTask>
 
-  init(_ plan: TrainPlan, _ compiler: Compiler) throws {
+  init(_ plan: TrainPlan, _ compiler: Compiler, _ cluster: Cluster?) throws {
     self.plan = plan
     self.compiler = compiler
     let (setup, request) = (plan.setup, plan.request)
     let concept = TrainedConcept(plan.model)
     self.concept = concept
     let state = plan.companion(.state)
-    let start = try TrainingState.open(state, plan.settings(compiler), plan.policy)
+    let settings = try plan.settings(compiler)
+    try cluster?.agree(settings, compiler)
+    let start = try TrainingState.open(state, settings, plan.policy)
     if plan.policy == .resume, !start.isResumed {
       compiler.reporter.warn("there is no '\(state.path)' to go on from: beginning at step 0")
     }
@@ -55,7 +58,7 @@ struct ConceptRun {
       task, loopPlan, try TrainingState(start, groups), try Optimiser(plan.optimiser, groups, budgeted),
       TrainingLog(
         plan.companion(.log), picture: plan.companion(.plot), through: start.step),
-      compiler.reporter)
+      compiler.reporter, cluster)
   }
 
   private static func draws(

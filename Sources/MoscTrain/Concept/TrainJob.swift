@@ -1,4 +1,5 @@
 import Foundation
+import MoscCluster
 import MoscEngine
 import MoscFormats
 import MoscModel
@@ -9,11 +10,20 @@ import MoscReport
 package struct TrainJob {
   package let plan: TrainPlan
   package let reporter: Reporter
+  private let cluster: Cluster?
+  /// Where a process writes whose files nobody reads.
+  private let scratch: ScratchFolder?
 
+  /// - Parameter cluster: the processes that share the work; nil for this one alone.
   /// - Throws: everything that is wrong with data and settings, before any heavy work.
-  package init(_ request: TrainRequest, _ reporter: Reporter) throws {
+  package init(_ request: TrainRequest, _ reporter: Reporter, _ cluster: Cluster? = nil) throws {
+    var request = request
+    scratch = try cluster.flatMap { $0.isFirst ? nil : try ScratchFolder() }
+    if let scratch { request = request.following(in: scratch.url) }
+    if let cluster, request.compiler.threads == nil { request.compiler.threads = cluster.threads }
     plan = try TrainPlan(request)
-    self.reporter = reporter
+    self.reporter = cluster?.reporter(reporter) ?? reporter
+    self.cluster = cluster
   }
 
   package func run() throws {
@@ -33,7 +43,7 @@ package struct TrainJob {
       training: plan.request.compiler, precision: plan.request.model.precision, reporter)
     for line in plan.summary { reporter.info(line) }
     reporter.info("\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
-    var run = try ConceptRun(plan, compiler)
+    var run = try ConceptRun(plan, compiler, cluster)
     try run.run()
     try reporter.result(plan.output.path)
   }

@@ -19,6 +19,13 @@ package struct RunSettings: Sendable {
     self.facts = facts.map { JSONValue.Member($0.name, $0.value) }
   }
 
+  private init(members: [JSONValue.Member]) { facts = members }
+
+  /// The settings with more of them.
+  func adding(_ more: [Fact]) -> RunSettings {
+    RunSettings(members: facts + more.map { JSONValue.Member($0.name, $0.value) })
+  }
+
   /// The settings as a file keeps them.
   package var text: String { JSONValue.object(facts).description }
 

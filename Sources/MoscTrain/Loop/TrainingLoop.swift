@@ -1,4 +1,5 @@
 import Foundation
+import MoscCluster
 import MoscEngine
 import MoscFormats
 import MoscReport
@@ -12,6 +13,8 @@ struct TrainingLoop<Task: TrainingTask> {
   private let optimiser: Optimiser
   private var log: TrainingLog
   private let reporter: Reporter
+  private let cluster: Cluster?
+  private let parts: StepParts
   /// Sums over the steps since the last line, and how many they are.
   private var sums = StepNumbers()
   private var counted = 0
@@ -24,8 +27,8 @@ struct TrainingLoop<Task: TrainingTask> {
 
   init(
     _ task: Task, _ plan: LoopPlan, _ state: TrainingState, _ optimiser: Optimiser,
-    _ log: TrainingLog, _ reporter: Reporter
-  ) {
+    _ log: TrainingLog, _ reporter: Reporter, _ cluster: Cluster? = nil
+  ) throws {
     self.task = task
     self.plan = plan
     self.state = state
@@ -33,6 +36,9 @@ struct TrainingLoop<Task: TrainingTask> {
     self.log = log
     self.reporter = reporter
     clock = SaveClock(longest: plan.saveSeconds, now: Clock.now())
+    self.cluster = cluster
+    parts = StepParts(plan.parts, cluster, reporter)
+    try cluster?.share(&self.state)
   }
 
   /// Takes the steps that are left, or a number of them.
@@ -50,7 +56,8 @@ struct TrainingLoop<Task: TrainingTask> {
     do {
       if state.step == 0 { try note(measuring: true) }
       while state.step < end {
-        try Interruption.check()
+        // Processes of a cluster end together, between two steps.
+        if cluster == nil { try Interruption.check() }
         try takeStep()
         sums.total = Clock.now() - begin
         let isSaved = state.step == end || plan.saveEvery.map { state.step % $0 == 0 } == true
@@ -69,6 +76,7 @@ struct TrainingLoop<Task: TrainingTask> {
         try save()
         reporter.info("saved after step \(state.step); --resume goes on from there")
       }
+      try cluster?.meet(MessageLabel(.end, state.step))
       throw error
     }
     reporter.end(.train, plan.title)
@@ -77,19 +85,11 @@ struct TrainingLoop<Task: TrainingTask> {
 
   private mutating func takeStep() throws {
     let begin = Clock.now()
-    var (loss, measure) = (0.0, 0.0)
-    var last: TrainingProgram?
-    for group in state.groups { group.clearSum() }
-    for part in 0..<plan.parts {
-      let (program, inputs) = try task.batch(state.step * plan.parts + part)
-      let results = try program.gradients(inputs)
-      loss += (results["loss"]?.mean ?? .nan) / Double(plan.parts)
-      measure += (results[task.measure]?.mean ?? .nan) / Double(plan.parts)
-      last = program
-    }
+    let sum = try parts.run(state.step, state.groups, measure: task.measure) { try task.batch($0) }
+    let loss = sum.loss
     let norm = state.groups.reduce(0) { $0 + $1.squaredGradientNorm }.squareRoot()
     guard loss.isFinite, norm.isFinite else {
-      let place = try last?.firstNonFinite().map { "; the first such value is \($0)" } ?? ""
+      let place = try sum.program?.firstNonFinite().map { "; the first such value is \($0)" } ?? ""
       throw CommandError.failure(
         "\(plan.title): step \(state.step + 1): the loss is \(loss), the norm of the gradients "
           + "\(norm): not finite\(place); lower the learning rates, or use --type f32; what was "
@@ -99,7 +99,7 @@ struct TrainingLoop<Task: TrainingTask> {
     try optimiser.update(state.step + 1, rate: rate, task.update(state.step, norm: norm))
     state.step += 1
     sums.loss += loss
-    sums.measure += measure
+    sums.measure += sum.measure
     sums.rate = rate
     let seconds = Clock.now() - begin
     sums.seconds += seconds

@@ -36,11 +36,9 @@ package final class TrainingProgram {
   /// The inputs that a step asks for.
   package var inputTypes: [String: TensorType] { step.inputTypes }
 
-  /// Runs the step: its results but the gradients, which stay in the groups.
+  /// Runs the step: its results but the gradients, which stay in the groups and are not added up yet.
   package func gradients(_ inputs: [String: HostArray]) throws -> [String: HostArray] {
-    let results = try step.run(inputs)
-    for group in groups { group.accumulate() }
-    return results
+    try step.run(inputs)
   }
 
   /// Whether the step's time is counted by kernel.
