@@ -69,7 +69,8 @@ extension ModelComponents {
   package static func open(
     _ options: ModelOptions, tags: [LoraTag] = [], texts: [String] = []
   ) throws -> DiffusersModel {
-    var model = try open(options.path, vae: options.vae)
+    var model = try open(options.path, vae: options.autoencoder)
+    if let taesd = options.taesd { try refuseLarge(model, taesd) }
     let requests =
       try options.adapters.files + tags.map { try AdapterFiles.find($0, in: options.adapters.folder) }
       + EmbeddingFolder.requests(options.adapters.embeddingFolder, for: texts)
@@ -95,6 +96,15 @@ extension ModelComponents {
     }
     model.adapters = set
     return model
+  }
+}
+
+extension ModelComponents {
+  /// Refuses any autoencoder but a tiny one.
+  private static func refuseLarge(_ model: DiffusersModel, _ path: String) throws {
+    if try model.vae().config.tiny != nil { return }
+    throw FormatError(
+      path, nil, "is an autoencoder, but no tiny one (TAESD); give it with --vae")
   }
 }
 

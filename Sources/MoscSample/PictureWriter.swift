@@ -30,7 +30,7 @@ package struct PictureWriter {
     // For all pictures at once: the first time, a large model takes seconds to hash.
     guard request.writesMetadata else { return }
     if request.model.path != nil { modelHash = try PictureHashes.model(plan.model, request.compiler) }
-    vaeHash = try request.model.vae.flatMap { try PictureHashes.file($0, request.compiler) }
+    vaeHash = try request.model.autoencoder.flatMap { try PictureHashes.file($0, request.compiler) }
     adapterHashes = try Self.hashes(plan.model.adapters)
     adapters = try request.model.adapters.files.map(Self.adapter)
   }
@@ -64,7 +64,7 @@ package struct PictureWriter {
     ]
     if let hash = modelHash { settings.append(.init("Model hash", String(hash.prefix(10)))) }
     settings.append(.init("Model", modelName))
-    if let vae = request.model.vae {
+    if let vae = request.model.autoencoder {
       if let hash = vaeHash { settings.append(.init("VAE hash", String(hash.prefix(10)))) }
       settings.append(.init("VAE", URL(fileURLWithPath: vae).lastPathComponent))
     }
@@ -118,10 +118,11 @@ package struct PictureWriter {
     if let hash = modelHash { fields.append(("model_hash", .string(hash))) }
     if let sigmas = request.sigmas { fields.append(("sigmas", .array(sigmas.map(JSONValue.double)))) }
     if let eta = request.eta { fields.append(("eta", .double(eta))) }
-    if let spacing = request.timestepSpacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
+    if let spacing = request.timestepSpacing ?? request.sampler.spacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
     if let prediction = request.prediction { fields.append(("prediction_type", .string(prediction.rawValue))) }
     if request.hasZeroTerminalSNR { fields.append(("zero_terminal_snr", .bool(true))) }
-    if let vae = request.model.vae {
+    fields += request.fewSteps.fields
+    if let vae = request.model.autoencoder {
       fields.append(("vae", .string(URL(fileURLWithPath: vae).lastPathComponent)))
     }
     if request.latentsIn != nil { fields.append(("latents_in", .bool(true))) }

@@ -56,10 +56,15 @@ package struct RegionSchedule {
     plan.regions.map { $0.acts(step: step, of: plan.calls) }
   }
 
+  /// Whether a step has other coverage than the step before.
+  package func changes(at step: Int) -> Bool {
+    step == 0 || active(step) != active(step - 1)
+  }
+
   /// The coverage inputs of a step that differ from those of the step before; all at the first.
   package func inputs(changingAt step: Int) -> [String: HostArray] {
     let active = active(step)
-    if step > 0, active == self.active(step - 1) { return [:] }
+    guard changes(at: step) else { return [:] }
     var result: [String: HostArray] = [:]
     for (height, width) in resolutions {
       let coverage = Self.coverage(plan, active, height, width)

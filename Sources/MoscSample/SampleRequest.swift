@@ -48,6 +48,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var randomSource = RandomSourceKind.cpu
   package var writesMetadata = true
   package var regions = RegionOptions()
+  package var fewSteps = FewStepOptions()
+  package var preview = PreviewOptions()
   /// Condition images, each with its T2I-Adapter.
   package var conditions: [SpatialCondition] = []
   /// Whether sampling ends and boxes round as in the Mix-of-Show code.

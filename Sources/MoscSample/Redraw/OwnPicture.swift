@@ -43,6 +43,7 @@ extension PictureSettings {
     guard let seed = UInt64(try object.string("seed")) else { throw object.error("seed", "expected a number") }
     request.seeds = [seed]
     (request.width, request.height) = (try object.int("width"), try object.int("height"))
+    request.fewSteps = try FewStepOptions(object)
     request.clipSkip = try object.int("clip_skip", default: 1)
     request.randomSource = try named("rng", RandomSourceKind.init(rawValue:)) ?? .cpu
     request.model.precision = try named("type", Precision.init(rawValue:))
