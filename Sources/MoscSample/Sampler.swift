@@ -15,6 +15,7 @@ package final class Sampler {
   private let compiler: Compiler
   private let components: ModelComponents
   private let encoder: PromptEncoder
+  private let reading: PromptReading
   private let regions: RegionSchedule
   /// Previews, if there are any.
   private let previews: PreviewWriter?
@@ -37,9 +38,9 @@ package final class Sampler {
     (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
     components = ModelComponents(plan.model, compiler)
+    reading = PromptReading(plan.request.promptSettings, plan.request.syntax)
     encoder = try PromptEncoder(
-      components, skippedLayers: plan.request.clipSkip - 1,
-      reading: PromptReading(plan.request.promptSettings, plan.request.syntax), compiler.reporter)
+      components, skippedLayers: plan.request.clipSkip - 1, reading: reading, compiler.reporter)
     regions = try RegionSchedule(plan)
     previews = try plan.previews.map {
       let options = plan.request.preview
@@ -69,7 +70,7 @@ package final class Sampler {
   ) throws {
     let texts = plan.texts
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
-      try encoder.encode(texts)
+      try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
     }
     for (index, batch) in plan.batches.enumerated() {
       try Interruption.check()
@@ -124,9 +125,11 @@ package final class Sampler {
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
-      regional.merge(regions.inputs(changingAt: step)) { $1 }
+      regional.merge(try regions.inputs(changingAt: step)) { $1 }
       let unet = try unetSteps(count, script, states, at: step)
-      if !regional.isEmpty, unet !== current || regions.changes(at: step) { try unet.set(regional) }
+      if !regional.isEmpty, unet !== current || regions.changes(at: step) {
+        try unet.set(regional.filter { unet.inputNames.contains($0.key) })
+      }
       current = unet
       let output = try unet.run(inputs, call: step)
       return combine(
@@ -157,7 +160,7 @@ package final class Sampler {
     var shape = UNet.Shape(
       batch: size, height: plan.latentHeight, width: plan.latentWidth,
       tokens: try states.tokens(script.allTexts), isLayerwise: states.layers != nil,
-      regions: plan.regions.count)
+      regions: UNet.bucket(regions: plan.regions.count))
     shape.hasAdapter = !plan.conditions.isEmpty
     if unets[script.count]?.steps.shape != shape {
       var inputs: [String: HostArray] = [:]
@@ -174,7 +177,8 @@ package final class Sampler {
       let steps = try UNetSteps(
         shape, components, reuse: plan.request.fewSteps.reuse, sharing: unets.values.first?.steps)
       steps.isProfiling = plan.request.profiles
-      try steps.set(inputs)
+      inputs.merge(regions.constantInputs(tokens: shape.tokens)) { $1 }
+      try steps.set(inputs.filter { steps.inputNames.contains($0.key) })
       unets[script.count] = (steps, [])
     }
     try setTexts(script, step, count, states)
@@ -188,7 +192,11 @@ package final class Sampler {
   ) throws {
     let texts = script.texts(at: step)
     guard let held = unets[script.count], held.texts != texts else { return }
-    let contexts = try texts.map { try states.context($0, tokens: held.steps.shape.tokens) }
+    // Contexts that only fill a bucket cover nothing, so what they say is not heard.
+    let filler = held.steps.shape.regions - plan.regions.count
+    let contexts = try texts.map { own in
+      try states.context(own + [String](repeating: own[0], count: filler), tokens: held.steps.shape.tokens)
+    }
     try held.steps.set([
       "encoder_hidden_states": .stacked(
         contexts.flatMap { [HostArray](repeating: $0, count: count) })

@@ -40,6 +40,9 @@ package final class UNetSteps {
     shallow = try components.program(function(isShallow: true), sharing: whole)
   }
 
+  /// The names of all inputs.
+  package var inputNames: Set<String> { Set(whole.inputTypes.keys) }
+
   package var isProfiling: Bool {
     get { whole.isProfiling }
     set {
