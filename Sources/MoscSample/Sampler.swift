@@ -18,6 +18,7 @@ package final class Sampler {
   private let regions: RegionSchedule
   /// The maps of condition images, computed once.
   private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
+  private lazy var control = ControlRun(plan, compiler)
   /// The U-Net, and the texts whose states it holds.
   private var unet: (shape: UNet.Shape, texts: [[String]], program: Program)?
   private var decoder: Program?
@@ -107,6 +108,8 @@ package final class Sampler {
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
       inputs.merge(regions.inputs(changingAt: step)) { $1 }
+      inputs.merge(
+        try control.inputs(latents, timestep: timestep, step: step, script, states)) { $1 }
       if script.changes(at: step) { try setTexts(script, step, count, states) }
       guard let output = try program.run(inputs)["noise_pred"] else {
         throw CommandError.failure("the U-Net gave no 'noise_pred'")
@@ -141,6 +144,7 @@ package final class Sampler {
       tokens: try states.tokens(script.allTexts), isLayerwise: states.layers != nil,
       regions: plan.regions.count)
     shape.hasAdapter = !plan.conditions.isEmpty
+    shape.hasControl = !plan.controls.isEmpty
     if unet?.shape != shape {
       var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {
@@ -148,6 +152,7 @@ package final class Sampler {
       }
       // Two copies of the packed weights would not fit where one does.
       unet = nil
+      control.reset()
       let program = try components.program(.unet(shape))
       program.isProfiling = plan.request.profiles
       try program.set(inputs)

@@ -57,7 +57,7 @@ package struct RedrawJob {
     }
     for adapter in settings.adapters {
       var file = try AdapterFiles.find(adapter.name, in: options.adapters.folder)
-      (file.textEncoder, file.unet) = (adapter.textEncoder, adapter.unet)
+      (file.textEncoder, file.unet, file.blocks) = (adapter.textEncoder, adapter.unet, adapter.blocks)
       if let hash = adapter.hash {
         let found = try FileHash.sha256(of: URL(fileURLWithPath: file.path))
         guard found.hasPrefix(hash.lowercased()) else {
