@@ -75,7 +75,7 @@ package struct PictureWriter {
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
     settings.append(.init("RNG", request.randomSource.title))
-    settings += adapterHashes
+    settings += adapterHashes + request.control.settings
     settings.append(.init("Version", "mosc \(Version.number)"))
     return GenerationParameters(
       prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
@@ -145,6 +145,7 @@ package struct PictureWriter {
     if !request.conditions.isEmpty {
       fields.append(("t2i", .array(request.conditions.map(condition))))
     }
+    if !request.control.nets.isEmpty { fields.append(("control", request.control.json)) }
     fields.append(("prompt_syntax", .string(request.syntax.rawValue)))
     if request.syntax == .a1111 {
       fields.append(("emphasis", .string(request.promptSettings.emphasis.rawValue)))
@@ -159,7 +160,9 @@ package struct PictureWriter {
 
   private static func adapter(_ request: AdapterRequest) throws -> JSONValue {
     let url = URL(fileURLWithPath: request.path)
-    return .fields((PictureHashes.isFile(url) ? [("sha256", .string(try FileHash.sha256(of: url)))] : []) + [
+    let hash = PictureHashes.isFile(url) ? [("sha256", JSONValue.string(try FileHash.sha256(of: url)))] : []
+    let blocks = request.blocks.map { [("lbw", JSONValue.string($0.text))] } ?? []
+    return .fields(hash + blocks + [
       ("name", .string(url.deletingPathExtension().lastPathComponent)),
       ("text_encoder", .double(Double(request.textEncoder))),
       ("unet", .double(Double(request.unet))),

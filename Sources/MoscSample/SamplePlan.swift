@@ -55,6 +55,8 @@ package struct SamplePlan: Sendable {
   package let regionAdapters: [[AdapterRequest]]
   /// Images that say where things are.
   package let conditions: SpatialConditions
+  /// Pictures that are followed through ControlNets.
+  package let controls: ControlConditions
   /// The given initial latents, `[n,c,h,w]`.
   package let initialLatents: HostArray?
   package let trajectory: OutputFile?
@@ -144,8 +146,10 @@ package struct SamplePlan: Sendable {
     }
     initialLatents = given
     conditions = try SpatialConditions(request.conditions, unet: unet)
+    controls = try ControlConditions(request.control, unet: unet)
+    try controls.check(factor: factor)
     let side = try model.trainedSize()
-    let drawn = conditions.size
+    let drawn = conditions.size ?? controls.size(factor)
     width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
     height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
     try Self.checkSize(width, height, factor, given)

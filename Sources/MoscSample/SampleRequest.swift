@@ -52,6 +52,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var preview = PreviewOptions()
   /// Condition images, each with its T2I-Adapter.
   package var conditions: [SpatialCondition] = []
+  /// Pictures that are followed through ControlNets.
+  package var control = ControlOptions()
   /// Whether sampling ends and boxes round as in the Mix-of-Show code.
   package var matchesMixOfShow = false
   /// A safetensors file whose `latents_init` replaces the random initial latents.

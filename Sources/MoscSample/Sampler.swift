@@ -21,6 +21,7 @@ package final class Sampler {
   private let previews: PreviewWriter?
   /// The maps of condition images, computed once.
   private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
+  private lazy var control = ControlRun(plan, compiler)
   /// The U-Net, and the texts whose states it holds, by the number of predictions at a time: with a range of
   /// guidance there are two.
   private var unets: [Int: (steps: UNetSteps, texts: [[String]])] = [:]
@@ -120,7 +121,7 @@ package final class Sampler {
     ) { latents, timestep, step in
       let script = plan.isGuided(step) ? script : script.unguided
       let copies = script.count
-      let inputs = [
+      var inputs = [
         "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
@@ -131,6 +132,8 @@ package final class Sampler {
         try unet.set(regional.filter { unet.inputNames.contains($0.key) })
       }
       current = unet
+      inputs.merge(
+        try control.inputs(latents, timestep: timestep, step: step, script, states)) { $1 }
       let output = try unet.run(inputs, call: step)
       return combine(
         (0..<copies).map { output.samples($0 * count..<($0 + 1) * count).floats }, script)
@@ -162,6 +165,7 @@ package final class Sampler {
       tokens: try states.tokens(script.allTexts), isLayerwise: states.layers != nil,
       regions: UNet.bucket(regions: plan.regions.count))
     shape.hasAdapter = !plan.conditions.isEmpty
+    shape.hasControl = !plan.controls.isEmpty
     if unets[script.count]?.steps.shape != shape {
       var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {
