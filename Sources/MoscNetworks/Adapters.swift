@@ -65,14 +65,22 @@ extension ModelComponents {
   /// - Parameters:
   ///   - tags: further adapters that prompts name.
   ///   - texts: the prompts, which may name embeddings.
+  ///   - keeper: what has it open maybe.
   /// - Throws: what is wrong with a file; a strictness error for tensors without a place.
   package static func open(
-    _ options: ModelOptions, tags: [LoraTag] = [], texts: [String] = []
+    _ options: ModelOptions, tags: [LoraTag] = [], texts: [String] = [], keeper: ModelKeeper? = nil
   ) throws -> DiffusersModel {
-    var model = try open(options.path, vae: options.vae)
     let requests =
       try options.adapters.files + tags.map { try AdapterFiles.find($0, in: options.adapters.folder) }
       + EmbeddingFolder.requests(options.adapters.embeddingFolder, for: texts)
+    guard let keeper else { return try open(options, requests) }
+    return try keeper.model(options, requests) { try open(options, requests) }
+  }
+
+  private static func open(
+    _ options: ModelOptions, _ requests: [AdapterRequest]
+  ) throws -> DiffusersModel {
+    var model = try open(options.path, vae: options.vae)
     if requests.isEmpty { return model }
     var files: [(AdapterFile, AdapterStrength)] = []
     for request in requests {

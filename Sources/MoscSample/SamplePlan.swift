@@ -83,8 +83,9 @@ package struct SamplePlan: Sendable {
 
   /// Checks everything that can be checked without computing.
   ///
+  /// - Parameter keeper: what has the model open maybe.
   /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
-  package init(_ asked: SampleRequest) throws {
+  package init(_ asked: SampleRequest, keeper: ModelKeeper? = nil) throws {
     var request = asked
     try request.takeSigmas()
     try Self.checkNumbers(request)
@@ -95,7 +96,7 @@ package struct SamplePlan: Sendable {
     var expansion = try PromptExpansion(request.promptSettings, request.syntax)
     let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)
     model = try ModelComponents.open(
-      request.model, tags: tags, texts: texts + (try request.regions.words()))
+      request.model, tags: tags, texts: texts + (try request.regions.words()), keeper: keeper)
     schedulerConfig = try Self.schedulerConfig(request, model)
     calls = request.sampler.sampler.scheduler(schedulerConfig, steps: request.steps).timesteps.count
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance

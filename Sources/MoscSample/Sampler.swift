@@ -27,13 +27,15 @@ package final class Sampler {
   /// - Parameters:
   ///   - before: pictures of the run that are drawn already, for messages.
   ///   - total: all pictures of the run; nil for those of the plan.
+  ///   - keeper: what keeps programs for the next plan.
   package init(
-    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil
+    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil,
+    keeper: ModelKeeper? = nil
   ) throws {
     self.plan = plan
     (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
-    components = ModelComponents(plan.model, compiler)
+    components = ModelComponents(plan.model, compiler, keeper: keeper)
     encoder = try PromptEncoder(
       components, skippedLayers: plan.request.clipSkip - 1,
       reading: PromptReading(plan.request.promptSettings, plan.request.syntax), compiler.reporter)
