@@ -32,6 +32,8 @@ package final class ModelKeeper: @unchecked Sendable {
   private struct ModelKey: Hashable {
     var options: ModelOptions
     var requests: [AdapterRequest]
+    /// Those of each region.
+    var regions: [[AdapterRequest]]
     /// What the files were when they were opened.
     var stamps: [String]
   }
@@ -77,10 +79,11 @@ package final class ModelKeeper: @unchecked Sendable {
 
   /// The model of the options with adapters, opened anew when a file has changed.
   func model(
-    _ options: ModelOptions, _ requests: [AdapterRequest], open: () throws -> DiffusersModel
+    _ options: ModelOptions, _ requests: [AdapterRequest], _ regions: [[AdapterRequest]],
+    open: () throws -> DiffusersModel
   ) throws -> DiffusersModel {
-    let paths = [options.path, options.vae].compactMap(\.self) + requests.map(\.path)
-    let key = ModelKey(options: options, requests: requests, stamps: paths.map(Self.stamp))
+    let paths = [options.path, options.vae].compactMap(\.self) + (requests + regions.joined()).map(\.path)
+    let key = ModelKey(options: options, requests: requests, regions: regions, stamps: paths.map(Self.stamp))
     let found = lock.withLock { models.first { $0.key == key }?.model }
     if let found, Self.isUnchanged(found) { return found }
     let model = try open()

@@ -23,6 +23,7 @@ final class Services: Sendable {
   let keeper: ModelKeeper
   let compiler: Compiler
   let catalog: ModelCatalog
+  let colours = LatentColours()
   let reporter: Reporter
   let started = Date()
   private let held: Mutex<Settings>

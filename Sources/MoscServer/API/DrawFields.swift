@@ -1,6 +1,7 @@
 import Foundation
 import MoscDiffusion
 import MoscFormats
+import MoscNetworks
 import MoscPrompts
 import MoscRandom
 import MoscSample
@@ -39,7 +40,7 @@ enum DrawFields {
       guard let source = RandomSourceKind(spelling: name) else { throw APIError.field("rng", "'\(name)' is unknown here") }
       request.randomSource = source
     }
-    request.regions.items = try regions(fields.array("regions") ?? [], field: "regions")
+    request.regions.items = try regions(fields.array("regions") ?? [], field: "regions", services)
     return request
   }
 
@@ -69,16 +70,32 @@ enum DrawFields {
   }
 
   /// Regions as in scene files, whose masks are pictures and no places on this disk.
-  static func regions(_ items: [JSONValue], field: String) throws -> [JSONValue] {
+  static func regions(_ items: [JSONValue], field: String, _ services: Services) throws -> [JSONValue] {
     guard items.count <= 16 else { throw APIError.field(field, "\(items.count) regions, at most 16 are drawn") }
     for (index, item) in items.enumerated() {
       guard item.members != nil else { throw APIError.field(field, "entry \(index): expected an object") }
-      guard let mask = item["mask"] else { continue }
+      guard let mask = item["mask"], mask != .null else { continue }
       guard let text = mask.string, text.hasPrefix("data:image/png;base64,") else {
         throw APIError(400, "\(field)[\(index)].mask: expected data:image/png;base64,…", field: field)
       }
       _ = try UploadedPicture.image(text, field: "\(field)[\(index)].mask")
     }
-    return items
+    return try items.map { item in
+      .object(
+        try (item.members ?? []).filter { $0.value != .null }.map { member in
+          guard member.key == "lora" else { return member }
+          let names = member.value.array ?? [member.value]
+          return .init("lora", .array(try names.map { .string(try adapter($0.string, services)) }))
+        })
+    }
+  }
+
+  /// The place of an adapter that a region names, `NAME[:text[:unet]]`, with its strengths.
+  private static func adapter(_ spelling: String?, _ services: Services) throws -> String {
+    guard let spelling, let request = AdapterRequest(spelling: spelling),
+      request.path.wholeMatch(of: /[^\/\\]+/) != nil
+    else { throw APIError.field("lora", "expected NAME, NAME:strength or NAME:text:unet") }
+    let found = try AdapterFiles.find(request.path, in: services.catalog.loraFolder.path)
+    return "\(found.path):\(request.textEncoder):\(request.unet)"
   }
 }

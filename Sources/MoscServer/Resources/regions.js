@@ -150,6 +150,7 @@ function drawEditor() {
       number("weight", "weight", 0, 100, .05), region.box ? number("feather", "feather, px", 0, 512, 1) : null,
       number("from", "acts from (0–1)", 0, 1, .05), number("to", "to (0–1)", 0, 1, .05),
       field("T2I strengths", bind(make("input", {value: region.t2i, className: "wide", placeholder: "as the picture's", id: "region-t2i"}), control => { region.t2i = control.value.trim(); })),
+      field("concepts here (name:strength)", bind(make("input", {value: region.lora ?? "", className: "wide", placeholder: "the picture's", id: "region-lora", list: "concepts"}), control => { region.lora = control.value.trim(); })),
       field("colour", bind(make("input", {type: "color", value: region.colour, className: "wide", id: "region-colour"}), control => { region.colour = control.value; }))),
     make("div", {className: "row"}, flag("locked", "locked"), flag("hidden", "hidden"), flag("solo", "only this")));
 }

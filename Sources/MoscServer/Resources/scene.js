@@ -14,7 +14,7 @@ export function emptyScene() {
 export function newRegion(scene, box) {
   const number = scene.next++;
   return {
-    id: number, name: `region ${number}`, prompt: "", negative: "", weight: 1, feather: 0, from: 0, to: 1, t2i: "",
+    id: number, name: `region ${number}`, prompt: "", negative: "", weight: 1, feather: 0, from: 0, to: 1, t2i: "", lora: "",
     colour: colours[(number - 1) % colours.length], locked: false, hidden: false, solo: false, box, mask: null,
   };
 }
@@ -37,10 +37,12 @@ export function exported(region) {
   if (region.feather && region.box) result.feather = region.feather;
   if (region.from > 0 || region.to < 1) result.steps = `${region.from}-${region.to}`;
   if (region.t2i) result.t2i = region.t2i;
+  const lora = (region.lora ?? "").split(",").map(name => name.trim()).filter(Boolean);
+  if (lora.length) result.lora = lora;
   return result;
 }
 
-const known = ["name", "prompt", "box", "mask", "negative", "weight", "feather", "steps", "t2i"];
+const known = ["name", "prompt", "box", "mask", "negative", "weight", "feather", "steps", "t2i", "lora"];
 
 /**
  * A region of a scene file.
@@ -60,6 +62,7 @@ export function imported(scene, item) {
   region.weight = Number(item.weight ?? 1);
   region.feather = Number(item.feather ?? 0);
   region.t2i = Array.isArray(item.t2i) ? item.t2i.join(",") : String(item.t2i ?? "");
+  region.lora = Array.isArray(item.lora) ? item.lora.join(", ") : String(item.lora ?? "");
   if (item.steps) [region.from, region.to] = String(item.steps).split("-").map(Number);
   return {region, unknown: Object.keys(item).filter(key => !known.includes(key))};
 }

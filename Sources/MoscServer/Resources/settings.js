@@ -87,7 +87,7 @@ function build(actions) {
       make("button", {type: "button", id: "copy-command", onclick: actions.copyCommand}, "Copy as command line"),
       make("button", {type: "button", id: "export-scene", onclick: actions.exportScene}, "Export regions"),
       make("button", {type: "button", id: "import-scene", onclick: actions.importScene}, "Import")),
-    make("p", {className: "badge", id: "words"}));
+    make("p", {className: "badge", id: "words"}), make("datalist", {id: "concepts"}));
   form.addEventListener("submit", event => { event.preventDefault(); actions.run(); });
 }
 
@@ -104,6 +104,7 @@ function draw() {
     if (["shape", "lora"].includes(name) || control === document.activeElement) continue;
     control.value = scene[name] ?? (name === "model" ? modelOf(null)?.name ?? "" : "");
   }
+  options(find("concepts"), offers.loras.map(lora => lora.stem));
   const words = modelOf(scene.model)?.words;
   find("words").textContent = words ? Object.entries(words).map(([name, list]) => `${name}: ${list.join(", ")}`).join(" · ") : "";
   find("words").hidden = !words;

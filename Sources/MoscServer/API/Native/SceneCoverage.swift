@@ -16,7 +16,7 @@ enum SceneCoverage {
     let width = try fields.int("width", in: Limits.side) ?? side
     let height = try fields.int("height", in: Limits.side) ?? side
     try Limits.check(width: width, height: height)
-    options.regions.items = try DrawFields.regions(fields.array("regions") ?? [], field: "regions")
+    options.regions.items = try DrawFields.regions(fields.array("regions") ?? [], field: "regions", services)
     let factor = try model.vae().config.downsampling
     guard width % factor == 0, height % factor == 0 else {
       throw APIError.field("width", "expected multiples of \(factor)")

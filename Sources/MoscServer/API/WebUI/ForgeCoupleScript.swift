@@ -14,7 +14,9 @@ enum ForgeCoupleScript {
   ]
 
   /// - Returns: whether the script is enabled.
-  static func apply(_ args: ScriptArguments, to request: inout SampleRequest) throws -> Bool {
+  static func apply(
+    _ args: ScriptArguments, to request: inout SampleRequest, _ services: Services
+  ) throws -> Bool {
     guard try args.flag(0, false) else { return false }
     let separator = try args.text(3, "")
     var prompt = request.prompt
@@ -28,7 +30,7 @@ enum ForgeCoupleScript {
       request.regions.lines = lines
     case "Advanced":
       guard let rows = args[7]?.array else { throw args.fault(7, "expected a list of [x0, x1, y0, y1, weight]") }
-      try place(prompt, rows.count, background, args, &request) { index in
+      try place(prompt, rows.count, background, args, &request, services) { index in
         let numbers = (rows[index].array ?? []).compactMap(\.double)
         guard numbers.count == 5 else { throw args.fault(7, "row \(index + 1): expected [x0, x1, y0, y1, weight]") }
         return [
@@ -39,7 +41,7 @@ enum ForgeCoupleScript {
     case "Mask":
       guard let layers = args[7]?.array else { throw args.fault(7, "expected a list of masks") }
       let (width, height) = (request.width ?? 512, request.height ?? 512)
-      try place(prompt, layers.count, background, args, &request) { index in
+      try place(prompt, layers.count, background, args, &request, services) { index in
         guard let text = layers[index]["mask"]?.string else { throw args.fault(7, "layer \(index + 1): expected a mask") }
         return [
           ("mask", .string(try RegionMasks.text(text, width: width, height: height))),
@@ -63,7 +65,7 @@ enum ForgeCoupleScript {
   /// Makes a region of each line that is not the background.
   private static func place(
     _ prompt: String, _ count: Int, _ background: CoupledLines.Background, _ args: ScriptArguments,
-    _ request: inout SampleRequest, _ fields: (Int) throws -> [(String, JSONValue)]
+    _ request: inout SampleRequest, _ services: Services, _ fields: (Int) throws -> [(String, JSONValue)]
   ) throws {
     var lines = prompt.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     guard lines.count == count + (background == .none ? 0 : 1) else {
@@ -76,6 +78,6 @@ enum ForgeCoupleScript {
     }
     request.regions.items = try DrawFields.regions(
       lines.enumerated().map { index, line in .fields([("prompt", .string(line))] + (try fields(index))) },
-      field: "alwayson_scripts")
+      field: "alwayson_scripts", services)
   }
 }

@@ -13,7 +13,7 @@ enum RegionalScripts {
   /// Puts the scripts' regions into the request.
   ///
   /// - Returns: what is written about the pictures besides.
-  static func apply(_ scripts: JSONFields, to request: inout SampleRequest) throws -> [(String, JSONValue)] {
+  static func apply(_ scripts: JSONFields, to request: inout SampleRequest, _ services: Services) throws -> [(String, JSONValue)] {
     var extra: [(String, JSONValue)] = []
     var used: String?
     for member in scripts.members {
@@ -24,8 +24,8 @@ enum RegionalScripts {
       let isActive: Bool
       switch name {
       case "Regional Prompter": isActive = try RegionalPrompterScript.apply(args, to: &request, &extra)
-      case "Forge Couple": isActive = try ForgeCoupleScript.apply(args, to: &request)
-      default: isActive = try scene(args, to: &request)
+      case "Forge Couple": isActive = try ForgeCoupleScript.apply(args, to: &request, services)
+      default: isActive = try scene(args, to: &request, services)
       }
       guard isActive else { continue }
       if let used { throw APIError(422, "\(used) and \(name) both place prompts; use one") }
@@ -35,12 +35,14 @@ enum RegionalScripts {
   }
 
   /// Our own: `{"args": [{"regions": [...]}]}`.
-  private static func scene(_ args: ScriptArguments, to request: inout SampleRequest) throws -> Bool {
+  private static func scene(
+    _ args: ScriptArguments, to request: inout SampleRequest, _ services: Services
+  ) throws -> Bool {
     guard let object = args[0] else { return false }
     guard let regions = object["regions"]?.array else {
       throw APIError.field("alwayson_scripts", "mosc: expected an object with 'regions'")
     }
-    request.regions.items = try DrawFields.regions(regions, field: "regions")
+    request.regions.items = try DrawFields.regions(regions, field: "regions", services)
     return !regions.isEmpty
   }
 
