@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// The studio in a real browser. `MOSC_SCREENSHOTS=folder` keeps what it looks like.
-@Suite(.serialized, .enabled(if: Browser.isThere, "there is no Chromium with its driver, which tools/test installs"))
+@Suite(.serialized, .enabled(if: Browser.isThere, "there is no Chromium, which tools/test installs"))
 struct BrowserTests {
   private let server: TestServer
 
@@ -186,21 +186,21 @@ struct BrowserTests {
     try browser.run("document.getElementById('set-prompt').focus()")
     try browser.press("a fox".map(String.init))
     try browser.run("document.getElementById('add-region').focus()")
-    try browser.press([Browser.Key.enter])
+    try browser.press(["Enter"])
     try browser.run("document.getElementById('canvas').focus()")
-    try browser.press([Browser.Key.right])
-    try browser.press([Browser.Key.down], holding: [Browser.Key.alt])
+    try browser.press(["ArrowRight"])
+    try browser.press(["ArrowDown"], holding: ["Alt"])
     #expect(box(try scene(browser), 0) == [24, 16, 56, 56])
-    try browser.press(["d"], holding: [Browser.Key.control])
+    try browser.press(["d"], holding: ["Control"])
     #expect(try scene(browser)["regions"]?.array?.count == 2)
-    try browser.press([Browser.Key.delete])
+    try browser.press(["Delete"])
     #expect(try scene(browser)["regions"]?.array?.count == 1)
-    try browser.press(["z"], holding: [Browser.Key.control])
+    try browser.press(["z"], holding: ["Control"])
     #expect(try scene(browser)["regions"]?.array?.count == 2)
-    try browser.press(["y"], holding: [Browser.Key.control])
+    try browser.press(["y"], holding: ["Control"])
     #expect(try scene(browser)["regions"]?.array?.count == 1)
     try browser.run("document.getElementById('set-prompt').focus()")
-    try browser.press([Browser.Key.enter], holding: [Browser.Key.control])
+    try browser.press(["Enter"], holding: ["Control"])
     try browser.wait("document.querySelectorAll('#gallery img').length === 1")
   }
 

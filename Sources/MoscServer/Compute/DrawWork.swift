@@ -1,7 +1,9 @@
 import Foundation
+import MoscDiffusion
 import MoscEngine
 import MoscFormats
 import MoscImages
+import MoscModel
 import MoscNetworks
 import MoscReport
 import MoscSample
