@@ -26,19 +26,23 @@ package final class Sampler {
   /// guidance there are two.
   private var unets: [Int: (steps: UNetSteps, texts: [[String]])] = [:]
   private var decoder: Program?
+  /// Sees every call of the model.
+  package var watch: (Denoising.Step) throws -> Void = { _ in }
 
   /// - Throws: a usage error for a region without effect.
   ///
   /// - Parameters:
   ///   - before: pictures of the run that are drawn already, for messages.
   ///   - total: all pictures of the run; nil for those of the plan.
+  ///   - keeper: what keeps programs for the next plan.
   package init(
-    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil
+    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil,
+    keeper: ModelKeeper? = nil
   ) throws {
     self.plan = plan
     (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
-    components = ModelComponents(plan.model, compiler)
+    components = ModelComponents(plan.model, compiler, keeper: keeper)
     reading = PromptReading(plan.request.promptSettings, plan.request.syntax)
     encoder = try PromptEncoder(
       components, skippedLayers: plan.request.clipSkip - 1, reading: reading, compiler.reporter)
@@ -117,7 +121,10 @@ package final class Sampler {
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
       initial: plan.initialLatents?.channelsLast, sources: &sources, reporter,
-      observing: { try previews?.see($0, plan.schedulerConfig.prediction) }
+      observing: {
+        try previews?.see($0, plan.schedulerConfig.prediction)
+        try watch($0)
+      }
     ) { latents, timestep, step in
       let script = plan.isGuided(step) ? script : script.unguided
       let copies = script.count
