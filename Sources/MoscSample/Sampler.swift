@@ -108,7 +108,7 @@ package final class Sampler {
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
       let given = program.inputTypes
-      inputs.merge(try regions.inputs(changingAt: step).filter { given[$0.key] != nil }) { $1 }
+      inputs.merge(regions.inputs(changingAt: step).filter { given[$0.key] != nil }) { $1 }
       if script.changes(at: step) { try setTexts(script, step, count, states) }
       guard let output = try program.run(inputs)["noise_pred"] else {
         throw CommandError.failure("the U-Net gave no 'noise_pred'")
