@@ -133,7 +133,7 @@ package final class Sampler {
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
-      regional.merge(try regions.inputs(changingAt: step)) { $1 }
+      regional.merge(regions.inputs(changingAt: step)) { $1 }
       let unet = try unetSteps(count, script, states, at: step)
       if !regional.isEmpty, unet !== current || regions.changes(at: step) {
         try unet.set(regional.filter { unet.inputNames.contains($0.key) })
