@@ -20,7 +20,7 @@ package final class Sampler {
   private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
   /// The U-Net, and the texts whose states it holds.
   private var unet: (shape: UNet.Shape, texts: [[String]], program: Program)?
-  private var decoder: Program?
+  private let autoencoder: Autoencoder
 
   /// - Throws: a usage error for a region without effect.
   ///
@@ -34,6 +34,9 @@ package final class Sampler {
     (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
     components = ModelComponents(plan.model, compiler)
+    autoencoder = try Autoencoder(components, plan.request.tiling, seamless: plan.request.seamless)
+    autoencoder.isProfiling = plan.request.profiles
+    try autoencoder.checkMemory(height: plan.latentHeight, width: plan.latentWidth)
     encoder = try PromptEncoder(
       components, skippedLayers: plan.request.clipSkip - 1,
       reading: PromptReading(plan.request.promptSettings, plan.request.syntax), compiler.reporter)
@@ -141,6 +144,7 @@ package final class Sampler {
       tokens: try states.tokens(script.allTexts), isLayerwise: states.layers != nil,
       regions: plan.regions.count)
     shape.hasAdapter = !plan.conditions.isEmpty
+    shape.seamless = plan.request.seamless
     if unet?.shape != shape {
       var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {
@@ -175,7 +179,7 @@ package final class Sampler {
   /// Prints where the time of the U-Net and the decoder went so far.
   private func printProfile() throws {
     let peak = try MachinePeak(compiler)
-    for (name, program) in [("U-Net", unet?.program), ("decoder", decoder)] {
+    for (name, program) in [("U-Net", unet?.program), ("decoder", autoencoder.decoder)] {
       guard let program, program.profiled.runs > 0 else { continue }
       reporter.print("\(name):\n" + ProfileReport(program, peak).text())
     }
@@ -186,19 +190,8 @@ package final class Sampler {
   /// The picture of one sample of latents `[1,h,w,c]`: `round(255 · clamp(x/2 + ½, 0, 1))`, ties to
   /// even.
   private func decode(_ latents: HostArray) throws -> PixelImage {
-    let program: Program
-    if let decoder {
-      program = decoder
-    } else {
-      program = try components.program(
-        .vaeDecoder(batch: 1, height: plan.latentHeight, width: plan.latentWidth))
-      program.isProfiling = plan.request.profiles
-      decoder = program
-    }
     let scaled = HostArray(latents.floats.map { $0 / plan.scalingFactor }, shape: latents.shape)
-    guard let image = try program.run(["latents": scaled])["image"] else {
-      throw CommandError.failure("the decoder gave no 'image'")
-    }
+    let image = try autoencoder.decode(scaled)
     if let bad = image.floats.first(where: { !$0.isFinite }) {
       throw CommandError.failure("the decoder gave \(bad), expected numbers; try --type f32")
     }

@@ -31,6 +31,8 @@ extension PretrainingScope: ExpressibleByArgument {}
 extension PromptRecords.Kind: ExpressibleByArgument {}
 extension PromptSettings.Syntax: ExpressibleByArgument {}
 extension SavedType: ExpressibleByArgument {}
+extension Seamless: ExpressibleByArgument {}
+extension TilingOptions.Mode: ExpressibleByArgument {}
 extension SchedulerConfig.Prediction: ExpressibleByArgument {}
 extension SchedulerConfig.Spacing: ExpressibleByArgument {}
 

@@ -108,6 +108,7 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Prompts") var prompts: PromptArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
+  @OptionGroup(title: "Large pictures") var large: LargePictureArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -149,6 +150,7 @@ struct SampleCommand: ParsableCommand {
     request.matchesMixOfShow = compat == .mixOfShow
     (request.latentsIn, request.trajectory) = (latentsIn, trajectory)
     request.profiles = profile
+    large.apply(to: &request)
     return request
   }
 

@@ -60,10 +60,12 @@ package final class Program {
   /// - Parameter memory: where inputs and results of these names lie; a run neither asks for the
   ///   inputs nor copies the results.
   /// - Parameter keepsPacked: whether values that depend on weights only are kept between runs.
+  /// - Throws: `CommandError.failure` before any memory is taken, when there is too little.
   package init(
     _ compiled: CompiledFunction, weights: WeightFiles, on compiler: Compiler,
     memory: [String: AlignedBuffer] = [:], keepsPacked: Bool = false
   ) throws {
+    try compiler.checkMemory(of: compiled)
     self.memory = memory
     self.compiled = compiled
     self.weights = weights

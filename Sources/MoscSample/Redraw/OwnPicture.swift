@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscEngine
 import MoscFormats
+import MoscModel
 import MoscNetworks
 import MoscPrompts
 import MoscRandom
@@ -51,6 +52,9 @@ extension PictureSettings {
     request.promptSettings.commaBacktrack = try object.int(
       "comma_backtrack", default: request.promptSettings.commaBacktrack)
     request.promptSettings.usesOldTiming = try object.bool("old_prompt_timing", default: false)
+    request.seamless = try named("seamless", Seamless.init(rawValue:))
+    request.tiling.mode = try named("vae_tiling", TilingOptions.Mode.init(rawValue:)) ?? .auto
+    request.tiling.tileSize = try object.int("vae_tile_size", default: TilingOptions.usualTileSize)
     request.matchesMixOfShow = object["compat"]?.string == "mix-of-show"
     request.regions.items = object["regions"]?.array ?? []
     let name = object["model"]?.string

@@ -1,6 +1,7 @@
 import Foundation
 import MoscDiffusion
 import MoscFormats
+import MoscModel
 import MoscPrompts
 import MoscRandom
 
@@ -14,7 +15,7 @@ extension PictureSettings {
     "Hires checkpoint", "Hires prompt", "Hires negative prompt", "Cache FP16 weight for LoRA",
     "FP8 weight", "Discard penultimate sigma", "Downcast alphas_cumprod", "Refiner switch by sampling steps",
     "Old prompt editing timelines", "Face restoration", "Guidance", "Eta", "Schedule rho", "Hires upscale",
-    "Batch size", "Batch pos", "Emphasis",
+    "Batch size", "Batch pos", "Emphasis", "Tiling",
   ]
 
   /// Reads the text.
@@ -61,6 +62,7 @@ extension PictureSettings {
       }
     }
     request.promptSettings.usesOldTiming = field("Old prompt editing timelines") == "True"
+    if field("Tiling") == "True" { request.seamless = .both }
     (model, modelHash) = (field("Model") ?? "unknown", field("Model hash"))
     if field("Hires upscale") != nil, field("Hires upscaler") != nil { remark("the hi-res pass is left out") }
     if field("Denoising strength") != nil, field("Hires upscaler") == nil {
