@@ -30,6 +30,11 @@ struct MultistepLevels: Sendable {
     sigmas = levels.map(Float.init)
   }
 
+  func level(_ index: Int) -> SampleLevel {
+    let (alpha, sigma, _) = coefficients(index)
+    return SampleLevel(signal: Float(alpha), noise: Float(sigma))
+  }
+
   /// `α`, `σ` of the variance-preserving form `α·x₀ + σ·ε`, and `λ = ln(α/σ)`, which is infinite
   /// at level zero.
   func coefficients(_ index: Int) -> (alpha: Double, sigma: Double, lambda: Double) {

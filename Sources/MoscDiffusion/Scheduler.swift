@@ -9,6 +9,15 @@ package protocol Scheduler: Sendable {
   var initialNoiseScale: Float { get }
   /// Whether `step` adds fresh noise.
   var needsNoise: Bool { get }
+  /// How much data and noise the sample holds that a call of the model begins with.
+  func level(_ call: Int) -> SampleLevel
+  /// Leaves out the first steps, so many as are before `step`, for a run that begins with noised data; nothing
+  /// may have been advanced.
+  ///
+  /// - Returns: the call that the run begins with, among `timesteps` as they are now.
+  mutating func begin(at step: Int) -> Int
+  /// The first call of the model of a step, counted among all that were asked for.
+  func firstCall(of step: Int) -> Int
   /// The sample as the model wants it at a step.
   func modelInput(_ sample: [Float], step: Int) -> [Float]
   /// The sample after a step.
@@ -23,6 +32,22 @@ extension Scheduler {
   package var initialNoiseScale: Float { 1 }
   package var needsNoise: Bool { false }
   package func modelInput(_ sample: [Float], step: Int) -> [Float] { sample }
+  package mutating func begin(at step: Int) -> Int { firstCall(of: step) }
+  package func firstCall(of step: Int) -> Int { step }
+
+  /// How often the model is called by a run that leaves out so many steps.
+  package func calls(leavingOut steps: Int) -> Int {
+    var scheduler = self
+    let first = scheduler.begin(at: steps)
+    return scheduler.timesteps.count - first
+  }
+
+  /// The level at which a run begins that leaves out so many steps.
+  package func level(leavingOut steps: Int) -> SampleLevel {
+    var scheduler = self
+    let first = scheduler.begin(at: steps)
+    return scheduler.level(first)
+  }
 }
 
 /// `Σ cᵢ·xᵢ`, elementwise in f32, in the order given.

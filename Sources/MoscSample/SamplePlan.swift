@@ -49,6 +49,8 @@ package struct SamplePlan: Sendable {
   package let remarks: [String]
   /// Parts of the picture with prompts of their own.
   package let regions: [Region]
+  /// The adapters that each region carries.
+  package let regionAdapters: [[AdapterRequest]]
   /// Images that say where things are.
   package let conditions: SpatialConditions
   /// The given initial latents, `[n,c,h,w]`.
@@ -94,8 +96,9 @@ package struct SamplePlan: Sendable {
     let seeds = Self.seeds(request)
     var expansion = try PromptExpansion(request.promptSettings, request.syntax)
     let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)
+    regionAdapters = try request.regions.adapters(in: request.model.adapters.folder)
     model = try ModelComponents.open(
-      request.model, tags: tags, texts: texts + (try request.regions.words()))
+      request.model, tags: tags, texts: texts + (try request.regions.words()), regions: regionAdapters)
     schedulerConfig = try Self.schedulerConfig(request, model)
     calls = request.sampler.sampler.scheduler(schedulerConfig, steps: request.steps).timesteps.count
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance

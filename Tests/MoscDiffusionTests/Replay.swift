@@ -12,6 +12,8 @@ enum Replay {
     var steps: Int
     var config: SchedulerConfig
     var eta: Double?
+    /// How many of the first steps are left out.
+    var begin: Int?
     var className: String
     var initialScale: Float
   }
@@ -25,6 +27,7 @@ enum Replay {
       return Case(
         name: member.key, steps: try #require(member.value["steps"]?.int), config: config,
         eta: member.value["step"]?["eta"]?.double,
+        begin: member.value["begin"]?.int,
         className: try #require(member.value["scheduler"]?.string),
         initialScale: Float(try #require(member.value["init_noise_sigma"]?.double)))
     }

@@ -22,6 +22,10 @@ package struct DDIM: Scheduler {
 
   package var needsNoise: Bool { eta > 0 }
 
+  package func level(_ call: Int) -> SampleLevel {
+    SampleLevel(alpha: alphas[min(Int(timesteps[call]), alphas.count - 1)])
+  }
+
   package mutating func advance(
     _ sample: [Float], modelOutput: [Float], step: Int, noise: () -> [Float]
   ) -> [Float] {

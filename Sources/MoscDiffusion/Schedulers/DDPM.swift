@@ -20,6 +20,10 @@ package struct DDPM: Scheduler {
 
   package var needsNoise: Bool { true }
 
+  package func level(_ call: Int) -> SampleLevel {
+    SampleLevel(alpha: alphas[min(Int(timesteps[call]), alphas.count - 1)])
+  }
+
   package mutating func advance(
     _ sample: [Float], modelOutput: [Float], step: Int, noise: () -> [Float]
   ) -> [Float] {

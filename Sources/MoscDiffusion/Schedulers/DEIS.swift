@@ -20,6 +20,8 @@ package struct DEIS: Scheduler {
 
   package var timesteps: [Double] { levels.timesteps }
 
+  package func level(_ call: Int) -> SampleLevel { levels.level(call) }
+
   package mutating func advance(
     _ sample: [Float], modelOutput: [Float], step: Int, noise: () -> [Float]
   ) -> [Float] {

@@ -26,6 +26,8 @@ package struct DPMSolverMultistep: Scheduler {
   package var sigmas: [Float] { levels.sigmas }
   package var needsNoise: Bool { isStochastic }
 
+  package func level(_ call: Int) -> SampleLevel { levels.level(call) }
+
   package mutating func advance(
     _ sample: [Float], modelOutput: [Float], step: Int, noise: () -> [Float]
   ) -> [Float] {

@@ -23,6 +23,8 @@ package struct DPMSolverSDE3M: Scheduler {
   package var initialNoiseScale: Float { ladder.initialScale }
   package var needsNoise: Bool { timesteps.count > 1 }
 
+  package func level(_ call: Int) -> SampleLevel { SampleLevel(sigma: ladder.sigmas[call]) }
+
   package func modelInput(_ sample: [Float], step: Int) -> [Float] {
     NoiseLadder.scaled(sample, ladder.sigmas[step])
   }

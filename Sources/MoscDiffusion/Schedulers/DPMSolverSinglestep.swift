@@ -24,6 +24,9 @@ package struct DPMSolverSinglestep: Scheduler {
   package var initialNoiseScale: Float { ladder.initialScale }
   package var needsNoise: Bool { ladder.steps.count > 1 }
 
+  package func level(_ call: Int) -> SampleLevel { SampleLevel(sigma: ladder.sigmas[call]) }
+  package func firstCall(of step: Int) -> Int { ladder.firstCall(of: step) }
+
   package func modelInput(_ sample: [Float], step: Int) -> [Float] {
     NoiseLadder.scaled(sample, ladder.sigmas[step])
   }

@@ -22,6 +22,8 @@ package struct Euler: Scheduler {
   package var initialNoiseScale: Float { ladder.initialScale }
   package var needsNoise: Bool { isAncestral }
 
+  package func level(_ call: Int) -> SampleLevel { SampleLevel(sigma: ladder.sigmas[call]) }
+
   package func modelInput(_ sample: [Float], step: Int) -> [Float] {
     NoiseLadder.scaled(sample, sigmas[step])
   }

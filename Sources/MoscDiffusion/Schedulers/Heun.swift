@@ -22,6 +22,9 @@ package struct Heun: Scheduler {
     prediction = config.prediction
   }
 
+  package func level(_ call: Int) -> SampleLevel { SampleLevel(sigma: sigmas[call]) }
+  package func firstCall(of step: Int) -> Int { 2 * step }
+
   package func modelInput(_ sample: [Float], step: Int) -> [Float] {
     NoiseLadder.scaled(sample, sigmas[step])
   }

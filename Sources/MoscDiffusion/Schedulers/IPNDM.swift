@@ -21,6 +21,8 @@ package struct IPNDM: Scheduler {
   package var timesteps: [Double] { ladder.timesteps }
   package var initialNoiseScale: Float { ladder.initialScale }
 
+  package func level(_ call: Int) -> SampleLevel { SampleLevel(sigma: ladder.sigmas[call]) }
+
   package func modelInput(_ sample: [Float], step: Int) -> [Float] {
     NoiseLadder.scaled(sample, ladder.sigmas[step])
   }

@@ -21,6 +21,8 @@ package struct LinearMultistep: Scheduler {
   package var sigmas: [Float] { ladder.sigmas }
   package var initialNoiseScale: Float { ladder.initialScale }
 
+  package func level(_ call: Int) -> SampleLevel { SampleLevel(sigma: ladder.sigmas[call]) }
+
   package func modelInput(_ sample: [Float], step: Int) -> [Float] {
     NoiseLadder.scaled(sample, sigmas[step])
   }

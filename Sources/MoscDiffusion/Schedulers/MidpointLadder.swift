@@ -47,6 +47,9 @@ struct MidpointLadder: Sendable {
     initialScale = ladder.initialScale
   }
 
+  /// The first of a step's calls.
+  func firstCall(of step: Int) -> Int { stepOfCall.firstIndex(of: step) ?? step }
+
   /// The level that an ancestral step goes down to, and the deviation of the noise that it adds.
   static func ancestral(_ from: Double, _ to: Double) -> (down: Double, up: Double) {
     // σ_down = σ′²/σ, without the difference of two squares.

@@ -3,17 +3,21 @@
 ///
 /// - Source: Liu et al. 2022, eq. 9, 12 and algorithm 2.
 package struct PNDM: Scheduler {
-  package let timesteps: [Double]
+  package private(set) var timesteps: [Double]
+  /// The timestep of each step, the largest first.
+  private let grid: [Double]
   private let alphas: [Float]
   private let finalAlpha: Float
   private let stride: Int
   private let prediction: SchedulerConfig.Prediction
   /// The first timesteps that the Runge–Kutta start takes, four per step.
-  private let startTimesteps: [Double]
+  private var startTimesteps: [Double]
   private var history: [[Float]] = []
   private var kept: [Float]?
   private var average: [Float] = []
   private var counter = 0
+  /// How many of the first steps are left out.
+  private var leftOut = 0
 
   package init(_ config: SchedulerConfig, steps: Int) {
     let steps = max(1, steps)
@@ -24,12 +28,10 @@ package struct PNDM: Scheduler {
     let rising = Array(
       config.timesteps(steps, config.spacing ?? .leading)
         .map { $0.rounded(.toNearestOrEven) }.reversed())
+    grid = rising.reversed()
     if config.skipPrkSteps || steps < 4 {
       startTimesteps = []
-      // The second timestep is visited twice: the first visit only estimates.
-      var visited = rising
-      if rising.count >= 2 { visited.insert(rising[rising.count - 2], at: rising.count - 1) }
-      timesteps = visited.reversed()
+      timesteps = Self.visits(grid[...])
     } else {
       let half = Double(config.trainSteps / steps / 2)
       let doubled = rising.suffix(4).flatMap { [$0, $0 + half] }
@@ -38,6 +40,31 @@ package struct PNDM: Scheduler {
       startTimesteps = start
       timesteps = start + rising[..<(rising.count - 3)].reversed()
     }
+  }
+
+  /// The timesteps of the multistep part: the second is visited twice, and the first visit only estimates.
+  private static func visits(_ grid: ArraySlice<Double>) -> [Double] {
+    Array(grid.prefix(2) + grid.dropFirst())
+  }
+
+  package func level(_ call: Int) -> SampleLevel {
+    SampleLevel(alpha: alphas[min(max(Int(timesteps[call]), 0), alphas.count - 1)])
+  }
+
+  /// Begins anew with the multistep part, which estimates its first slope from two visits. Upstream leaves the
+  /// second visit where it is for a whole run, so that later beginnings end one noise level too high.
+  package mutating func begin(at step: Int) -> Int {
+    guard step > 0 else { return 0 }
+    (leftOut, startTimesteps) = (step, [])
+    timesteps = Self.visits(grid[step...])
+    return 0
+  }
+
+  package func firstCall(of step: Int) -> Int {
+    if step <= leftOut { return 0 }
+    // Four calls a step at first, or a second one of the first.
+    let more = startTimesteps.isEmpty ? 1 : 3 * min(step, startTimesteps.count / 4)
+    return step - leftOut + more
   }
 
   package mutating func advance(

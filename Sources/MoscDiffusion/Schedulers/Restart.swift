@@ -12,30 +12,48 @@ package struct Restart: Scheduler {
     var noise = 0.0
   }
 
-  package let timesteps: [Double]
+  package private(set) var timesteps: [Double] = []
   package let initialNoiseScale: Float
-  package let needsNoise: Bool
-  private let legs: [Leg]
+  private let asked: NoiseLadder
+  private let table: SigmaTable
+  private var legs: [Leg] = []
   /// The leg of each call; a leg's second call follows its first.
-  private let legOfCall: [Int]
-  private let sigmas: [Float]
+  private var legOfCall: [Int] = []
+  private var sigmas: [Float] = []
   private let prediction: SchedulerConfig.Prediction
   /// The start of a leg and its slope there, between the two calls.
   private var pending: (sample: [Float], slope: [Float])?
 
   package init(_ config: SchedulerConfig, steps: Int) {
-    let ladder = NoiseLadder(config, steps: steps)
-    let table = SigmaTable(config)
-    legs = Self.legs(ladder.sigmas.map(Double.init))
+    asked = NoiseLadder(config, steps: steps)
+    table = SigmaTable(config)
+    initialNoiseScale = asked.initialScale
+    prediction = config.prediction
+    plan(leavingOut: 0)
+  }
+
+  package var needsNoise: Bool { legs.contains { $0.noise > 0 } }
+  package func level(_ call: Int) -> SampleLevel { SampleLevel(sigma: sigmas[call]) }
+
+  /// As the web UI does: the levels that are left are what was asked for.
+  package mutating func begin(at step: Int) -> Int {
+    plan(leavingOut: step)
+    return 0
+  }
+
+  /// The first call that is no noisier than the step was meant to be, since levels are placed anew.
+  package func firstCall(of step: Int) -> Int {
+    sigmas.firstIndex { $0 <= asked.sigmas[step] * (1 + 1e-6) } ?? sigmas.count
+  }
+
+  private mutating func plan(leavingOut steps: Int) {
+    legs = Self.legs(asked.sigmas.dropFirst(steps).map(Double.init))
     let calls = legs.enumerated().flatMap { i, leg in
       [(i, leg.from)] + (leg.to > 0 ? [(i, leg.to)] : [])
     }
     legOfCall = calls.map(\.0)
     sigmas = calls.map { Float($0.1) }
     timesteps = calls.map { Double(Float(table.timestep(of: $0.1))) }
-    initialNoiseScale = ladder.initialScale
-    needsNoise = legs.contains { $0.noise > 0 }
-    prediction = config.prediction
   }
 
   private static func legs(_ asked: [Double]) -> [Leg] {

@@ -23,6 +23,8 @@ package struct UniPC: Scheduler {
   /// Noise levels, one more than steps.
   package var sigmas: [Float] { levels.sigmas }
 
+  package func level(_ call: Int) -> SampleLevel { levels.level(call) }
+
   package mutating func advance(
     _ sample: [Float], modelOutput: [Float], step: Int, noise: () -> [Float]
   ) -> [Float] {

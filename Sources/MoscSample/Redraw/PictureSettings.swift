@@ -25,6 +25,8 @@ package struct PictureSettings {
   /// The beginning of the SHA-256 of the model's file.
   package var modelHash: String?
   var adapters: [Adapter] = []
+  /// The adapters that regions name.
+  var regionAdapters: [Adapter] = []
   /// The processor that kernels were compiled for.
   var processor: String?
   /// What is not drawn as it was.
