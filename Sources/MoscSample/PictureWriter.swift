@@ -74,6 +74,7 @@ package struct PictureWriter {
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
+    settings += request.hires.settings
     // The web UI knows one direction of both only.
     if request.seamless == .both { settings.append(.init("Tiling", "True")) }
     settings.append(.init("RNG", request.randomSource.title))
@@ -156,6 +157,7 @@ package struct PictureWriter {
     if request.promptSettings.usesOldTiming { fields.append(("old_prompt_timing", .bool(true))) }
     if let seamless = request.seamless { fields.append(("seamless", .string(seamless.rawValue))) }
     fields += tiling
+    if let hires = try request.hires.json() { fields.append(("hires", hires)) }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
     return .fields(fields)
   }

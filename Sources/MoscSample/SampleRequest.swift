@@ -51,6 +51,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var regions = RegionOptions()
   /// Condition images, each with its T2I-Adapter.
   package var conditions: [SpatialCondition] = []
+  /// A second pass in a larger size.
+  package var hires = HiresOptions()
   /// When the autoencoder works on tiles.
   package var tiling = TilingOptions()
   /// The directions in which pictures go on at their opposite edge; nil for none.

@@ -63,10 +63,12 @@ package final class Sampler {
     observing observe: (Denoising.Run) throws -> Void = { _ in },
     _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
-    let texts = plan.texts
+    let second = try plan.secondPass().map { try Sampler($0, compiler, after: before, of: total) }
+    let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
     }
+    if let second { return try draw(second, states, receive) }
     for (index, batch) in plan.batches.enumerated() {
       try Interruption.check()
       let run = try denoise(batch, plan.scripts[index], states)
@@ -86,10 +88,48 @@ package final class Sampler {
     if plan.request.profiles { try printProfile() }
   }
 
+  /// Draws every picture in two passes, all of them in the first before any in the second: two copies of the
+  /// U-Net's weights would not fit where one does.
+  private func draw(
+    _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
+  ) throws {
+    let pass = try HiresPass(plan, autoencoder, compiler)
+    var latents = try plan.batches.indices.map { index in
+      try denoise(plan.batches[index], plan.scripts[index], states).last
+    }
+    if plan.request.profiles { try printProfile() }
+    unet = nil
+    for index in latents.indices {
+      try Interruption.check()
+      latents[index] = try reporter.phase(.encode, "larger latents") {
+        try pass.enlarge(latents[index], decode: decode)
+      }
+    }
+    for (index, batch) in plan.batches.enumerated() {
+      latents[index] = try second.denoise(
+        batch, second.plan.scripts[index], states,
+        from: Denoising.Start(latents[index], leavingOut: pass.leftOut)
+      ).last
+    }
+    if plan.request.profiles { try second.printProfile() }
+    second.unet = nil
+    for (batch, latents) in zip(plan.batches, latents) {
+      for (number, picture) in batch.enumerated() {
+        try Interruption.check()
+        let image = try reporter.phase(.decode, "picture \(before + picture.number) of \(total)") {
+          try second.decode(latents.samples(number..<number + 1))
+        }
+        try receive(picture, image)
+      }
+    }
+  }
+
   // MARK: Denoising
 
+  /// - Parameter start: larger latents of the pictures to go on from; nil for a run from its beginning.
   private func denoise(
-    _ batch: [SamplePlan.Picture], _ script: PromptScript, _ states: PromptStates
+    _ batch: [SamplePlan.Picture], _ script: PromptScript, _ states: PromptStates,
+    from start: Denoising.Start? = nil
   ) throws -> Denoising.Run {
     let count = batch.count
     let copies = script.count
@@ -103,7 +143,7 @@ package final class Sampler {
     let numbers = count == 1 ? "\(first)" : "\(first)-\(last)"
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
-      initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
+      initial: plan.initialLatents?.channelsLast, from: start, sources: &sources, reporter
     ) { latents, timestep, step in
       var inputs = [
         "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),

@@ -52,6 +52,12 @@ extension FusionInput: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
 
+extension HiresUpscaler: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+  package var defaultValueDescription: String { title.lowercased() }
+  package static var allValueStrings: [String] { builtIn.map { $0.title.lowercased() } }
+}
+
 extension LatentSize: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }

@@ -108,6 +108,7 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Prompts") var prompts: PromptArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
+  @OptionGroup(title: "Second pass") var hires: HiresArguments
   @OptionGroup(title: "Large pictures") var large: LargePictureArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
@@ -151,6 +152,7 @@ struct SampleCommand: ParsableCommand {
     (request.latentsIn, request.trajectory) = (latentsIn, trajectory)
     request.profiles = profile
     large.apply(to: &request)
+    request.hires = try hires.options()
     return request
   }
 

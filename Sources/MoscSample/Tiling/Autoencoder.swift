@@ -8,7 +8,7 @@ import MoscReport
 /// The autoencoder of a run: pictures of latents and latents of pictures, whole or tile by tile.
 ///
 /// Programs are made for the first picture and kept. Tiles normalise their groups by themselves, so a picture
-/// in tiles differs a little from one that is computed whole (docs/pictures.md says how much).
+/// in tiles differs a little from one that is computed whole (docs/large-pictures.md says how much).
 package final class Autoencoder {
   private let components: ModelComponents
   private let options: TilingOptions
