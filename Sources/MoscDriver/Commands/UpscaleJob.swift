@@ -1,6 +1,7 @@
 import Foundation
 import MoscEngine
 import MoscImages
+import MoscModel
 import MoscReport
 import MoscSample
 
