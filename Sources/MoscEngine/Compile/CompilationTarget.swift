@@ -52,6 +52,9 @@ package struct CompilationTarget: Hashable, Sendable {
   /// The processor's name, as LLVM has it.
   package var cpu: String { facts.cpu }
 
+  /// What the processor can do beyond its name, as LLVM has it.
+  package var features: String { facts.features }
+
   /// What passes know of the processor.
   package var passTarget: Target {
     Target(

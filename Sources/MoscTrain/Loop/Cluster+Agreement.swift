@@ -11,7 +11,7 @@ extension Cluster {
       ("version", .string(Version.text)), ("processor", .string(target.cpu)),
       (
         "processor features (one --mcpu for all makes them equal)",
-        .string(target.facts.features)
+        .string(target.features)
       ),
     ])
     try agree(facts.text) { first in try facts.differences(from: first, path: "rank 0") }

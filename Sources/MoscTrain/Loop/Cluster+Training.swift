@@ -2,6 +2,7 @@ import Foundation
 import MoscCluster
 import MoscFormats
 import MoscReport
+import MoscRuntime
 
 extension Cluster {
   /// Gives every process the first one's state of a run: only that one reads and writes files.
