@@ -20,6 +20,8 @@ package struct PictureWriter {
   private var adapterHashes: [GenerationParameters.Setting] = []
   /// The adapters of the command line, as they can be found again.
   private var adapters: [JSONValue] = []
+  /// The picture that others are made from.
+  private var pictureFields: JSONValue?
   /// What pictures call the model that ships with the program.
   static let embeddedModel = "mosc-base"
 
@@ -33,6 +35,7 @@ package struct PictureWriter {
     vaeHash = try request.model.vae.flatMap { try PictureHashes.file($0, request.compiler) }
     adapterHashes = try Self.hashes(plan.model.adapters)
     adapters = try request.model.adapters.files.map(Self.adapter)
+    pictureFields = try request.picture.json(width: request.width, height: request.height)
   }
 
   /// Writes a picture with its settings, whole or not at all.
@@ -68,6 +71,8 @@ package struct PictureWriter {
       if let hash = vaeHash { settings.append(.init("VAE hash", String(hash.prefix(10)))) }
       settings.append(.init("VAE", URL(fileURLWithPath: vae).lastPathComponent))
     }
+    settings += request.variation.settings(picture)
+    if let begun = plan.picture { settings += request.picture.settings(begun) }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
     settings.append(.init("RNG", request.randomSource.title))
@@ -124,12 +129,17 @@ package struct PictureWriter {
     if let vae = request.model.vae {
       fields.append(("vae", .string(URL(fileURLWithPath: vae).lastPathComponent)))
     }
+    if let picture = pictureFields { fields.append(("picture", picture)) }
+    if request.variation.isOn {
+      fields.append(("subseed", .string("\(picture.variationSeed)")))
+      fields.append(("subseed_strength", .double(request.variation.strength)))
+    }
     if request.latentsIn != nil { fields.append(("latents_in", .bool(true))) }
     if !adapters.isEmpty {
       fields.append(("adapters", .array(adapters)))
     }
     if !plan.regions.isEmpty {
-      fields.append(("regions", .array(try zip(plan.regions, picture.regions).map(region))))
+      fields.append(("regions", .array(try zip(plan.picture?.regions ?? plan.regions, picture.regions).map(region))))
     }
     if !request.conditions.isEmpty {
       fields.append(("t2i", .array(request.conditions.map(condition))))
@@ -172,6 +182,7 @@ package struct PictureWriter {
       ("weight", .double(region.weight)),
       ("steps", .string("\(region.steps.lowerBound)-\(region.steps.upperBound)")),
     ]
+    if let strength = region.strength { fields.append(("strength", .double(strength))) }
     if region.feather != 0 { fields.append(("feather", .double(region.feather))) }
     if let mask = region.mask { fields.append(("mask", .string(try RegionOptions.text(mask)))) }
     if !region.adapterStrengths.isEmpty {

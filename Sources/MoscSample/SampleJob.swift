@@ -47,6 +47,7 @@ package struct SampleJob {
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance "
         + "\(GenerationParameters.number(plan.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
+    for note in plan.picture?.notes ?? [] { reporter.info(note) }
     try reporter.report(plan.model)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)

@@ -48,6 +48,10 @@ package struct SampleRequest: Hashable, Sendable {
   package var randomSource = RandomSourceKind.cpu
   package var writesMetadata = true
   package var regions = RegionOptions()
+  /// A picture to begin with.
+  package var picture = PictureOptions()
+  /// Noise between two seeds.
+  package var variation = VariationOptions()
   /// Condition images, each with its T2I-Adapter.
   package var conditions: [SpatialCondition] = []
   /// Whether sampling ends and boxes round as in the Mix-of-Show code.

@@ -21,6 +21,8 @@ package final class Sampler {
   /// The U-Net, and the texts whose states it holds.
   private var unet: (shape: UNet.Shape, texts: [[String]], program: Program)?
   private var decoder: Program?
+  /// The picture that the pictures begin with, encoded once.
+  private lazy var encoded = Result { try EncodedPicture(plan, components) }
 
   /// - Throws: a usage error for a region without effect.
   ///
@@ -76,7 +78,7 @@ package final class Sampler {
         let image = try reporter.phase(.decode, "picture \(before + picture.number) of \(total)") {
           try decode(run.last.samples(number..<number + 1))
         }
-        try receive(picture, image)
+        try receive(picture, try plan.picture?.finished(image) ?? image)
       }
     }
     if plan.request.profiles { try printProfile() }
@@ -89,20 +91,24 @@ package final class Sampler {
   ) throws -> Denoising.Run {
     let count = batch.count
     let copies = script.count
-    let program = try unetProgram(batch.count, script, states)
+    let scheduler = plan.sampler.scheduler(
+      plan.schedulerConfig, steps: plan.request.steps, eta: plan.request.eta)
     let denoising = Denoising(
-      height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
-      plan.sampler.scheduler(
-        plan.schedulerConfig, steps: plan.request.steps, eta: plan.request.eta))
+      height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels, scheduler)
     var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
+    // The encoder's weights are given back before the U-Net's are loaded.
+    let beginning = PictureBeginning(
+      plan, batch, try encoded.get(), given: plan.initialLatents?.channelsLast, denoising, scheduler, &sources)
+    let program = try unetProgram(batch.count, script, states)
     let (first, last) = (before + batch[0].number, before + batch[count - 1].number)
     let numbers = count == 1 ? "\(first)" : "\(first)-\(last)"
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
-      initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
+      initial: beginning.noise, from: beginning.start, sources: &sources, reporter,
+      observing: { beginning.hold?.apply(to: &$0) }
     ) { latents, timestep, step in
       var inputs = [
-        "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
+        "sample": HostArray.stacked([HostArray](repeating: beginning.input(latents), count: copies)),
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]

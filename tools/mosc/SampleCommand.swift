@@ -106,6 +106,8 @@ struct SampleCommand: ParsableCommand {
   var profile = false
 
   @OptionGroup(title: "Prompts") var prompts: PromptArguments
+  @OptionGroup(title: "A picture to begin with") var picture: PictureArguments
+  @OptionGroup(title: "Variations") var variation: VariationArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
   @OptionGroup(title: "Model") var model: ModelArguments
@@ -144,6 +146,7 @@ struct SampleCommand: ParsableCommand {
     (request.prediction, request.hasZeroTerminalSNR) = (predictionType, zeroTerminalSnr)
     (request.batchCount, request.batchSize) = (batchCount, batchSize)
     (request.output, request.writesMetadata) = (output, !disableImageMetadata)
+    (request.picture, request.variation) = (picture.options, variation.options())
     request.regions = regions.options
     request.conditions = try conditions.conditions()
     request.matchesMixOfShow = compat == .mixOfShow
@@ -164,7 +167,7 @@ struct RegionArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A part of the picture with its own prompt (repeatable): box or mask, prompt, negative, "
-        + "weight, feather, steps, t2i, name.",
+        + "weight, feather, steps, strength, t2i, name.",
       valueName: "'box=x0,y0,x1,y1; prompt=…'"))
   var region: [String] = []
 
