@@ -9,7 +9,8 @@ import MoscIR
 /// - Stage: tensor → tensor.  Needs: rates.  Keeps: every result within rounding.
 /// - Refuses: adapters or weights not known at load (`fold-lora.trainable`), a base that is not the
 ///   layer itself (`fold-lora.base`), a base with other users (`fold-lora.shared`), another input
-///   (`fold-lora.input`), other stride or padding (`fold-lora.geometry`).
+///   (`fold-lora.input`), other stride or padding (`fold-lora.geometry`), a branch that acts in parts of the
+///   picture only (`fold-lora.gate`).
 /// - Order: before `choose-kernels`, so that one kernel is chosen for the merged layer.
 package struct FoldLoRA: Pass {
   package static let name = "fold-lora"
@@ -50,6 +51,9 @@ package struct FoldLoRA: Pass {
   private func refusal(
     _ lora: Lora, _ operands: [ValueID], _ isShared: Bool, in graph: Graph
   ) -> (reason: String, message: String)? {
+    if operands.count > 5 {
+      return ("gate", "'%\(graph[operands[5]].name)' decides where it acts")
+    }
     guard let layer = graph.producer(operands[0]) else {
       return ("base", "its base is a parameter")
     }

@@ -1,16 +1,23 @@
-/// A low-rank adapter branch beside a layer: `y = base + scale · up(down(input))`, where base is
+/// A low-rank adapter branch beside a layer: `y = base + scale · up(gate ⊙ down(input))`, where base is
 /// the output of a linear or convolution layer of the same input.
+///
+/// The gate says for each position of the result how much each coefficient counts; without one all count in
+/// full. Adapters that act in parts of a picture are one branch: their factors one below the other, the
+/// gate the share of each one's region. In a convolution the gate is on what is written, not on what is read.
 ///
 /// - Shapes: linear: input `[…, i]`, down `[k, i]`, up `[o, k]`, base `[…, o]`; convolution: input
 ///   `[n,h,w,i]`, down `[k,i,kh,kw]` with the layer's stride and pad, up `[o,k,1,1]`, base
-///   `[n,p,q,o]`; scale `[1]` is the final multiplier (strength · alpha / rank).
+///   `[n,p,q,o]`; scale `[1]` is the final multiplier (strength · alpha / rank); gate `[t, k]` with t the
+///   product of base's axes between the first and the last. With a gate, input may have extents of 1 where
+///   base has positions: then all of them read the same.
 /// - Types: f32.
 /// - Source: Hu et al. 2021, eq. 3.
-/// - Gradient: `dbase = dy`; with `mid = down(input)`: `dmid = s · upᵀ(dy)`, and from it the input
-///   and down as for their layer; `dup = s · dyᵀ · mid`, `ds = Σ dy · up(mid)`.
+/// - Gradient: `dbase = dy`; with `mid = down(input)` and `m = gate ⊙ mid`: `dm = s · upᵀ(dy)`,
+///   `dmid = gate ⊙ dm`, `dgate = Σₙ mid ⊙ dm`, and from dmid the input and down as for their layer;
+///   `dup = s · dyᵀ · m`, `ds = Σ dy · up(m)`.
 package struct Lora: CompositeOp, KernelOp {
   package static let mnemonic = "lora"
-  package static let signature = Signature([nil, "input", "down", "up", "scale"])
+  package static let signature = Signature([nil, "input", "down", "up", "scale"], optional: "gate")
   package static let traits: Traits = .composite
   package static let kernelKind = KernelKind.single
   package var stride: Int
@@ -41,17 +48,54 @@ package struct Lora: CompositeOp, KernelOp {
       throw error("dtype", "expected f32 operands, found \(type)")
     }
     try expectShape(operands[4], [1], "a scale")
-    let branch: TensorType
-    if down.rank == 2 {
-      let middle = try Linear().inferTypes([input, down])[0]
-      branch = try Linear().inferTypes([middle, up])[0]
-    } else {
-      let middle = try Conv2d(stride: stride, pad: pad).inferTypes([input, down])[0]
-      branch = try Conv2d().inferTypes([middle, up])[0]
+    let isLinear = down.rank == 2
+    var middle = try first(isLinear).inferTypes([input, down])[0]
+    if operands.count > 5 {
+      let rank = down.shape[0]
+      guard base.rank >= 2, middle.rank == base.rank else {
+        throw error("gate", "a gate is for images and tokens of one rank, found \(base) and \(input)")
+      }
+      try expectShape(operands[5], [Self.positions(base.shape), rank], "a gate")
+      let wanted = Self.gated(base.shape, rank)
+      guard zip(middle.shape, wanted).allSatisfy({ $0 == $1 || $0 == 1 }), middle.shape[0] == base.shape[0]
+      else { throw error("shape", "the coefficients \(middle) do not fit \(base)") }
+      middle = middle.with(shape: wanted)
     }
+    let branch = try second(isLinear).inferTypes([middle, up])[0]
     try expectShape(branch, base.shape, "an adapter branch")
     return [base]
   }
+
+  /// The layer of the factor that reads the input.
+  private func first(_ isLinear: Bool) -> any TensorOp {
+    isLinear ? Linear() : Conv2d(stride: stride, pad: pad)
+  }
+
+  /// The layer of the factor that writes.
+  private func second(_ isLinear: Bool) -> any TensorOp { isLinear ? Linear() : Conv2d() }
+
+  /// Appends the layer of the factor that reads the input.
+  private func lowered(
+    _ input: ValueID, _ down: ValueID, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    graph.type(down).rank == 2
+      ? try graph.linear(input, weight: down)
+      : try graph.conv2d(input, weight: down, stride: stride, pad: pad)
+  }
+
+  /// Appends the layer of the factor that writes.
+  private func raised(
+    _ middle: ValueID, _ up: ValueID, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    graph.type(up).rank == 2
+      ? try graph.linear(middle, weight: up) : try graph.conv2d(middle, weight: up)
+  }
+
+  /// The positions of a result: its axes between the first and the last.
+  private static func positions(_ base: [Int]) -> Int { base.dropFirst().dropLast().reduce(1, *) }
+
+  /// The shape of gated coefficients.
+  private static func gated(_ base: [Int], _ rank: Int) -> [Int] { base.dropLast() + [rank] }
 
   package func evaluate(
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
@@ -62,29 +106,54 @@ package struct Lora: CompositeOp, KernelOp {
       return try op.evaluate([x, w], types, environment)[0]
     }
     let isLinear = down.type.rank == 2
-    let middle = try layer(
-      input, down, isLinear ? Linear() : Conv2d(stride: stride, pad: pad))
-    let branch = try layer(middle, up, isLinear ? Linear() : Conv2d())
+    var middle = try layer(input, down, first(isLinear))
+    if operands.count > 5 {
+      let (gate, all) = (operands[5], middle)
+      let (rank, positions) = (down.type.shape[0], Self.positions(types[0].shape))
+      let type = middle.type.with(shape: Self.gated(types[0].shape, rank))
+      var row = 0
+      middle = HostTensor(type) { index in
+        defer { row += 1 }
+        return all.broadcast(index) * gate.elements[row % (positions * rank)]
+      }
+    }
+    let branch = try layer(middle, up, second(isLinear))
     let scale = operands[4].elements[0]
     return [
       HostTensor(types[0], zip(operands[0].elements, branch.elements).map { $0 + scale * $1 })
     ]
   }
 
+  /// Without a gate the branch is multiplied by its scale; with one the narrow side is, which often is
+  /// known at load.
   package func decompose(
     _ operands: [ValueID], in graph: inout Graph
   ) throws(Diagnostic) -> [ValueID] {
     let (base, input, down, up) = (operands[0], operands[1], operands[2], operands[3])
-    let isLinear = graph.type(down).rank == 2
-    let middle =
-      isLinear
-      ? try graph.linear(input, weight: down)
-      : try graph.conv2d(input, weight: down, stride: stride, pad: pad)
-    let branch =
-      isLinear ? try graph.linear(middle, weight: up) : try graph.conv2d(middle, weight: up)
+    let middle = try lowered(input, down, in: &graph)
+    if operands.count > 5 {
+      let gated = try graph.mul(middle, try gate(operands[5], beside: base, in: &graph))
+      let ones = [Int](repeating: 1, count: graph.type(up).rank)
+      var scaled = up
+      if case .constant(let scale)? = graph.producerOp(operands[4]), scale.values == [1] {
+        // Factors may hold their scales, one for each adapter.
+      } else {
+        scaled = try graph.mul(up, try graph.reshape(operands[4], to: ones))
+      }
+      return [try graph.add(base, try raised(gated, scaled, in: &graph))]
+    }
+    let branch = try raised(middle, up, in: &graph)
     let ones = [Int](repeating: 1, count: graph.type(base).rank)
     let scale = try graph.reshape(operands[4], to: ones)
     return [try graph.add(base, try graph.mul(branch, scale))]
+  }
+
+  /// The gate in the shape of the coefficients of one sample.
+  private func gate(
+    _ gate: ValueID, beside base: ValueID, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    try graph.reshape(
+      gate, to: [1] + Self.gated(graph.type(base).shape, graph.type(gate).lastExtent).dropFirst())
   }
 
   package func gradient(
@@ -94,26 +163,35 @@ package struct Lora: CompositeOp, KernelOp {
     let (base, input, down, up) = (
       site.operands[0], site.operands[1], site.operands[2], site.operands[3]
     )
-    var result: [ValueID?] = [site.needs[0] ? site.gradient : nil, nil, nil, nil, nil]
+    var result = [ValueID?](repeating: nil, count: site.operands.count)
+    result[0] = site.needs[0] ? site.gradient : nil
     guard site.needs.dropFirst().contains(true) else { return .values(result) }
     let ones = [Int](repeating: 1, count: graph.type(up).rank)
     let scale = try graph.reshape(site.operands[4], to: ones)
     let scaledUp = try graph.mul(up, scale)
     let isLinear = graph.type(down).rank == 2
-    let first: any TensorOp = isLinear ? Linear() : Conv2d(stride: stride, pad: pad)
-    let second: any TensorOp = isLinear ? Linear() : Conv2d()
-    let middle =
-      isLinear
-      ? try graph.linear(input, weight: down)
-      : try graph.conv2d(input, weight: down, stride: stride, pad: pad)
+    let (first, second) = (first(isLinear), second(isLinear))
+    let middle = try lowered(input, down, in: &graph)
+    let shape = graph.type(middle).shape
+    let isGated = site.operands.count > 5
+    let gate = isGated ? try gate(site.operands[5], beside: base, in: &graph) : nil
+    let written = if let gate { try graph.mul(middle, gate) } else { middle }
+    let needsGate = isGated && site.needs[5]
     let needsMiddle = site.needs[1] || site.needs[2]
     let upper = GradientSite(
-      operands: [middle, scaledUp], result: base, gradient: site.gradient,
-      needs: [needsMiddle, site.needs[3] || site.needs[4]])
+      operands: [written, scaledUp], result: base, gradient: site.gradient,
+      needs: [needsMiddle || needsGate, site.needs[3] || site.needs[4]])
     guard case .values(let outer) = try second.gradient(upper, in: &graph) else {
       return .values(result)
     }
-    if let dmiddle = outer[0] {
+    if let dwritten = outer[0], needsGate {
+      let products = try graph.mul(dwritten, middle)
+      let sum = try graph.reduceSum(products, axes: [0])
+      result[5] = try graph.reshape(sum, to: graph.type(site.operands[5]).shape)
+    }
+    if let dwritten = outer[0], needsMiddle {
+      let dmiddle =
+        if let gate { try graph.sum(try graph.mul(dwritten, gate), to: shape) } else { dwritten }
       let lower = GradientSite(
         operands: [input, down], result: middle, gradient: dmiddle,
         needs: [site.needs[1], site.needs[2]])
@@ -136,10 +214,11 @@ package struct Lora: CompositeOp, KernelOp {
 extension Graph {
   /// Appends `lora`.
   package mutating func lora(
-    _ base: ValueID, input: ValueID, down: ValueID, up: ValueID, scale: ValueID, stride: Int = 1,
-    pad: Int = 0, name: String? = nil
+    _ base: ValueID, input: ValueID, down: ValueID, up: ValueID, scale: ValueID, gate: ValueID? = nil,
+    stride: Int = 1, pad: Int = 0, name: String? = nil
   ) throws(Diagnostic) -> ValueID {
     try emit(
-      .lora(Lora(stride: stride, pad: pad)), [base, input, down, up, scale], name: name)
+      .lora(Lora(stride: stride, pad: pad)),
+      [base, input, down, up, scale] + (gate.map { [$0] } ?? []), name: name)
   }
 }

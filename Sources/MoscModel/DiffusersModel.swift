@@ -23,6 +23,8 @@ package struct DiffusersModel: Sendable {
   package let layout: any ModelLayout
   /// What changes the model's layers and adds words to it.
   package var adapters = AdapterSet()
+  /// What changes layers of the U-Net in regions of a picture.
+  package var regional: RegionalAdapters?
   /// What was read so far.
   let parts: ModelParts
 
@@ -103,6 +105,9 @@ package struct DiffusersModel: Sendable {
     }
     if component == .textEncoder, let rows = adapters.rows {
       result.append((AdapterSet.rowsDeclaration, rows.store))
+    }
+    if component == .unet, let regional {
+      result.append((RegionalAdapters.declaration, regional.store))
     }
     return result
   }

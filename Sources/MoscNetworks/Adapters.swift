@@ -65,14 +65,18 @@ extension ModelComponents {
   /// - Parameters:
   ///   - tags: further adapters that prompts name.
   ///   - texts: the prompts, which may name embeddings.
+  ///   - regions: the adapters of each region.
   /// - Throws: what is wrong with a file; a strictness error for tensors without a place.
   package static func open(
-    _ options: ModelOptions, tags: [LoraTag] = [], texts: [String] = []
+    _ options: ModelOptions, tags: [LoraTag] = [], texts: [String] = [],
+    regions: [[AdapterRequest]] = []
   ) throws -> DiffusersModel {
     var model = try open(options.path, vae: options.vae)
-    let requests =
+    let global =
       try options.adapters.files + tags.map { try AdapterFiles.find($0, in: options.adapters.folder) }
       + EmbeddingFolder.requests(options.adapters.embeddingFolder, for: texts)
+    let regional = try RegionalRequest(regions, global: global)
+    let requests = global + regional.files
     if requests.isEmpty { return model }
     var files: [(AdapterFile, AdapterStrength)] = []
     for request in requests {
@@ -93,7 +97,10 @@ extension ModelComponents {
             + "first is '\(first.name)'; --allow-unmatched leaves them out:\(shown)\(rest)")
       }
     }
-    model.adapters = set
+    model.adapters = set.keeping(Array(global.indices))
+    if !regional.files.isEmpty {
+      model.regional = try RegionalAdapters(set, global: global.count, carried: regional.carried)
+    }
     return model
   }
 }
@@ -102,6 +109,7 @@ extension Reporter {
   /// Says what adapters were applied to, and what of the model's configuration has no meaning here.
   package func report(_ model: DiffusersModel) throws {
     report(model.adapters)
+    for adapter in model.regional?.adapters ?? [] { report(adapter) }
     let keys = try model.ignoredKeys().map { "\($0.component.rawValue): \($0.keys.joined(separator: ", "))" }
     guard !keys.isEmpty else { return }
     warn(
@@ -126,14 +134,16 @@ extension Reporter {
       kind: "unknown words")
   }
 
+  private func report(_ adapter: AdapterSet.Adapter) {
+    info(adapter.summary)
+    if !adapter.unmatched.isEmpty {
+      warn("\(adapter.name): \(adapter.unmatched.count) tensors found no place and are left out")
+    }
+  }
+
   /// Says what adapters were applied to.
   private func report(_ adapters: AdapterSet) {
-    for adapter in adapters.adapters {
-      info(adapter.summary)
-      if !adapter.unmatched.isEmpty {
-        warn("\(adapter.name): \(adapter.unmatched.count) tensors found no place and are left out")
-      }
-    }
+    for adapter in adapters.adapters { report(adapter) }
     if !adapters.words.isEmpty {
       detail("concept words: \(adapters.words.map(\.text).joined(separator: ", "))")
     }

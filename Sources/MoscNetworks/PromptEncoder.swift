@@ -32,16 +32,19 @@ package struct PromptEncoder {
   package var tokens: Int { tokenizer.length }
 
   /// The states of prompts; chunks whose tokens are equal are encoded once.
-  package func encode(_ texts: Set<String>) throws -> PromptStates {
+  ///
+  /// - Parameter all: the prompts of the same pictures that are encoded elsewhere, these among them.
+  package func encode(_ texts: Set<String>, among all: Set<String> = []) throws -> PromptStates {
     var pieces: [String: [PromptPiece]] = [:]
-    for text in texts.sorted() { pieces[text] = try self.pieces(text) }
-    var groups = Set(pieces.values.joined().map(\.rows))
+    for text in texts.union(all).sorted() { pieces[text] = try self.pieces(text) }
     // Prompts of one picture must be equally long.
     let lengths = Set(pieces.values.map(\.count))
+    pieces = pieces.filter { texts.contains($0.key) }
+    var groups = Set(pieces.values.joined().map(\.rows))
     let empty = [tokenizer.emptyChunk]
     if lengths.count > 1 { groups.insert(empty) }
     let states = try encode(groups)
-    let isLayerwise = texts.contains { tokenizer.binder.isLayerwise($0) }
+    let isLayerwise = texts.union(all).contains { tokenizer.binder.isLayerwise($0) }
     return PromptStates(
       try pieces.mapValues { try joined($0, states) },
       layers: isLayerwise ? tokenizer.binder.layers : nil, padding: states[empty])

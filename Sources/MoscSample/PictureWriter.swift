@@ -22,6 +22,8 @@ package struct PictureWriter {
   private var adapters: [JSONValue] = []
   /// The picture that others are made from.
   private var pictureFields: JSONValue?
+  /// Those of regions, each once; what a region carries is in its own object.
+  private var regionAdapters: [JSONValue] = []
   /// What pictures call the model that ships with the program.
   static let embeddedModel = "mosc-base"
 
@@ -33,9 +35,11 @@ package struct PictureWriter {
     guard request.writesMetadata else { return }
     if request.model.path != nil { modelHash = try PictureHashes.model(plan.model, request.compiler) }
     vaeHash = try request.model.vae.flatMap { try PictureHashes.file($0, request.compiler) }
-    adapterHashes = try Self.hashes(plan.model.adapters)
+    adapterHashes = try Self.hashes(plan.model.adapters.adapters + (plan.model.regional?.adapters ?? []))
     adapters = try request.model.adapters.files.map(Self.adapter)
     pictureFields = try request.picture.json(width: request.width, height: request.height)
+    var seen: Set<String> = []
+    regionAdapters = try plan.regionAdapters.joined().filter { seen.insert($0.path).inserted }.map(Self.adapter)
   }
 
   /// Writes a picture with its settings, whole or not at all.
@@ -83,9 +87,9 @@ package struct PictureWriter {
   }
 
   /// The hashes of adapters and of embeddings, as the web UI lists them.
-  private static func hashes(_ set: AdapterSet) throws -> [GenerationParameters.Setting] {
+  private static func hashes(_ adapters: [AdapterSet.Adapter]) throws -> [GenerationParameters.Setting] {
     var lists: [(title: String, entries: [String])] = [("Lora hashes", []), ("TI hashes", [])]
-    for adapter in set.adapters {
+    for adapter in adapters {
       let url = URL(fileURLWithPath: adapter.declaration.path)
       // Some adapters are folders, for which there is no such hash.
       guard PictureHashes.isFile(url) else { continue }
@@ -139,7 +143,14 @@ package struct PictureWriter {
       fields.append(("adapters", .array(adapters)))
     }
     if !plan.regions.isEmpty {
-      fields.append(("regions", .array(try zip(plan.picture?.regions ?? plan.regions, picture.regions).map(region))))
+      let regions = plan.picture?.regions ?? plan.regions
+      let items = try regions.indices.map { index in
+        try region(regions[index], picture.regions[index], plan.regionAdapters[index])
+      }
+      fields.append(("regions", .array(items)))
+    }
+    if !regionAdapters.isEmpty {
+      fields.append(("region_adapters", .array(regionAdapters)))
     }
     if !request.conditions.isEmpty {
       fields.append(("t2i", .array(request.conditions.map(condition))))
@@ -175,7 +186,9 @@ package struct PictureWriter {
     ])
   }
 
-  private func region(_ region: Region, _ prompts: SamplePlan.RegionPrompts) throws -> JSONValue {
+  private func region(
+    _ region: Region, _ prompts: SamplePlan.RegionPrompts, _ adapters: [AdapterRequest]
+  ) throws -> JSONValue {
     var fields: [(String, JSONValue)] = [
       ("name", .string(region.name)), ("prompt", .string(prompts.prompt)),
       ("negative", .string(prompts.negative)),
@@ -183,6 +196,13 @@ package struct PictureWriter {
       ("steps", .string("\(region.steps.lowerBound)-\(region.steps.upperBound)")),
     ]
     if let strength = region.strength { fields.append(("strength", .double(strength))) }
+    if !adapters.isEmpty {
+      let texts = adapters.map { adapter in
+        let name = URL(fileURLWithPath: adapter.path).deletingPathExtension().lastPathComponent
+        return JSONValue.string("\(name):\(adapter.textEncoder):\(adapter.unet)")
+      }
+      fields.append(("lora", .array(texts)))
+    }
     if region.feather != 0 { fields.append(("feather", .double(region.feather))) }
     if let mask = region.mask { fields.append(("mask", .string(try RegionOptions.text(mask)))) }
     if !region.adapterStrengths.isEmpty {

@@ -79,6 +79,11 @@ package struct PromptScript: Sendable {
     step > 0 && texts(at: step) != texts(at: step - 1)
   }
 
+  /// Every text that a context reads at any step; 0 is the picture's own.
+  func texts(ofContext context: Int) -> Set<String> {
+    Set(rows.flatMap { $0.schedules[context].entries.map(\.text) })
+  }
+
   /// Every text that is read at any step.
   package var allTexts: Set<String> {
     Set(rows.flatMap { $0.schedules.flatMap { $0.entries.map(\.text) } })

@@ -36,7 +36,8 @@ package struct RegionOptions: Hashable, Sendable {
     }
     do {
       let reading = try lines?.read(prompt) ?? prompter.read(prompt, negative: negative)
-      (prompts, divided) = ([reading.prompt], reading.regions)
+      let (own, parts) = Self.distribute(reading.prompt, reading.regions)
+      (prompts, divided) = ([own], parts)
       // Parts for the regions are none for the picture.
       if reading.regions.contains(where: { $0.negative != nil }) { negative = "" }
     } catch let error as PromptError {
@@ -46,28 +47,33 @@ package struct RegionOptions: Hashable, Sendable {
 
   /// Reads all regions, in the order: those of the prompt, rewrite, scene, texts.
   package func regions(width: Int, height: Int) throws -> [Region] {
-    var result = divided
+    var result = divided.map(Self.untagged)
     do {
       if let rewrite {
         result += try RewriteText.regions(rewrite, width: width, height: height)
       }
-      var fields: [(RegionText, folder: URL)] = []
-      if let scene { fields += try read(scene) }
-      let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
-      for text in texts { fields.append((try RegionText(text), here)) }
-      for (index, item) in items.enumerated() {
-        fields.append((try RegionText(item, place: "regions[\(index)]"), here))
-      }
-      for (text, folder) in fields {
-        result.append(
-          try text.region(number: result.count + 1, width: width, height: height) { path in
-            try Self.mask(path, relativeTo: folder)
-          })
+      for (text, folder) in try fields() {
+        let region = try text.region(number: result.count + 1, width: width, height: height) { path in
+          try Self.mask(path, relativeTo: folder)
+        }
+        result.append(Self.untagged(region))
       }
     } catch let error as PromptError {
       throw CommandError.usage(error.description)
     }
     return result
+  }
+
+  /// The texts of scene, options and pictures, each with the folder that its files are relative to.
+  func fields() throws -> [(RegionText, folder: URL)] {
+    var fields: [(RegionText, folder: URL)] = []
+    if let scene { fields += try read(scene) }
+    let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
+    for text in texts { fields.append((try RegionText(text), here)) }
+    for (index, item) in items.enumerated() {
+      fields.append((try RegionText(item, place: "regions[\(index)]"), here))
+    }
+    return fields
   }
 
   /// Everything that is written about regions, in which words may be looked for.

@@ -8,12 +8,14 @@ import MoscReport
 package struct RegionSchedule {
   private let plan: SamplePlan
   private let resolutions: [(height: Int, width: Int)]
+  private let gates: RegionGates?
   /// Regions that cover nothing at some resolution.
   package let warnings: [String]
 
   /// - Throws: when a region has no effect at any resolution or step.
   package init(_ plan: SamplePlan) throws {
     self.plan = plan
+    gates = plan.model.regional.map(RegionGates.init)
     guard !plan.regions.isEmpty else {
       resolutions = []
       warnings = []
@@ -56,17 +58,32 @@ package struct RegionSchedule {
     plan.regions.map { $0.acts(step: step, of: plan.calls) }
   }
 
-  /// The coverage inputs of a step that differ from those of the step before; all at the first.
-  package func inputs(changingAt step: Int) -> [String: HostArray] {
+  /// The coverage inputs of a step that differ from those of the step before, and the gates of regional
+  /// adapters; all at the first.
+  package func inputs(changingAt step: Int) throws -> [String: HostArray] {
+    if plan.regions.isEmpty { return [:] }
     let active = active(step)
     if step > 0, active == self.active(step - 1) { return [:] }
     var result: [String: HostArray] = [:]
+    let contexts = UNet.bucket(regions: plan.regions.count) + 1
     for (height, width) in resolutions {
       let coverage = Self.coverage(plan, active, height, width)
+      let missing = (contexts - plan.regions.count - 1) * height * width
       result[UNet.coverageName(height, width)] = HostArray(
-        coverage.shares, shape: [plan.regions.count + 1, height * width])
+        coverage.shares + [Float](repeating: 0, count: missing), shape: [contexts, height * width])
+    }
+    if let gates {
+      let config = try plan.model.unet().config
+      for (height, width) in config.resolutions(height: plan.latentHeight, width: plan.latentWidth) {
+        result.merge(gates.inputs(Self.coverage(plan, active, height, width))) { $1 }
+      }
     }
     return result
+  }
+
+  /// The inputs of regional adapters that stay the same for all steps.
+  package func constantInputs(tokens: Int) -> [String: HostArray] {
+    gates?.contexts(UNet.bucket(regions: plan.regions.count) + 1, tokens: tokens) ?? [:]
   }
 
   private static func coverage(

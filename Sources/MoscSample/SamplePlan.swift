@@ -51,6 +51,8 @@ package struct SamplePlan: Sendable {
   package let remarks: [String]
   /// Parts of the picture with prompts of their own.
   package let regions: [Region]
+  /// The adapters that each region carries.
+  package let regionAdapters: [[AdapterRequest]]
   /// Images that say where things are.
   package let conditions: SpatialConditions
   /// A picture that the pictures begin with.
@@ -103,8 +105,9 @@ package struct SamplePlan: Sendable {
     let seeds = Self.seeds(request)
     var expansion = try PromptExpansion(request.promptSettings, request.syntax)
     let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)
+    regionAdapters = try request.regions.adapters(in: request.model.adapters.folder)
     model = try ModelComponents.open(
-      request.model, tags: tags, texts: texts + (try request.regions.words()))
+      request.model, tags: tags, texts: texts + (try request.regions.words()), regions: regionAdapters)
     schedulerConfig = try Self.schedulerConfig(request, model)
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
@@ -269,7 +272,8 @@ package struct SamplePlan: Sendable {
           prompt, negative: request.negativePrompt, regions, seed: seed)
         let picture = Picture(
           prompt: found.written, text: found.text, negative: found.negative,
-          regions: found.regions, seed: seed, variationSeed: request.variation.seed(number), number: index * seeds.count + number + 1)
+          regions: found.regions, seed: seed, variationSeed: request.variation.seed(number),
+          number: index * seeds.count + number + 1)
         if let first = batch.first,
           batch.count == request.batchSize || !first.hasPrompts(of: picture)
         {

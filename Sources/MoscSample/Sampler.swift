@@ -15,6 +15,7 @@ package final class Sampler {
   private let compiler: Compiler
   private let components: ModelComponents
   private let encoder: PromptEncoder
+  private let reading: PromptReading
   private let regions: RegionSchedule
   /// The maps of condition images, computed once.
   private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
@@ -36,9 +37,9 @@ package final class Sampler {
     (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
     components = ModelComponents(plan.model, compiler)
+    reading = PromptReading(plan.request.promptSettings, plan.request.syntax)
     encoder = try PromptEncoder(
-      components, skippedLayers: plan.request.clipSkip - 1,
-      reading: PromptReading(plan.request.promptSettings, plan.request.syntax), compiler.reporter)
+      components, skippedLayers: plan.request.clipSkip - 1, reading: reading, compiler.reporter)
     regions = try RegionSchedule(plan)
     for warning in plan.remarks + regions.warnings { reporter.warn(warning) }
   }
@@ -63,7 +64,7 @@ package final class Sampler {
   ) throws {
     let texts = plan.texts
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
-      try encoder.encode(texts)
+      try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
     }
     for (index, batch) in plan.batches.enumerated() {
       try Interruption.check()
@@ -112,7 +113,8 @@ package final class Sampler {
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
-      inputs.merge(regions.inputs(changingAt: step)) { $1 }
+      let given = program.inputTypes
+      inputs.merge(try regions.inputs(changingAt: step).filter { given[$0.key] != nil }) { $1 }
       if script.changes(at: step) { try setTexts(script, step, count, states) }
       guard let output = try program.run(inputs)["noise_pred"] else {
         throw CommandError.failure("the U-Net gave no 'noise_pred'")
@@ -145,7 +147,7 @@ package final class Sampler {
     var shape = UNet.Shape(
       batch: size, height: plan.latentHeight, width: plan.latentWidth,
       tokens: try states.tokens(script.allTexts), isLayerwise: states.layers != nil,
-      regions: plan.regions.count)
+      regions: UNet.bucket(regions: plan.regions.count))
     shape.hasAdapter = !plan.conditions.isEmpty
     if unet?.shape != shape {
       var inputs: [String: HostArray] = [:]
@@ -156,6 +158,8 @@ package final class Sampler {
       unet = nil
       let program = try components.program(.unet(shape))
       program.isProfiling = plan.request.profiles
+      let given = program.inputTypes
+      inputs.merge(regions.constantInputs(tokens: shape.tokens).filter { given[$0.key] != nil }) { $1 }
       try program.set(inputs)
       unet = (shape, [], program)
     }
@@ -170,7 +174,11 @@ package final class Sampler {
   ) throws {
     let texts = script.texts(at: step)
     guard let held = unet, held.texts != texts else { return }
-    let contexts = try texts.map { try states.context($0, tokens: held.shape.tokens) }
+    // Contexts that only fill a bucket cover nothing, so what they say is not heard.
+    let filler = held.shape.regions - plan.regions.count
+    let contexts = try texts.map { own in
+      try states.context(own + [String](repeating: own[0], count: filler), tokens: held.shape.tokens)
+    }
     try held.program.set([
       "encoder_hidden_states": .stacked(
         contexts.flatMap { [HostArray](repeating: $0, count: count) })

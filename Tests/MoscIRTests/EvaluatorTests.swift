@@ -113,6 +113,28 @@ import Testing
           ramp(.f32(4, 2, 1, 1), 0.3), HostTensor(.f32(1), [0.8]),
         ]
       ),
+      (
+        .lora(Lora()),
+        [
+          ramp(.f32(2, 3, 4)), ramp(.f32(2, 3, 5), 0.9), ramp(.f32(2, 5), 0.7),
+          ramp(.f32(4, 2), 0.3), HostTensor(.f32(1), [0.8]),
+          HostTensor(.f32(3, 2), [1, 0, 0.25, 0.75, 0, 0.5]),
+        ]
+      ),
+      (
+        .lora(Lora(stride: 2, pad: 1)),
+        [
+          ramp(.f32(2, 2, 2, 4)), ramp(.f32(2, 4, 4, 5), 0.9), ramp(.f32(2, 5, 3, 3), 0.7),
+          ramp(.f32(4, 2, 1, 1), 0.3), HostTensor(.f32(1), [0.8]), ramp(.f32(4, 2), 0.6),
+        ]
+      ),
+      (
+        .lora(Lora()),
+        [
+          ramp(.f32(2, 2, 3, 4)), ramp(.f32(2, 1, 1, 5), 0.9), ramp(.f32(2, 5), 0.7),
+          ramp(.f32(4, 2), 0.3), HostTensor(.f32(1), [0.8]), ramp(.f32(6, 2), 0.6),
+        ]
+      ),
       (.winogradWeight(WinogradWeight(try winograd(4))), [ramp(.f32(3, 2, 3, 3))]),
       (
         .winogradConv2d(WinogradConv2d(try winograd(2), image: [2, 2, 4])),
@@ -160,6 +182,52 @@ import Testing
     }
     #expect(direct.count == fast.count)
     for (a, b) in zip(direct, fast) { #expect(abs(a - b) < 1e-5, "\(a) and \(b)") }
+  }
+
+  /// A gate is a factor of each coefficient where the result is written: of one adapter it is a factor of its
+  /// branch, of several each has its own.
+  @Test func gatedLoraIsTheSumOfItsBranches() throws {
+    let gate = HostTensor(.f32(4, 3), [1, 0, 0, 0, 0.5, 0.5, 0.25, 1, 1, 0, 0, 0])
+    let inputs = [
+      ramp(.f32(2, 2, 2, 3)), ramp(.f32(2, 4, 4, 2), 0.9), ramp(.f32(3, 2, 3, 3), 0.7),
+      ramp(.f32(3, 3, 1, 1), 0.3), HostTensor(.f32(1), [0.8]), gate,
+    ]
+    let whole = try evaluate(inputs) { g, p in
+      try g.lora(p[0], input: p[1], down: p[2], up: p[3], scale: p[4], gate: p[5], stride: 2, pad: 1)
+    }
+    let parts = try evaluate(inputs) { g, p in
+      var sum = p[0]
+      for k in 0..<3 {
+        let down = try g.slice(p[2], axis: 0, from: k, to: k + 1)
+        let up = try g.slice(p[3], axis: 1, from: k, to: k + 1)
+        let zero = try g.constant(0, .f32(1, 1, 1, 1))
+        let nothing = try g.mul(p[0], zero)
+        let branch = try g.lora(
+          nothing, input: p[1], down: down, up: up, scale: p[4], stride: 2, pad: 1)
+        let share = try g.reshape(try g.slice(p[5], axis: 1, from: k, to: k + 1), to: [1, 2, 2, 1])
+        sum = try g.add(sum, try g.mul(branch, share))
+      }
+      return sum
+    }
+    #expect(whole.count == 24 && parts.count == 24)
+    for (a, b) in zip(whole, parts) { #expect(abs(a - b) < 1e-6, "\(a) and \(b)") }
+    // Where the gate is 0, the base is left exactly as it is.
+    let base = inputs[0].elements
+    for i in 9..<12 { #expect(whole[i] == base[i] && whole[i + 12] == base[i + 12]) }
+  }
+
+  @Test(arguments: [
+    ([4, 2], [2, 3, 5], "a gate of other positions"), ([3, 3], [2, 3, 5], "another rank"),
+    ([3, 2], [1, 3, 5], "an input of other samples"), ([3, 2], [2, 2, 5], "an input of other positions"),
+  ]) func gatesMustFit(_ gate: [Int], _ input: [Int], _ what: String) throws {
+    #expect(throws: Diagnostic.self, "\(what)") {
+      _ = try evaluate([
+        ramp(.f32(2, 3, 4)), ramp(TensorType(.f32, input)), ramp(.f32(2, 5)), ramp(.f32(4, 2)),
+        HostTensor(.f32(1), [1]), ramp(TensorType(.f32, gate)),
+      ]) { g, p in
+        try g.lora(p[0], input: p[1], down: p[2], up: p[3], scale: p[4], gate: p[5])
+      }
+    }
   }
 
   @Test func mergedLoraEqualsTheBranch() throws {

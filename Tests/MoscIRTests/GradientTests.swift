@@ -164,6 +164,16 @@ import Testing
           try g.lora(
             x[0], input: x[1], down: x[2], up: x[3], scale: x[4], stride: 2, pad: 1)
         },
+        Case([[2, 3, 5], [2, 3, 4], [2, 4], [5, 2], [1], [3, 2]]) { g, x in
+          try g.lora(x[0], input: x[1], down: x[2], up: x[3], scale: x[4], gate: x[5])
+        },
+        Case([[2, 2, 2, 3], [2, 4, 4, 2], [2, 2, 3, 3], [3, 2, 1, 1], [1], [4, 2]]) { g, x in
+          try g.lora(
+            x[0], input: x[1], down: x[2], up: x[3], scale: x[4], gate: x[5], stride: 2, pad: 1)
+        },
+        Case([[2, 2, 3, 5], [2, 1, 1, 4], [2, 4], [5, 2], [1], [6, 2]]) { g, x in
+          try g.lora(x[0], input: x[1], down: x[2], up: x[3], scale: x[4], gate: x[5])
+        },
       ]
     case "lora_merge":
       return [

@@ -39,6 +39,33 @@ import Testing
     #expect(training.module.weights.isEmpty)
   }
 
+  @Test func attentionToTheOtherPhraseIsAstray() throws {
+    var g = Graph("astray")
+    let attention = g.parameter("attention", .f32(2, 2, 2))
+    let area = g.parameter("area", .f32(2, 2, 2))
+    g.results = [try LayoutLoss.astray(attention, area, in: &g)]
+    // The first pixel of the first picture is of its first object, the second of its second; the second
+    // picture has no layout. A quarter of the first's attention is wrong, all of the second's.
+    let looks: [Double] = [0.3, 0.1, 0.2, 0, 0.5, 0.5, 0.1, 0.9]
+    let areas: [Double] = [1, 0, 0, 1, 0, 0, 0, 0]
+    func place(_ index: [Int]) -> Int { (index[0] * 2 + index[1]) * 2 + index[2] }
+    let results = try evaluate(
+      g, [HostTensor(.f32(2, 2, 2)) { looks[place($0)] }, HostTensor(.f32(2, 2, 2)) { areas[place($0)] }],
+      [:])
+    #expect(abs(results[0].elements[0] - 1.25) < 1e-4)
+  }
+
+  @Test func layoutsAreInputsOfEveryResolution() throws {
+    let model = try DiffusersModel.embedded()
+    let training = try model.trainingModule(
+      DenoisingStep(batch: 2, height: 4, width: 8, learnsLayout: true))
+    #expect(Array(training.function.resultNames.prefix(3)) == ["loss", "errors", "layout"])
+    let inputs = Set(training.function.parameters.map { training.function[$0].name })
+    for (height, width) in try model.unet().config.attentionResolutions(height: 4, width: 8) {
+      #expect(inputs.contains(LayoutLoss.areaName(height, width)))
+    }
+  }
+
   @Test func theAutoencoderStepTrainsWhatItIsAskedTo() throws {
     let model = try DiffusersModel.embedded()
     func trained(_ trainsEncoder: Bool) throws -> [String] {

@@ -119,6 +119,53 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: sample.output))
   }
 
+  /// A red thing left of a blue one, or the other way round, with a file that says so.
+  private func layouts() throws -> String {
+    for index in 0..<8 {
+      let isRedLeft = index % 2 == 0
+      let pixels = (0..<8 * 16).flatMap { place -> [UInt8] in
+        (place % 16 < 8) == isRedLeft ? [230, 30, 20] : [20, 30, 230]
+      }
+      let (first, second) = isRedLeft ? ("a red ball", "a blue ball") : ("a blue ball", "a red ball")
+      try write("places/\(index).txt", "\(first) on the left and \(second) on the right\n")
+      try write(
+        "places/\(index).json",
+        """
+        {"objects": [{"phrase": "\(first) on the left", "box": [0, 0, 0.5, 1]},
+                     {"phrase": "\(second) on the right", "box": [0.5, 0, 1, 1]}]}
+        """)
+      try PNG.encode(PixelImage(width: 16, height: 8, pixels: pixels))
+        .write(to: URL(fileURLWithPath: scratch.path("places/\(index).png")))
+    }
+    return scratch.path("places")
+  }
+
+  @Test func wordsAreTaughtTheirPlaces() throws {
+    var request = try request("model")
+    request.data = try layouts()
+    request.layoutWeight = 1
+    request.autoencoder.steps = 2
+    try PretrainJob(request, .silent).run()
+    let shares = try lines("model", "unet").compactMap { $0["validation_layout"]?.double }
+    #expect(abs(try #require(shares.first) - 0.5) < 0.05)
+    #expect(try #require(shares.last) < 0.35)
+  }
+
+  @Test func layoutsThatDoNotFitAreReportedTogether() throws {
+    var request = try request("model")
+    request.data = try layouts()
+    request.layoutWeight = 1
+    request.autoencoder.steps = 1
+    try write("places/1.json", #"{"objects": [{"phrase": "a green ball", "box": [0, 0, 1, 1]}]}"#)
+    try write("places/2.json", #"{"objects": [{"phrase": "a red ball", "box": [0.5, 0, 0.2, 1]}]}"#)
+    try FileManager.default.removeItem(atPath: scratch.path("places/3.json"))
+    #expect { try PretrainJob(request, .silent).run() } throws: { error in
+      let message = String(describing: error)
+      return message.contains("'a green ball' does not stand in the caption")
+        && message.contains("left < right") && message.contains("3.json")
+    }
+  }
+
   @Test func resumedRunGivesTheSameBytes() throws {
     var request = try request("whole")
     request.stages = [.unet]

@@ -77,6 +77,11 @@ struct PretrainCommand: ParsableCommand {
       valueName: "share"))
   var noisyShare = 0.15
 
+  @Option(help: ArgumentHelp(
+    "What the places of phrases weigh in the loss, as a file STEM.json beside each picture tells them.",
+    valueName: "weight"))
+  var layoutWeight = 0.0
+
   @Option(help: "Pictures to measure the loss on instead of training.")
   var validation = 0
 
@@ -133,7 +138,7 @@ struct PretrainCommand: ParsableCommand {
     request.autoencoder = recipe(vaeSteps, vaeBatch, vaeLr)
     (request.captionDropout, request.noisyShare) = (captionDropout, noisyShare)
     (request.noiseRatioLimit, request.noiseRatioFloor) = (minSnr, snrFloor)
-    (request.validation, request.seed) = (validation, seed)
+    (request.layoutWeight, request.validation, request.seed) = (layoutWeight, validation, seed)
     (request.saveEvery, request.logEvery) = (saveEvery, logEvery)
     request.saveSeconds = saveMinutes * 60
     (request.resumes, request.stopAfter) = (resume, stopAfter)

@@ -26,8 +26,8 @@ package enum LeftoverTag {
         }
         if !readsLoras {
           throw PromptError(
-            "\(place) holds '\(tag)', but adapters change the whole picture: put the tag into the prompt of "
-              + "the picture")
+            "\(place) holds '\(tag)', where no adapter is read: put the tag into the prompt of the picture, or into "
+              + "that of a region for the region alone")
         }
       }
       rest = rest[(close ?? rest.endIndex)...]

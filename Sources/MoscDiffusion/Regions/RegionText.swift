@@ -1,23 +1,26 @@
 import MoscFormats
 
 /// A region as users write it: `box=0.1,0.2,0.5,1; prompt=a fox; negative=…; weight=1; feather=8;
-/// steps=0-0.8; strength=0.6; mask=FILE; t2i=0.8,1; name=left`.
+/// steps=0-0.8; strength=0.6; mask=FILE; t2i=0.8,1; lora=FILE:0.8; name=left`.
 ///
+/// `lora` may stand several times, and in a scene file be a list.
 /// A value may stand in double quotes, and must if it holds a `;`.
 package struct RegionText: Hashable, Sendable {
   package static let fields = [
-    "box", "prompt", "negative", "weight", "feather", "steps", "strength", "mask", "t2i", "name",
+    "box", "prompt", "negative", "weight", "feather", "steps", "strength", "mask", "t2i", "lora", "name",
   ]
 
   /// The values by field.
   package private(set) var values: [String: String] = [:]
+  /// The adapters, `FILE[:text[:unet]]`.
+  package private(set) var adapters: [String] = []
 
   /// Reads the text.
   ///
   /// - Throws: `PromptError` naming the field that is unknown, missing or there twice.
   package init(_ text: String) throws(PromptError) {
     for (key, value) in try Self.split(text) { try set(key, value, text) }
-    if values.isEmpty { throw PromptError("the region '\(text)' is empty") }
+    if values.isEmpty, adapters.isEmpty { throw PromptError("the region '\(text)' is empty") }
   }
 
   /// Reads an object of a scene file; numbers and lists of numbers may stand as such.
@@ -31,6 +34,14 @@ package struct RegionText: Hashable, Sendable {
         value = text
       } else if let number = member.value.double {
         value = "\(number)"
+      } else if member.key == "lora", let list = member.value.array {
+        for item in list {
+          guard let text = item.string else {
+            throw PromptError("\(place).lora: expected texts such as \"FILE:0.8\", found \(item)")
+          }
+          try set(member.key, text, place)
+        }
+        continue
       } else if let list = member.value.array {
         let numbers = list.compactMap(\.double)
         guard numbers.count == list.count else {
@@ -53,6 +64,11 @@ package struct RegionText: Hashable, Sendable {
         "unknown field '\(key)' of the region '\(place)'"
           + (nearest.map { ", did you mean '\($0)'?" }
             ?? "; there are \(Self.fields.joined(separator: ", "))"))
+    }
+    if key == "lora" {
+      guard !value.isEmpty else { throw PromptError("lora= of the region '\(place)' names no file") }
+      adapters.append(value)
+      return
     }
     if values.updateValue(value, forKey: key) != nil {
       throw PromptError("the field '\(key)' is there twice in the region '\(place)'")

@@ -32,6 +32,8 @@ package struct LayerHooks: Sendable {
   /// What is read from inputs, because training changes it in every step.
   var trained = TrainedTensors.none
   var measured: MeasuredLayers?
+  /// Adapters that act in parts of the picture.
+  var regional: RegionalBranches?
   /// The inputs that stand for trained tensors, in the order in which layers asked for them.
   package private(set) var trainedInputs: [ValueID] = []
   /// The moments so far; layers that read the same value share them.
@@ -68,7 +70,15 @@ package struct LayerHooks: Sendable {
         result, input: input, down: down, up: up, scale: scale, stride: stride, pad: pad,
         name: name)
     }
-    return result
+    return try regional?.append(
+      to: result, input: input, path, shape, stride: stride, pad: pad, in: &graph) ?? result
+  }
+
+  /// Appends the branches of a layer without positions to the image that its output was added to.
+  mutating func shifted(
+    _ image: ValueID, embedding: ValueID, _ path: String, in graph: inout Graph
+  ) throws(Diagnostic) -> ValueID {
+    try regional?.append(toShifted: image, embedding: embedding, path, in: &graph) ?? image
   }
 
   /// A tensor of the model with what adapters add to it; known at load, as the tensor is.

@@ -65,6 +65,19 @@ package struct ModelBuilder {
       y, input: x, path, type(w).shape, stride: stride, pad: pad, in: &graph)
   }
 
+  /// An image `[n,h,w,c]` to which a projection of an embedding `[n,e]` was added, with what regional
+  /// adapters change of the projection.
+  mutating func shifted(
+    _ image: ValueID, by embedding: ValueID, _ path: String
+  ) throws(Diagnostic) -> ValueID {
+    try weights.hooks.shifted(image, embedding: embedding, path, in: &graph)
+  }
+
+  /// Says which feature maps regional adapters may meet, by number of positions.
+  mutating func gateRegions(_ grids: [(height: Int, width: Int)]) {
+    for grid in grids { weights.hooks.regional?.grids[grid.height * grid.width] = grid }
+  }
+
   /// Group normalisation with learnt scale and shift.
   package mutating func groupNorm(
     _ x: ValueID, _ path: String, groups: Int, eps: Double

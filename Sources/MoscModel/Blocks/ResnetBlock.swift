@@ -29,6 +29,7 @@ package struct ResnetBlock {
       let samples = b.type(shift).shape[0]
       let perPixel = try b.graph.reshape(shift, to: [samples, 1, 1, out])
       h = try b.graph.add(h, perPixel, name: "\(path).shifted")
+      h = try b.shifted(h, by: embedding, "\(path).time_emb_proj")
     }
     h = try b.groupNorm(h, "\(path).norm2", groups: groups, eps: eps)
     h = try b.graph.silu(h, name: "\(path).act2")

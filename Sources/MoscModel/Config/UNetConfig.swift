@@ -131,6 +131,17 @@ package struct UNetConfig: Hashable, Sendable {
   /// The width of the text states.
   package var contextWidth: Int { contextWidths.first ?? 0 }
 
+  /// The heights and widths of feature maps, largest first.
+  package func resolutions(height: Int, width: Int) -> [(height: Int, width: Int)] {
+    var result = [(height: height, width: width)]
+    for _ in widths.dropFirst() {
+      let last = result[result.count - 1]
+      let next = (height: (last.height + 1) / 2, width: (last.width + 1) / 2)
+      if next != last { result.append(next) }
+    }
+    return result
+  }
+
   /// The heights and widths at which there is cross-attention, largest first.
   package func attentionResolutions(height: Int, width: Int) -> [(height: Int, width: Int)] {
     var result: [(height: Int, width: Int)] = []

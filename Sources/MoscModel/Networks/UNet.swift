@@ -10,7 +10,9 @@ import MoscIR
 ///
 /// With regions there is an axis of contexts before the tokens, `[n,r,m,e]` or `[n,l,r,m,e]`, the
 /// prompt of the whole picture first; and `%coverage.HxW f32[r,h·w]` for every resolution with
-/// cross-attention says which context a pixel listens to (`RegionalAttention`). Source: diffusers
+/// cross-attention says which context a pixel listens to (`RegionalAttention`). Regional adapters
+/// (`RegionalAdapters`) add `%gate.HxW.K f32[h·w,slots·K]`, which says where those of rank K act, and
+/// `%gate.contexts.K f32[r·m,slots·K]`, which contexts have them. Source: diffusers
 /// `UNet2DConditionModel`.
 package struct UNet: Sendable {
   package var config: UNetConfig
@@ -75,6 +77,7 @@ package struct UNet: Sendable {
     let embedding = try timeEmbedding(timestep, in: &b)
     var contexts = LayerContexts(states, isLayerwise: shape.isLayerwise)
     if shape.regions > 0 {
+      b.gateRegions(config.resolutions(height: shape.height, width: shape.width))
       for (height, width) in config.attentionResolutions(height: shape.height, width: shape.width) {
         contexts.coverage[height * width] = b.graph.parameter(
           Self.coverageName(height, width), .f32(shape.regions + 1, height * width))
@@ -94,6 +97,13 @@ package struct UNet: Sendable {
     x = try b.groupNorm(x, "conv_norm_out", groups: config.groups, eps: config.eps)
     x = try b.graph.silu(x, name: "conv_act")
     return try b.conv(x, "conv_out", out: config.outChannels, kernel: config.convOutKernel)
+  }
+
+  /// The number of regions that a program is built for: 0, 2, 4, 8, or a multiple of 8. More regions
+  /// in the same bucket run the same code; those that are not there cover nothing.
+  package static func bucket(regions: Int) -> Int {
+    if regions == 0 { return 0 }
+    return regions <= 8 ? max(2, RegionalAdapters.bucket(regions)) : (regions + 7) / 8 * 8
   }
 
   /// The name of the coverage of a resolution.

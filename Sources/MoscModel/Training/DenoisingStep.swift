@@ -6,14 +6,14 @@ import MoscIR
 ///
 ///     x_t    = signal·latents + level·noise
 ///     errors = mean over h, w, c of (prediction − target)²
-///     loss   = Σ loss_weight·errors
+///     loss   = Σ loss_weight·errors + layout
 ///
-/// with target = noise, or the velocity `signal·noise − level·latents`.
+/// where `layout` is that of `LayoutLoss`, if asked for, with target = noise, or the velocity `signal·noise − level·latents`.
 ///
 /// - Parameters of the function: `latents`, `noise` `f32[b,h,w,c]`; `signal`, `level`
 ///   `f32[b,1,1,1]`; `timestep`, `loss_weight` `f32[b]`; `input_ids` `i32[b,t]`; every weight of both
 ///   networks.
-/// - Results: `loss` `f32[1]`, `errors` `f32[b]`, and `grad.NAME` for every weight.
+/// - Results: `loss` `f32[1]`, `errors` `f32[b]`, with layout the `layout` `f32[1]` before its weight, and `grad.NAME` for every weight.
 /// - Source: Ho et al. 2020, eq. 14; Rombach et al. 2022, eq. 3.
 package struct DenoisingStep: Hashable, Sendable {
   package var batch: Int
@@ -22,12 +22,17 @@ package struct DenoisingStep: Hashable, Sendable {
   package var width: Int
   /// Whether the network predicts the velocity rather than the noise.
   package var predictsVelocity: Bool
+  /// Whether words are told where they belong.
+  package var learnsLayout: Bool
 
-  package init(batch: Int, height: Int, width: Int, predictsVelocity: Bool = false) {
+  package init(
+    batch: Int, height: Int, width: Int, predictsVelocity: Bool = false, learnsLayout: Bool = false
+  ) {
     self.batch = batch
     self.height = height
     self.width = width
     self.predictsVelocity = predictsVelocity
+    self.learnsLayout = learnsLayout
   }
 
   /// The name of the function.
@@ -57,6 +62,7 @@ package struct DenoisingStep: Hashable, Sendable {
       try b.graph.mul(latents, signal), try b.graph.mul(noise, level), name: "noisy")
     let shape = UNet.Shape(
       batch: batch, height: height, width: width, tokens: encoder.config.positions)
+    if learnsLayout { b.attentionMaps = AttentionMaps() }
     let prediction = try b.reading(&image) { (b) throws(Diagnostic) in
       try unet.denoise(noisy, timestep: timestep, states: states, shape, in: &b)
     }
@@ -70,10 +76,18 @@ package struct DenoisingStep: Hashable, Sendable {
     let share = 1 / Double(height * width * unet.config.inChannels)
     let errors = try b.graph.mul(
       try b.graph.reshape(squares, to: [batch]), try b.graph.constant(share, .f32(1)))
-    let loss = try b.graph.reduceSum(try b.graph.mul(errors, weight), axes: [0])
+    var loss = try b.graph.reduceSum(try b.graph.mul(errors, weight), axes: [0])
+    var results = [("errors", errors)]
+    if let maps = b.attentionMaps {
+      let layout = try LayoutLoss.add(
+        maps, batch: batch, tokens: encoder.config.positions,
+        resolutions: unet.config.attentionResolutions(height: height, width: width), in: &b.graph)
+      loss = try b.graph.add(loss, layout.loss)
+      results.append(("layout", layout.share))
+    }
     return try b.graph.withGradients(
       of: loss, text.hooks.trainedInputs + image.hooks.trainedInputs,
-      results: [("loss", loss), ("errors", errors)])
+      results: [("loss", loss)] + results)
   }
 }
 

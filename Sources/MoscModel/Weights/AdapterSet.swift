@@ -83,6 +83,13 @@ package struct AdapterSet: Sendable {
     try addWords(files.map(\.file), model)
   }
 
+  /// The set with some of its adapters only; all words stay.
+  package func keeping(_ indices: [Int]) -> AdapterSet {
+    var result = self
+    result.adapters = indices.map { adapters[$0] }
+    return result
+  }
+
   private static func match(
     _ file: AdapterFile, _ strength: AdapterStrength, _ number: Int,
     _ table: [AdapterFile.Network: [String: ModelLayer]], _ model: DiffusersModel

@@ -80,6 +80,7 @@ extension DiffusersModel {
     weights.hooks.trained = trained
     weights.hooks.network = component.network
     weights.hooks.adapters = adapters.adapters
+    if component == .unet { weights.hooks.regional = regional.map(RegionalBranches.init) }
     if component == .textEncoder, let rows = adapters.rows {
       weights.hooks.addedTokens = rows.tokens
     }

@@ -68,13 +68,15 @@ extension PictureSettings {
     let name = object["model"]?.string
     model = name == PictureWriter.embeddedModel ? nil : name
     modelHash = object["model_hash"]?.string
-    for item in object["adapters"]?.array ?? [] {
-      guard let name = item["name"]?.string else { throw object.error("adapters", "one has no name") }
-      adapters.append(
-        Adapter(
+    func files(_ key: String) throws -> [Adapter] {
+      try (object[key]?.array ?? []).map { item in
+        guard let name = item["name"]?.string else { throw object.error(key, "one has no name") }
+        return Adapter(
           name: name, textEncoder: Float(item["text_encoder"]?.double ?? 1),
-          unet: Float(item["unet"]?.double ?? 1), hash: item["sha256"]?.string))
+          unet: Float(item["unet"]?.double ?? 1), hash: item["sha256"]?.string)
+      }
     }
+    (adapters, regionAdapters) = (try files("adapters"), try files("region_adapters"))
     for (key, what) in [
       ("t2i", "condition images"), ("latents_in", "latents of a file"), ("vae", "another autoencoder"),
     ] where object[key] != nil {

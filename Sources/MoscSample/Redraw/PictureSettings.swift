@@ -29,6 +29,8 @@ package struct PictureSettings {
   var source, mask: RememberedPicture?
   /// Whether it was made from a picture.
   var hasSource = false
+  /// The adapters that regions name.
+  var regionAdapters: [Adapter] = []
   /// The processor that kernels were compiled for.
   var processor: String?
   /// What is not drawn as it was.

@@ -89,17 +89,26 @@ package struct RedrawJob {
       }
     }
     for adapter in settings.adapters {
-      var file = try AdapterFiles.find(adapter.name, in: options.adapters.folder)
-      (file.textEncoder, file.unet) = (adapter.textEncoder, adapter.unet)
-      if let hash = adapter.hash {
-        let found = try FileHash.sha256(of: URL(fileURLWithPath: file.path))
-        guard found.hasPrefix(hash.lowercased()) else {
-          throw FormatError(
-            file.path, nil, "has the hash \(found.prefix(12)), the picture's adapter had \(hash.prefix(12))")
-        }
-      }
-      options.adapters.files.append(file)
+      options.adapters.files.append(try file(of: adapter, in: options.adapters.folder))
     }
+    // Regions name theirs themselves; here it is seen to that they are the same files.
+    for adapter in settings.regionAdapters { _ = try file(of: adapter, in: options.adapters.folder) }
     return options
+  }
+
+  /// The file of an adapter, if it is the one that the picture was drawn with.
+  private func file(
+    of adapter: PictureSettings.Adapter, in folder: String?
+  ) throws -> AdapterRequest {
+    var file = try AdapterFiles.find(adapter.name, in: folder)
+    (file.textEncoder, file.unet) = (adapter.textEncoder, adapter.unet)
+    if let hash = adapter.hash {
+      let found = try FileHash.sha256(of: URL(fileURLWithPath: file.path))
+      guard found.hasPrefix(hash.lowercased()) else {
+        throw FormatError(
+          file.path, nil, "has the hash \(found.prefix(12)), the picture's adapter had \(hash.prefix(12))")
+      }
+    }
+    return file
   }
 }

@@ -81,6 +81,8 @@ package struct PretrainRequest: Hashable, Sendable {
   package var noiseRatioLimit = 5.0
   /// φ of the loss weights.
   package var noiseRatioFloor = 0.0
+  /// What the places of phrases weigh in the loss; 0 to learn them from the pictures alone.
+  package var layoutWeight = 0.0
   /// Pictures that are left out of training to measure the loss on.
   package var validation = 0
   package var seed: UInt64 = 0
@@ -123,6 +125,7 @@ package struct PretrainRequest: Hashable, Sendable {
       throw CommandError.usage("--min-snr \(noiseRatioLimit): expected a number above 0")
     }
     try CommandError.check("snr-floor", noiseRatioFloor, atLeast: 0)
+    try CommandError.check("layout-weight", layoutWeight, atLeast: 0)
     if let stopAfter { try CommandError.check("stop-after", stopAfter, in: 1...Int.max) }
     try LoopPlan.check(saveSeconds: saveSeconds)
   }
@@ -153,6 +156,7 @@ package struct PretrainRequest: Hashable, Sendable {
         ("--clip", .double(recipe.gradientNorm)),
         ("--caption-dropout", .double(captionDropout)), ("--min-snr", .double(noiseRatioLimit)),
         ("--noisy-share", .double(noisyShare)), ("--snr-floor", .double(noiseRatioFloor)),
+        ("--layout-weight", .double(layoutWeight)),
         ("--validation", .int(validation)), ("--seed", .string(String(seed))),
         ("--data", try RunSettings.data(set.images)),
       ])

@@ -67,17 +67,20 @@ struct PretrainingTask: TrainingTask {
     if held.isEmpty { return [] }
     let begin = Clock.now()
     var (loss, measure) = (0.0, 0.0)
+    var layout: Double?
     for (number, batch) in held.enumerated() {
       let inputs = try stage.inputs(
         batch, plan.groups[batch.group], step: number, isMeasured: true)
       let results = try measuring[batch.group]?.results(inputs) ?? [:]
       loss += results["loss"]?.mean ?? .nan
       measure += results[self.measure]?.mean ?? .nan
+      if let share = results["layout"]?.mean { layout = (layout ?? 0) + share }
     }
     reporter.detail(
       "measured \(held.count) batches in \(String(format: "%.2f", Clock.now() - begin)) s")
     let count = Double(held.count)
     return [("validation_loss", loss / count), ("validation_error", measure / count)]
+      + (layout.map { [("validation_layout", $0 / count)] } ?? [])
   }
 
   /// Writes the model with the running means.

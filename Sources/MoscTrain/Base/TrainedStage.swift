@@ -43,6 +43,8 @@ struct DenoiserStage: TrainedStage {
   let captionDropout: Double
   let lossWeight: NoiseRatioWeight
   let spread: TimestepSpread
+  /// The layout of every picture, and what its loss weighs; nil where it is not learnt.
+  let layouts: Layouts?
 
   let components: [DiffusersModel.Component] = [.textEncoder, .unet]
   let measure = "errors"
@@ -67,13 +69,16 @@ struct DenoiserStage: TrainedStage {
     spread = TimestepSpread(noisyShare: request.noisyShare)
     lossWeight = NoiseRatioWeight(
       limit: request.noiseRatioLimit, floor: request.noiseRatioFloor)
+    layouts =
+      request.layoutWeight > 0
+      ? try Layouts(set, tokenizer, captions: tokens, try model.unet().config, request.layoutWeight) : nil
   }
 
   func module(_ group: BatchPlan.Group) throws -> TrainingModule {
     try model.trainingModule(
       DenoisingStep(
         batch: group.batch, height: group.height / factor, width: group.width / factor,
-        predictsVelocity: predictsVelocity))
+        predictsVelocity: predictsVelocity, learnsLayout: layouts != nil))
   }
 
   func inputs(
@@ -106,7 +111,7 @@ struct DenoiserStage: TrainedStage {
       weights.append(Float(weight / Double(count)))
     }
     let shape = [count, height, width, latents.channels]
-    return [
+    var inputs = [
       "latents": HostArray(start, shape: shape),
       "noise": HostArray(random.normals(.noise, step, count * size, salt: salt), shape: shape),
       "signal": HostArray(signal, shape: [count, 1, 1, 1]),
@@ -115,6 +120,15 @@ struct DenoiserStage: TrainedStage {
       "loss_weight": HostArray(weights, shape: [count]),
       "input_ids": HostArray(ids, shape: [count, empty.count]),
     ]
+    if let layouts {
+      // A caption that is left out says nothing of places.
+      let known = batch.pictures.indices.map { place in
+        ids[place * empty.count..<(place + 1) * empty.count].elementsEqual(empty)
+          ? nil : batch.pictures[place]
+      }
+      inputs.merge(layouts.inputs(known, height: height, width: width, tokens: empty.count)) { $1 }
+    }
+    return inputs
   }
 }
 
