@@ -1,7 +1,6 @@
 import MoscDiffusion
 import MoscFormats
 import MoscImages
-import MoscNetworks
 import MoscRandom
 
 /// What the pictures of a batch begin with: noise, and if there is one, a picture's latents.
@@ -110,16 +109,20 @@ struct EncodedPicture {
   let mask: [Float]?
 
   /// Encodes what a plan needs; nil for a plan of text alone.
-  init?(_ plan: SamplePlan, _ components: ModelComponents) throws {
+  init?(_ plan: SamplePlan, _ autoencoder: Autoencoder) throws {
+    defer { autoencoder.releaseEncoder() }
+    func encoded(_ pixels: HostArray) throws -> PictureLatents {
+      try PictureLatents(pixels, autoencoder, scalingFactor: plan.scalingFactor)
+    }
     guard let picture = plan.picture else {
       guard plan.takesMask else { return nil }
       let grey = HostArray(
         [Float](repeating: 0, count: plan.width * plan.height * 3), shape: [1, plan.height, plan.width, 3])
-      (whole, masked, mask) = (nil, try PictureLatents(grey, components), nil)
+      (whole, masked, mask) = (nil, try encoded(grey), nil)
       return
     }
     let pixels = PictureLatents.pixels(picture.drawn)
-    whole = try PictureLatents(pixels, components)
+    whole = try encoded(pixels)
     mask = picture.marks == nil ? nil : picture.begins.map { $0 < plan.request.steps ? 1 : 0 }
     guard plan.takesMask else {
       masked = nil
@@ -129,6 +132,6 @@ struct EncodedPicture {
     for place in values.indices {
       if picture.marks.map({ $0.pixels[place / 3] > 0 }) ?? true { values[place] = 0 }
     }
-    masked = try PictureLatents(HostArray(values, shape: pixels.shape), components)
+    masked = try encoded(HostArray(values, shape: pixels.shape))
   }
 }

@@ -1,10 +1,6 @@
 import Foundation
-import MoscDiffusion
-import MoscEngine
 import MoscFormats
 import MoscImages
-import MoscModel
-import MoscNetworks
 import MoscRandom
 import MoscReport
 
@@ -14,20 +10,17 @@ package struct PictureLatents: Sendable {
   private let moments: HostArray
   private let scalingFactor: Float
 
-  /// Encodes a picture; the encoder's weights are given back.
+  /// Encodes a picture.
   ///
-  /// - Parameter pixels: red, green and blue in −1…1, `[1,H,W,3]`.
-  package init(_ pixels: HostArray, _ components: ModelComponents) throws {
-    let program = try components.program(
-      .vaeEncoder(batch: 1, height: pixels.shape[1], width: pixels.shape[2]))
-    guard let found = try program.run(["image": pixels])["moments"] else {
-      throw CommandError.failure("the VAE's encoder gave no 'moments'")
-    }
+  /// - Parameters:
+  ///   - pixels: red, green and blue in −1…1, `[1,H,W,3]`.
+  ///   - scalingFactor: what the denoiser's latents are of the autoencoder's.
+  package init(_ pixels: HostArray, _ autoencoder: Autoencoder, scalingFactor: Float) throws {
+    let found = try autoencoder.encode(pixels)
     if let bad = found.floats.first(where: { !$0.isFinite }) {
       throw CommandError.failure("the VAE's encoder gave \(bad), expected numbers; try --type f32")
     }
-    moments = found
-    scalingFactor = Float(try components.model.vae().config.scalingFactor)
+    (moments, self.scalingFactor) = (found, scalingFactor)
   }
 
   /// A picture as the encoder reads it, `2·p/255 − 1`.

@@ -1,6 +1,8 @@
 import Foundation
 import MoscDiffusion
 import MoscFormats
+import MoscImages
+import MoscModel
 import MoscPrompts
 import MoscRandom
 
@@ -15,7 +17,7 @@ extension PictureSettings {
     "FP8 weight", "Discard penultimate sigma", "Downcast alphas_cumprod", "Refiner switch by sampling steps",
     "Old prompt editing timelines", "Face restoration", "Guidance", "Eta", "Schedule rho", "Hires upscale",
     "Batch size", "Batch pos", "Emphasis", "Mask blur", "Mask mode", "Masked content", "Inpaint area",
-    "Masked area padding", "Variation seed", "Variation seed strength", "Conditional mask weight",
+    "Masked area padding", "Variation seed", "Variation seed strength", "Conditional mask weight", "Tiling",
   ]
 
   /// Reads the text.
@@ -62,8 +64,25 @@ extension PictureSettings {
       }
     }
     request.promptSettings.usesOldTiming = field("Old prompt editing timelines") == "True"
+    if field("Tiling") == "True" { request.seamless = .both }
     (model, modelHash) = (field("Model") ?? "unknown", field("Model hash"))
-    if field("Hires upscale") != nil, field("Hires upscaler") != nil { remark("the hi-res pass is left out") }
+    if let upscaler = field("Hires upscaler") {
+      request.hires.isOn = true
+      request.hires.strength = try number("Denoising strength") ?? HiresOptions.usualStrength
+      request.hires.scale = try number("Hires upscale") ?? HiresOptions.usualScale
+      if let width: Int = try number("Hires resize-1"), let height: Int = try number("Hires resize-2"),
+        width + height > 0
+      {
+        request.hires.size = (width, height)
+      }
+      if let steps: Int = try number("Hires steps"), steps > 0 { request.hires.steps = steps }
+      if let known = HiresUpscaler(spelling: upscaler) {
+        request.hires.upscaler = known
+      } else {
+        remark("the upscaler '\(upscaler)' is a file that is not in the picture: Lanczos enlarges in its place")
+        request.hires.upscaler = .picture(.lanczos)
+      }
+    }
     if field("Hires upscaler") == nil, let strength: Double = try number("Denoising strength") {
       hasSource = true
       request.picture.strength = strength
