@@ -37,12 +37,18 @@ package struct ModelComponents {
   }
 
   /// Compiles a function of the model and packs its weights.
-  package func program(_ function: ModelFunction) throws -> Program {
+  ///
+  /// - Parameter other: a program of the same part of the model, whose packed weights and results serve
+  ///   this one, too.
+  package func program(
+    _ function: ModelFunction, sharing other: Program? = nil
+  ) throws -> Program {
     let source = try model.program(function)
     let compiled = try compiler.suited(to: function)
       .compile(source.module, function: source.function.name)
     return try Program(
-      compiled, weights: WeightFiles(source), on: compiler, keepsPacked: true)
+      compiled, weights: WeightFiles(source), on: compiler, keepsPacked: true,
+      sharing: other)
   }
 
   /// Runs a function of the model with the reference evaluator.

@@ -49,6 +49,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var randomSource = RandomSourceKind.cpu
   package var writesMetadata = true
   package var regions = RegionOptions()
+  package var fewSteps = FewStepOptions()
+  package var preview = PreviewOptions()
   /// Condition images, each with its T2I-Adapter.
   package var conditions: [SpatialCondition] = []
   /// A second pass in a larger size.
@@ -57,6 +59,8 @@ package struct SampleRequest: Hashable, Sendable {
   package var tiling = TilingOptions()
   /// The directions in which pictures go on at their opposite edge; nil for none.
   package var seamless: Seamless?
+  /// Pictures that are followed through ControlNets.
+  package var control = ControlOptions()
   /// Whether sampling ends and boxes round as in the Mix-of-Show code.
   package var matchesMixOfShow = false
   /// A safetensors file whose `latents_init` replaces the random initial latents.

@@ -12,6 +12,9 @@ package struct ModelBuilder {
   /// torch's `padding_mode='circular'`; nil for none.
   package var seamless: Seamless?
 
+  /// What enters the up layer at which shallow steps begin; nil without such steps.
+  package var deepFeature: ValueID?
+
   /// A function over one network, or of none so far.
   package init(
     _ name: String, _ weights: NetworkWeights = NetworkWeights(WeightTable([:], declarations: []))
@@ -58,10 +61,11 @@ package struct ModelBuilder {
   /// A square convolution, `[n,h,w,i]` → `[n,h/stride,w/stride,out]`, padded by half the kernel
   /// unless told otherwise: with zeros, or `seamless`.
   package mutating func conv(
-    _ x: ValueID, _ path: String, out: Int, kernel: Int = 3, stride: Int = 1, pad: Int? = nil
+    _ x: ValueID, _ path: String, out: Int, kernel: Int = 3, stride: Int = 1, pad: Int? = nil,
+    bias hasBias: Bool = true
   ) throws(Diagnostic) -> ValueID {
     let w = try weight("\(path).weight", out, type(x).lastExtent, kernel, kernel)
-    let b = try weight("\(path).bias", out)
+    let b = hasBias ? try weight("\(path).bias", out) : nil
     var (x, pad) = (x, pad ?? (kernel - 1) / 2)
     if pad > 0, let seamless {
       let widths = [0, pad, pad, 0]

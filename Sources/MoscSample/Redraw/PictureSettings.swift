@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscFormats
 import MoscImages
+import MoscModel
 import MoscNetworks
 import MoscRandom
 import MoscReport
@@ -15,6 +16,7 @@ package struct PictureSettings {
     var unet: Float
     /// The SHA-256 of the file, or its beginning; nil where the picture does not tell.
     var hash: String?
+    var blocks: BlockWeights?
   }
 
   /// The program that drew it.
@@ -32,13 +34,12 @@ package struct PictureSettings {
   /// What is not drawn as it was.
   package var remarks: [String] = []
 
-  /// Reads the texts of a PNG or JPEG file.
+  /// Reads the texts of a PNG, JPEG or WebP file.
   ///
   /// - Throws: `FormatError` when no text tells enough to draw.
   package init(contentsOf url: URL) throws {
     let data = try readFile(url)
-    let texts =
-      data.starts(with: [0xff, 0xd8]) ? JPEG.texts(data) : try PNG.decode(data, path: url.path).texts
+    let texts = try ImageFile.texts(data, path: url.path)
     func text(_ keyword: String) -> String? { texts.first { $0.keyword == keyword }?.text }
     if let own = text("mosc") {
       try self.init(mosc: own, path: url.path)
