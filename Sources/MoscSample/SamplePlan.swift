@@ -95,8 +95,9 @@ package struct SamplePlan: Sendable {
 
   /// Checks everything that can be checked without computing.
   ///
+  /// - Parameter keeper: what has the model open maybe.
   /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
-  package init(_ asked: SampleRequest) throws {
+  package init(_ asked: SampleRequest, keeper: ModelKeeper? = nil) throws {
     var request = asked
     try request.takeSigmas()
     try Self.checkNumbers(request)
@@ -107,7 +108,8 @@ package struct SamplePlan: Sendable {
     let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)
     regionAdapters = try request.regions.adapters(in: request.model.adapters.folder)
     model = try ModelComponents.open(
-      request.model, tags: tags, texts: texts + (try request.regions.words()), regions: regionAdapters)
+      request.model, tags: tags, texts: texts + (try request.regions.words()), regions: regionAdapters,
+      keeper: keeper)
     fewStepRemark = try request.takeFewSteps(model)
     request.fewSteps.unsaid = []
     try Self.checkNumbers(request)

@@ -26,19 +26,23 @@ package final class Sampler {
   /// guidance there are two.
   private var unets: [Int: (steps: UNetSteps, texts: [[String]])] = [:]
   private let autoencoder: Autoencoder
+  /// Sees every call of the model.
+  package var watch: (Denoising.Step) throws -> Void = { _ in }
 
   /// - Throws: a usage error for a region without effect.
   ///
   /// - Parameters:
   ///   - before: pictures of the run that are drawn already, for messages.
   ///   - total: all pictures of the run; nil for those of the plan.
+  ///   - keeper: what keeps programs for the next plan.
   package init(
-    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil
+    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil,
+    keeper: ModelKeeper? = nil
   ) throws {
     self.plan = plan
     (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
-    components = ModelComponents(plan.model, compiler)
+    components = ModelComponents(plan.model, compiler, keeper: keeper)
     autoencoder = try Autoencoder(components, plan.request.tiling, seamless: plan.request.seamless)
     autoencoder.isProfiling = plan.request.profiles
     try autoencoder.checkMemory(height: plan.latentHeight, width: plan.latentWidth)
@@ -72,7 +76,9 @@ package final class Sampler {
     observing observe: (Denoising.Run) throws -> Void = { _ in },
     _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
-    let second = try plan.secondPass().map { try Sampler($0, compiler, after: before, of: total) }
+    let second = try plan.secondPass().map {
+      try Sampler($0, compiler, after: before, of: total, keeper: components.keeper)
+    }
     let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
@@ -104,6 +110,7 @@ package final class Sampler {
     _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
     let pass = try HiresPass(plan, autoencoder, compiler)
+    second.watch = watch
     var latents = try plan.batches.indices.map { index in
       try denoise(plan.batches[index], plan.scripts[index], states).last
     }
@@ -163,7 +170,10 @@ package final class Sampler {
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
       initial: plan.initialLatents?.channelsLast, from: start, sources: &sources, reporter,
-      observing: { try previews?.see($0, plan.schedulerConfig.prediction) }
+      observing: {
+        try previews?.see($0, plan.schedulerConfig.prediction)
+        try watch($0)
+      }
     ) { latents, timestep, step in
       let script = plan.isGuided(step) ? script : script.unguided
       let copies = script.count
@@ -172,7 +182,7 @@ package final class Sampler {
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
-      regional.merge(try regions.inputs(changingAt: step)) { $1 }
+      regional.merge(regions.inputs(changingAt: step)) { $1 }
       let unet = try unetSteps(count, script, states, at: step)
       if !regional.isEmpty, unet !== current || regions.changes(at: step) {
         try unet.set(regional.filter { unet.inputNames.contains($0.key) })
@@ -211,8 +221,8 @@ package final class Sampler {
       tokens: try states.tokens(script.allTexts), isLayerwise: states.layers != nil,
       regions: UNet.bucket(regions: plan.regions.count))
     shape.hasAdapter = !plan.conditions.isEmpty
-    shape.seamless = plan.request.seamless
     shape.hasControl = !plan.controls.isEmpty
+    shape.seamless = plan.request.seamless
     if unets[script.count]?.steps.shape != shape {
       var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {

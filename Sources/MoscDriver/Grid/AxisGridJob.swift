@@ -4,6 +4,7 @@ import MoscFormats
 import MoscImages
 import MoscNetworks
 import MoscReport
+import MoscRuntime
 import MoscSample
 
 /// What `mosc grid` with axes is asked for.
@@ -41,6 +42,8 @@ package struct AxisGridJob {
   private let reporter: Reporter
   private let axes: [GridAxis?]
   private var cells: [Cell] = []
+  /// Models and programs that pictures share.
+  private let keeper: ModelKeeper
   private let sheet: OutputFile
   /// Where each picture goes; empty for nowhere.
   private let files: [OutputFile]
@@ -64,6 +67,8 @@ package struct AxisGridJob {
     guard count <= Self.mostCells else {
       throw CommandError.usage("the axes make \(count) pictures, expected at most \(Self.mostCells)")
     }
+    // Half of the memory: a program that is being made is not kept yet.
+    keeper = ModelKeeper(limit: (ProcessFacts.memoryBytes ?? 8 << 30) / 2)
     var line = request.line
     var pixels = 0
     for z in 0..<counts[2] {
@@ -76,7 +81,7 @@ package struct AxisGridJob {
           let asked = try read(arguments)
           // A seed that was drawn is that of all.
           if cells.isEmpty, asked.seeds.count == 1 { line.append("--seed=\(asked.seeds[0])") }
-          let plan = try SamplePlan(asked)
+          let plan = try SamplePlan(asked, keeper: keeper)
           guard plan.count == 1 else {
             throw CommandError.usage(
               "a place on the sheet is for one picture, not \(plan.count); seeds can be an axis: --x seed=1-\(plan.count)")
@@ -105,10 +110,12 @@ package struct AxisGridJob {
       let plan = cells[index].plan
       let (options, precision) = (plan.request.compiler, plan.request.model.precision)
       if compiler?.options != options || compiler?.precision != precision {
+        // What was compiled otherwise is of no use.
+        if compiler != nil { keeper.clear() }
         compiler = (options, precision, try Compiler(options, precision: precision, reporter))
       }
       guard let compiler = compiler?.compiler else { continue }
-      let sampler = try Sampler(plan, compiler, after: drawn, of: cells.count)
+      let sampler = try Sampler(plan, compiler, after: drawn, of: cells.count, keeper: keeper)
       try sampler.draw { picture, image in
         cells[index].image = image
         if !files.isEmpty {
