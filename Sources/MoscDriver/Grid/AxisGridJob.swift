@@ -22,6 +22,8 @@ package struct AxisGridRequest: Sendable {
   package var pictures: String?
   /// How many times larger than they are pictures are shown.
   package var scale = 1
+  /// Pixels between pictures and around them; nil for a few.
+  package var gap: Int?
 
   package init() {}
 }
@@ -58,6 +60,7 @@ package struct AxisGridJob {
   ) throws {
     (self.request, self.reporter) = (request, reporter)
     try CommandError.check("scale", request.scale, in: 1...16)
+    if let gap = request.gap { try CommandError.check("gap", gap, in: 0...256) }
     axes = try [("x", request.x), ("y", request.y), ("z", request.z)].map { direction, text in
       try text.map { try GridAxis(direction, $0, options: options) }
     }
@@ -166,7 +169,7 @@ package struct AxisGridJob {
       let columns = (0..<(axes[0]?.values.count ?? 1)).compactMap { axes[0]?.title($0) }
       sheets.append(
         try ImageGrid(
-          rows, columns: columns, title: titles.joined(separator: "   "), gap: 4 * min(request.scale, 2),
+          rows, columns: columns, title: titles.joined(separator: "   "), gap: request.gap ?? 4 * min(request.scale, 2),
           textScale: min(request.scale, 2)
         ).image)
     }
