@@ -74,7 +74,7 @@ package final class Program {
     memory: [String: AlignedBuffer] = [:], keepsPacked: Bool = false,
     sharing other: Program? = nil
   ) throws {
-    try compiler.checkMemory(of: compiled)
+    if other == nil { try compiler.checkMemory(of: compiled) }
     let memory = memory.merging(other?.results(among: compiled.parameters.map(\.name)) ?? [:]) { own, _ in own }
     self.memory = memory
     self.compiled = compiled
