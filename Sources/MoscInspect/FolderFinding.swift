@@ -36,7 +36,7 @@ extension Inspection {
     }
     let places = has("images") ? url.appending(path: "images") : url
     let files = try namesInFolder(places)
-    let pictures = files.count { ["png", "jpg", "jpeg"].contains(URL(fileURLWithPath: $0).pathExtension.lowercased()) }
+    let pictures = files.count { ["png", "jpg", "jpeg", "webp"].contains(URL(fileURLWithPath: $0).pathExtension.lowercased()) }
     if pictures > 0 {
       var finding = Finding(path, .trainingPictures, "\(pictures) pictures")
       let captions = has("captions") ? url.appending(path: "captions") : places

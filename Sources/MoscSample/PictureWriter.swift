@@ -74,8 +74,11 @@ package struct PictureWriter {
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
+    settings += request.hires.settings
+    // The web UI knows one direction of both only.
+    if request.seamless == .both { settings.append(.init("Tiling", "True")) }
     settings.append(.init("RNG", request.randomSource.title))
-    settings += adapterHashes
+    settings += adapterHashes + request.control.settings
     settings.append(.init("Version", "mosc \(Version.number)"))
     return GenerationParameters(
       prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
@@ -145,6 +148,7 @@ package struct PictureWriter {
     if !request.conditions.isEmpty {
       fields.append(("t2i", .array(request.conditions.map(condition))))
     }
+    if !request.control.nets.isEmpty { fields.append(("control", request.control.json)) }
     fields.append(("prompt_syntax", .string(request.syntax.rawValue)))
     if request.syntax == .a1111 {
       fields.append(("emphasis", .string(request.promptSettings.emphasis.rawValue)))
@@ -153,13 +157,27 @@ package struct PictureWriter {
       fields.append(("comma_backtrack", .int(request.promptSettings.commaBacktrack)))
     }
     if request.promptSettings.usesOldTiming { fields.append(("old_prompt_timing", .bool(true))) }
+    if let seamless = request.seamless { fields.append(("seamless", .string(seamless.rawValue))) }
+    fields += tiling
+    if let hires = try request.hires.json() { fields.append(("hires", hires)) }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
     return .fields(fields)
   }
 
+  /// The tiles of the autoencoder, where they are not the usual.
+  private var tiling: [(String, JSONValue)] {
+    guard request.tiling != TilingOptions() else { return [] }
+    return [
+      ("vae_tiling", .string(request.tiling.mode.rawValue)),
+      ("vae_tile_size", .int(request.tiling.tileSize)),
+    ]
+  }
+
   private static func adapter(_ request: AdapterRequest) throws -> JSONValue {
     let url = URL(fileURLWithPath: request.path)
-    return .fields((PictureHashes.isFile(url) ? [("sha256", .string(try FileHash.sha256(of: url)))] : []) + [
+    let hash = PictureHashes.isFile(url) ? [("sha256", JSONValue.string(try FileHash.sha256(of: url)))] : []
+    let blocks = request.blocks.map { [("lbw", JSONValue.string($0.text))] } ?? []
+    return .fields(hash + blocks + [
       ("name", .string(url.deletingPathExtension().lastPathComponent)),
       ("text_encoder", .double(Double(request.textEncoder))),
       ("unet", .double(Double(request.unet))),

@@ -15,7 +15,7 @@ package struct SampleJob {
 
   /// - Throws: what is wrong with the request, before any heavy work.
   package init(_ request: SampleRequest, _ reporter: Reporter) throws {
-    plans = try request.perLine().map(SamplePlan.init)
+    plans = try request.perLine().map { try SamplePlan($0) }
     self.reporter = reporter
     if plans.count > 1, request.latentsIn != nil || request.trajectory != nil {
       throw CommandError.usage(

@@ -35,7 +35,7 @@ import Testing
     Rule("Sources/MoscFuzz", ["MoscIR"]),
     Rule("Sources/MoscRuntime", ["CRelax"]),
     Rule("Sources/MoscFormats", ["CMapping", "CZlib", "Crypto"]),
-    Rule("Sources/MoscImages", ["MoscFormats", "CPNG", "CJPEG"]),
+    Rule("Sources/MoscImages", ["MoscFormats", "CPNG", "CJPEG", "CWebP"]),
     Rule("Sources/MoscRandom", []),
     Rule("Sources/MoscPrompts", ["MoscFormats", "MoscRandom"]),
     Rule("Sources/MoscReport", ["MoscFormats"]),
@@ -65,9 +65,14 @@ import Testing
         "COpenBLAS",
       ])),
     Rule(
+      "Sources/MoscServer",
+      feature.union([
+        "MoscSample", "MoscTrain", "MoscFuse", "Hummingbird", "HummingbirdCore", "HTTPTypes", "Logging", "NIOCore",
+      ])),
+    Rule(
       "tools/mosc",
       [
-        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
+        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
         "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         "ArgumentParser",
       ]),

@@ -85,7 +85,7 @@ struct SampleCommand: ParsableCommand {
 
   @Option(name: .shortAndLong,
     help: ArgumentHelp(
-      "A .png or .jpg file ('-' for standard output), a folder for numbered pictures, or a pattern of names "
+      "A .png, .jpg or .webp file ('-' for standard output), a folder for numbered pictures, or a pattern of names "
         + "with %03d, [seed] and [prompt] (default: 00000-SEED.png here, and so on).",
       valueName: "file|folder/"))
   var output = SampleRequest().output
@@ -112,6 +112,9 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Previews and the tiny autoencoder") var previews: PreviewArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
+  @OptionGroup(title: "ControlNets") var control: ControlArguments
+  @OptionGroup(title: "Second pass") var hires: HiresArguments
+  @OptionGroup(title: "Large pictures") var large: LargePictureArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -155,9 +158,12 @@ struct SampleCommand: ParsableCommand {
     (request.output, request.writesMetadata) = (output, !disableImageMetadata)
     request.regions = regions.options
     request.conditions = try conditions.conditions()
+    request.control = try control.options
     request.matchesMixOfShow = compat == .mixOfShow
     (request.latentsIn, request.trajectory) = (latentsIn, trajectory)
     request.profiles = profile
+    large.apply(to: &request)
+    request.hires = try hires.options()
     return request
   }
 

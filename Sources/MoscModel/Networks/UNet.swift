@@ -6,7 +6,9 @@ import MoscIR
 /// f32[n,h,w,c]`; the text states are `f32[n,m,e]`, or `f32[n,l,m,e]` with one prompt per
 /// cross-attention layer, counted through the down blocks, the mid block and the up blocks. Any
 /// height, width, batch and number of text tokens. With an adapter, `%adapter.k f32[n,hₖ,wₖ,cₖ]` is
-/// added to the output of the last layer of down block k, before it becomes a skip.
+/// added to the output of the last layer of down block k, before it becomes a skip. With control,
+/// `%control.k` is added to skip k in the order in which they are made, `%control.mid` to the output of
+/// the mid block.
 ///
 /// With regions there is an axis of contexts before the tokens, `[n,r,m,e]` or `[n,l,r,m,e]`, the
 /// prompt of the whole picture first; and `%coverage.HxW f32[r,h·w]` for every resolution with
@@ -33,8 +35,12 @@ package struct UNet: Sendable {
     package var hasAdapter = false
     /// Whether the step leaves deep features, or takes them; nil for neither.
     package var reuse: Reuse?
+    /// Whether the residuals of ControlNets are added to the skips and the middle.
+    package var hasControl = false
     /// The number of regions with a prompt of their own, beside the prompt of the whole picture.
     package var regions: Int
+    /// The directions in which pictures have no edges.
+    package var seamless: Seamless?
 
     package init(
       batch: Int = 1, height: Int, width: Int, tokens: Int = 77, isLayerwise: Bool = false,
@@ -79,6 +85,8 @@ package struct UNet: Sendable {
     _ sample: ValueID, timestep: ValueID, states: ValueID, _ shape: Shape,
     in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
+    b.seamless = shape.seamless
+    defer { b.seamless = nil }
     let embedding = try timeEmbedding(timestep, in: &b)
     if let depth = shape.reuse?.depth, !(1..<config.skipCount ~= depth) {
       throw Diagnostic(
@@ -106,6 +114,11 @@ package struct UNet: Sendable {
     } else if config.hasMidBlock {
       x = try mid(x, embedding, &contexts, in: &b)
     }
+    if shape.hasControl {
+      try addControl(toSkips: &skips, in: &b)
+      // A feature that was kept already has what is added to the middle.
+      if !cut.isShallow { x = try addControl(toMiddle: x, in: &b) }
+    }
     for level in config.widths.indices.reversed() {
       x = try up(x, level, embedding, &contexts, &skips, &cut, in: &b)
     }
@@ -129,7 +142,7 @@ package struct UNet: Sendable {
   /// `silu(W₂·silu(W₁·(sinusoids(t) + W₀·g)))` `[n,e]`: every residual block activates it before its own
   /// projection, so that is done once. `g` is the parameter `%timestep_cond` of a model that was
   /// distilled for any guidance (`GuidanceEmbedding`), and absent in others.
-  private func timeEmbedding(
+  func timeEmbedding(
     _ timestep: ValueID, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let dim = config.widths.first ?? 0
@@ -150,7 +163,7 @@ package struct UNet: Sendable {
 
   /// A level on the way down; every layer's output and the halved image become skips, as long as
   /// there are fewer than the limit.
-  private func down(
+  func down(
     _ x: ValueID, _ level: Int, _ embedding: ValueID, _ contexts: inout LayerContexts,
     _ skips: inout [ValueID], limit: Int, hasAdapter: Bool, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
@@ -178,7 +191,7 @@ package struct UNet: Sendable {
     return x
   }
 
-  private func mid(
+  func mid(
     _ x: ValueID, _ embedding: ValueID, _ contexts: inout LayerContexts, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let level = config.widths.count - 1

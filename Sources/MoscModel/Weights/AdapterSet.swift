@@ -6,10 +6,11 @@ import MoscIR
 package struct AdapterStrength: Hashable, Sendable {
   package var textEncoder: Float
   package var unet: Float
+  /// What multiplies them block by block.
+  package var blocks: BlockWeights?
 
-  package init(textEncoder: Float = 1, unet: Float = 1) {
-    self.textEncoder = textEncoder
-    self.unet = unet
+  package init(textEncoder: Float = 1, unet: Float = 1, blocks: BlockWeights? = nil) {
+    (self.textEncoder, self.unet, self.blocks) = (textEncoder, unet, blocks)
   }
 
   /// The strength in a network.
@@ -100,6 +101,7 @@ package struct AdapterSet: Sendable {
     var ranks: [LayerID: Int] = [:]
     var fileRanks: [LayerID: Int] = [:]
     var unmatched = file.leftovers
+    let names = LDMNames(try model.unet().config)
     for layer in file.layers {
       let known = table[layer.network] ?? [:]
       guard let target = known[layer.key] else {
@@ -117,7 +119,7 @@ package struct AdapterSet: Sendable {
       guard ranks[id] == nil else {
         throw FormatError(file.path, "layer '\(id.path)'", "is there twice, under two names")
       }
-      let scale = HostArray([layer.scale * strength[layer.network]], shape: [1])
+      let scale = HostArray([layer.scale * strength.strength(id, names)], shape: [1])
       tensors += [
         (AdapterTensor.factor(id, .down).name, fitted.down),
         (AdapterTensor.factor(id, .up).name, fitted.up), (AdapterTensor.scale(id).name, scale),

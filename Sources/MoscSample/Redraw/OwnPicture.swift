@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscEngine
 import MoscFormats
+import MoscModel
 import MoscNetworks
 import MoscPrompts
 import MoscRandom
@@ -52,6 +53,12 @@ extension PictureSettings {
     request.promptSettings.commaBacktrack = try object.int(
       "comma_backtrack", default: request.promptSettings.commaBacktrack)
     request.promptSettings.usesOldTiming = try object.bool("old_prompt_timing", default: false)
+    if let members = object["hires"]?.members {
+      request.hires = try HiresOptions(JSONObject(path: place, members: members))
+    }
+    request.seamless = try named("seamless", Seamless.init(rawValue:))
+    request.tiling.mode = try named("vae_tiling", TilingOptions.Mode.init(rawValue:)) ?? .auto
+    request.tiling.tileSize = try object.int("vae_tile_size", default: TilingOptions.usualTileSize)
     request.matchesMixOfShow = object["compat"]?.string == "mix-of-show"
     request.regions.items = object["regions"]?.array ?? []
     let name = object["model"]?.string
@@ -62,12 +69,13 @@ extension PictureSettings {
         guard let name = item["name"]?.string else { throw object.error(key, "one has no name") }
         return Adapter(
           name: name, textEncoder: Float(item["text_encoder"]?.double ?? 1),
-          unet: Float(item["unet"]?.double ?? 1), hash: item["sha256"]?.string)
+          unet: Float(item["unet"]?.double ?? 1), hash: item["sha256"]?.string,
+          blocks: try item["lbw"]?.string.map { try BlockWeights($0) })
       }
     }
     (adapters, regionAdapters) = (try files("adapters"), try files("region_adapters"))
     for (key, what) in [
-      ("t2i", "condition images"), ("latents_in", "latents of a file"), ("vae", "another autoencoder"),
+      ("t2i", "condition images"), ("control", "ControlNets and their pictures"), ("latents_in", "latents of a file"), ("vae", "another autoencoder"),
     ] where object[key] != nil {
       throw object.error(key, "the picture was drawn with \(what), which are not in it")
     }
