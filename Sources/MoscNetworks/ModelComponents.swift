@@ -56,7 +56,8 @@ package struct ModelComponents {
     func program(_ compiled: CompiledFunction) throws -> Program {
       try Program(compiled, weights: weights, on: self.compiler, keepsPacked: true, sharing: other)
     }
-    guard let keeper else { return try program(compiled()) }
+    // A kept program must not read what a program leaves that is kept no longer.
+    guard let keeper, other == nil else { return try program(compiled()) }
     return try keeper.program(
       source.module, source.function.name, compiler.target.precision, weights, compile: compiled,
       load: program)
