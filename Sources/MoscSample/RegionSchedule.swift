@@ -9,6 +9,8 @@ package struct RegionSchedule {
   private let plan: SamplePlan
   private let resolutions: [(height: Int, width: Int)]
   private let gates: RegionGates?
+  /// The sizes of feature maps that gates are made for.
+  private let gated: [(height: Int, width: Int)]
   /// Regions that cover nothing at some resolution.
   package let warnings: [String]
 
@@ -16,6 +18,9 @@ package struct RegionSchedule {
   package init(_ plan: SamplePlan) throws {
     self.plan = plan
     gates = plan.model.regional.map(RegionGates.init)
+    gated =
+      gates == nil
+      ? [] : try plan.model.unet().config.resolutions(height: plan.latentHeight, width: plan.latentWidth)
     guard !plan.regions.isEmpty else {
       resolutions = []
       warnings = []
@@ -60,7 +65,7 @@ package struct RegionSchedule {
 
   /// The coverage inputs of a step that differ from those of the step before, and the gates of regional
   /// adapters; all at the first.
-  package func inputs(changingAt step: Int) throws -> [String: HostArray] {
+  package func inputs(changingAt step: Int) -> [String: HostArray] {
     if plan.regions.isEmpty { return [:] }
     let active = active(step)
     if step > 0, active == self.active(step - 1) { return [:] }
@@ -73,8 +78,7 @@ package struct RegionSchedule {
         coverage.shares + [Float](repeating: 0, count: missing), shape: [contexts, height * width])
     }
     if let gates {
-      let config = try plan.model.unet().config
-      for (height, width) in config.resolutions(height: plan.latentHeight, width: plan.latentWidth) {
+      for (height, width) in gated {
         result.merge(gates.inputs(Self.coverage(plan, active, height, width))) { $1 }
       }
     }

@@ -109,7 +109,7 @@ package final class Sampler {
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
       let given = program.inputTypes
-      inputs.merge(try regions.inputs(changingAt: step).filter { given[$0.key] != nil }) { $1 }
+      inputs.merge(regions.inputs(changingAt: step).filter { given[$0.key] != nil }) { $1 }
       inputs.merge(
         try control.inputs(latents, timestep: timestep, step: step, script, states)) { $1 }
       if script.changes(at: step) { try setTexts(script, step, count, states) }

@@ -66,8 +66,10 @@ extension PictureSettings {
     if field("Denoising strength") != nil, field("Hires upscaler") == nil {
       remark("it was drawn from another picture, which is not in it: a picture from text is drawn")
     }
+    let hasRegions = readRegions(field)
     let others = info.fields.filter { field in
       !Self.idle.contains(field.name) && !field.name.hasPrefix("Hires")
+        && !(hasRegions && RegionalFields.prefixes.contains(where: field.name.hasPrefix))
         && field.name != "Denoising strength" && usual[field.name] != field.value
     }
     if !others.isEmpty {
