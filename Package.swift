@@ -26,6 +26,10 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.4.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.83.0"),
   ],
   targets: [
     // C libraries.
@@ -100,6 +104,16 @@ let package = Package(
       name: "MoscCommandLines", dependencies: ["MoscFormats", "MoscReport", "MoscTrain"],
       swiftSettings: settings),
 
+    // The server.
+    .target(
+      name: "MoscServer",
+      dependencies: feature + [
+        "MoscSample", "MoscTrain", "MoscFuse", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+      ], resources: [.embedInCode("Resources")], swiftSettings: settings),
+
     // The program.
     .target(
       name: "MoscDriver",
@@ -110,7 +124,7 @@ let package = Package(
     .executableTarget(
       name: "mosc",
       dependencies: [
-        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscSample", "MoscTrain", "MoscFuse",
+        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse",
         "MoscNetworks", "MoscModel", "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
@@ -138,6 +152,7 @@ let package = Package(
     tests("MoscSample", feature + ["MoscDriver", "RunSupport"]),
     tests("MoscTrain", feature + ["MoscSample", "MoscDriver", "RunSupport"]),
     tests("MoscFuse", feature + ["MoscSample", "MoscDriver", "RunSupport"]),
+    tests("MoscServer", feature + ["MoscSample"]),
     tests("MoscDriver", feature + ["MoscInspect", "MoscCommandLines", "MoscCodegen", "MoscLLVM", "MoscPasses", "MoscSample", "MoscTrain", "MoscFuse", "RunSupport"]),
   ]
 )

@@ -82,15 +82,24 @@ extension ModelComponents {
   ///   - tags: further adapters that prompts name.
   ///   - texts: the prompts, which may name embeddings.
   ///   - regions: the adapters of each region.
+  ///   - keeper: what has it open maybe.
   /// - Throws: what is wrong with a file; a strictness error for tensors without a place.
   package static func open(
     _ options: ModelOptions, tags: [LoraTag] = [], texts: [String] = [],
-    regions: [[AdapterRequest]] = []
+    regions: [[AdapterRequest]] = [], keeper: ModelKeeper? = nil
   ) throws -> DiffusersModel {
-    var model = try open(options.path, vae: options.vae)
     let global =
       try options.adapters.files + tags.map { try AdapterFiles.find($0, in: options.adapters.folder) }
       + EmbeddingFolder.requests(options.adapters.embeddingFolder, for: texts)
+    guard let keeper else { return try open(options, global, regions) }
+    return try keeper.model(options, global, regions) { try open(options, global, regions) }
+  }
+
+  private static func open(
+    _ options: ModelOptions, _ global: [AdapterRequest], _ regions: [[AdapterRequest]]
+  ) throws -> DiffusersModel {
+    var model = try open(options.path, vae: options.autoencoder)
+    if let taesd = options.taesd { try refuseLarge(model, taesd) }
     let regional = try RegionalRequest(regions, global: global)
     let requests = global + regional.files
     if requests.isEmpty { return model }
@@ -118,6 +127,15 @@ extension ModelComponents {
       model.regional = try RegionalAdapters(set, global: global.count, carried: regional.carried)
     }
     return model
+  }
+}
+
+extension ModelComponents {
+  /// Refuses any autoencoder but a tiny one.
+  private static func refuseLarge(_ model: DiffusersModel, _ path: String) throws {
+    if try model.vae().config.tiny != nil { return }
+    throw FormatError(
+      path, nil, "is an autoencoder, but no tiny one (TAESD); give it with --vae")
   }
 }
 

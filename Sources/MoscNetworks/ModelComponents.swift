@@ -9,17 +9,21 @@ import MoscModel
 package struct ModelComponents {
   package let model: DiffusersModel
   package let compiler: Compiler
+  /// What stays loaded when these are gone; nil for nothing.
+  package let keeper: ModelKeeper?
 
   /// - Throws: what is wrong with the folder, naming it.
   package init(_ options: ModelOptions, _ compiler: Compiler) throws {
     model = try Self.open(options)
     self.compiler = compiler
+    keeper = nil
     try compiler.reporter.report(model)
   }
 
-  package init(_ model: DiffusersModel, _ compiler: Compiler) {
+  package init(_ model: DiffusersModel, _ compiler: Compiler, keeper: ModelKeeper? = nil) {
     self.model = model
     self.compiler = compiler
+    self.keeper = keeper
   }
 
   /// The model folder or file at a path, the embedded model for nil.
@@ -37,12 +41,25 @@ package struct ModelComponents {
   }
 
   /// Compiles a function of the model and packs its weights.
-  package func program(_ function: ModelFunction) throws -> Program {
+  ///
+  /// - Parameter other: a program of the same part of the model, whose packed weights and results serve
+  ///   this one, too.
+  package func program(
+    _ function: ModelFunction, sharing other: Program? = nil
+  ) throws -> Program {
     let source = try model.program(function)
-    let compiled = try compiler.suited(to: function)
-      .compile(source.module, function: source.function.name)
-    return try Program(
-      compiled, weights: WeightFiles(source), on: compiler, keepsPacked: true)
+    let weights = WeightFiles(source)
+    let compiler = compiler.suited(to: function)
+    func compiled() throws -> CompiledFunction {
+      try compiler.compile(source.module, function: source.function.name)
+    }
+    func program(_ compiled: CompiledFunction) throws -> Program {
+      try Program(compiled, weights: weights, on: self.compiler, keepsPacked: true, sharing: other)
+    }
+    guard let keeper else { return try program(compiled()) }
+    return try keeper.program(
+      source.module, source.function.name, compiler.target.precision, weights, compile: compiled,
+      load: program)
   }
 
   /// Runs a function of the model with the reference evaluator.

@@ -47,9 +47,10 @@ extension DiffusersModel {
   /// The hashes of files, of several at a time: of a large model they take seconds.
   private static func hashes(_ files: [URL]) throws -> [URL: String] {
     let results = Mutex([URL: Result<String, any Error>]())
+    let isCancelled = Interruption.question
     DispatchQueue.concurrentPerform(iterations: files.count) { index in
       let result = Result<String, any Error> { 
-        try FileHash.sha256(of: files[index], isCancelled: { Interruption.isRequested })
+        try FileHash.sha256(of: files[index], isCancelled: isCancelled)
       }
       results.withLock { $0[files[index]] = result }
     }

@@ -86,7 +86,8 @@ package struct PromptEncoder {
         programs = [shape: try components.program(.textEncoder(shape))]
       }
       guard let program = programs[shape] else { continue }
-      states[group] = try run(program, group, shared)
+      states[group] = try components.keeper?.states(program, group) { try run(program, group, shared) }
+        ?? run(program, group, shared)
       reporter.progress(.encode, "prompts", done: index + 1, of: ordered.count)
     }
     return states

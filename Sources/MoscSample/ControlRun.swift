@@ -18,16 +18,13 @@ final class ControlRun {
   private let plan: SamplePlan
   private let compiler: Compiler
   private let nets: [Net]
-  /// The predictions to whom nothing is added now, because nothing acts; nil when something is.
-  private var zeros: Int?
+  /// What is added where nothing acts, by the number of predictions.
+  private var zeros: [Int: [String: HostArray]] = [:]
 
   init(_ plan: SamplePlan, _ compiler: Compiler) {
     (self.plan, self.compiler) = (plan, compiler)
     nets = plan.controls.parts.map(Net.init)
   }
-
-  /// Forgets what the U-Net holds, after it was made anew.
-  func reset() { zeros = nil }
 
   /// The inputs of the U-Net that a step changes.
   ///
@@ -59,11 +56,10 @@ final class ControlRun {
       }
     }
     if active.isEmpty {
-      if zeros == rows { return [:] }
-      zeros = rows
-      return try nothing(first, rows, script, states)
+      let nothing = try zeros[rows] ?? nothing(first, rows, script, states)
+      zeros[rows] = nothing
+      return nothing
     }
-    zeros = nil
     return sums.reduce(into: [:]) { $0[$1.key] = HostArray($1.value, shape: shapes[$1.key] ?? []) }
   }
 

@@ -32,7 +32,7 @@ package struct PictureWriter {
     // For all pictures at once: the first time, a large model takes seconds to hash.
     guard request.writesMetadata else { return }
     if request.model.path != nil { modelHash = try PictureHashes.model(plan.model, request.compiler) }
-    vaeHash = try request.model.vae.flatMap { try PictureHashes.file($0, request.compiler) }
+    vaeHash = try request.model.autoencoder.flatMap { try PictureHashes.file($0, request.compiler) }
     adapterHashes = try Self.hashes(plan.model.adapters.adapters + (plan.model.regional?.adapters ?? []))
     adapters = try request.model.adapters.files.map(Self.adapter)
     var seen: Set<String> = []
@@ -68,12 +68,15 @@ package struct PictureWriter {
     ]
     if let hash = modelHash { settings.append(.init("Model hash", String(hash.prefix(10)))) }
     settings.append(.init("Model", modelName))
-    if let vae = request.model.vae {
+    if let vae = request.model.autoencoder {
       if let hash = vaeHash { settings.append(.init("VAE hash", String(hash.prefix(10)))) }
       settings.append(.init("VAE", URL(fileURLWithPath: vae).lastPathComponent))
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
+    settings += request.hires.settings
+    // The web UI knows one direction of both only.
+    if request.seamless == .both { settings.append(.init("Tiling", "True")) }
     settings.append(.init("RNG", request.randomSource.title))
     let division = request.regions.division(of: picture)
     settings += adapterHashes + request.control.settings + (division?.settings ?? [])
@@ -124,10 +127,11 @@ package struct PictureWriter {
     if let hash = modelHash { fields.append(("model_hash", .string(hash))) }
     if let sigmas = request.sigmas { fields.append(("sigmas", .array(sigmas.map(JSONValue.double)))) }
     if let eta = request.eta { fields.append(("eta", .double(eta))) }
-    if let spacing = request.timestepSpacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
+    if let spacing = request.timestepSpacing ?? request.sampler.spacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
     if let prediction = request.prediction { fields.append(("prediction_type", .string(prediction.rawValue))) }
     if request.hasZeroTerminalSNR { fields.append(("zero_terminal_snr", .bool(true))) }
-    if let vae = request.model.vae {
+    fields += request.fewSteps.fields
+    if let vae = request.model.autoencoder {
       fields.append(("vae", .string(URL(fileURLWithPath: vae).lastPathComponent)))
     }
     if request.latentsIn != nil { fields.append(("latents_in", .bool(true))) }
@@ -155,8 +159,20 @@ package struct PictureWriter {
       fields.append(("comma_backtrack", .int(request.promptSettings.commaBacktrack)))
     }
     if request.promptSettings.usesOldTiming { fields.append(("old_prompt_timing", .bool(true))) }
+    if let seamless = request.seamless { fields.append(("seamless", .string(seamless.rawValue))) }
+    fields += tiling
+    if let hires = try request.hires.json() { fields.append(("hires", hires)) }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
     return .fields(fields)
+  }
+
+  /// The tiles of the autoencoder, where they are not the usual.
+  private var tiling: [(String, JSONValue)] {
+    guard request.tiling != TilingOptions() else { return [] }
+    return [
+      ("vae_tiling", .string(request.tiling.mode.rawValue)),
+      ("vae_tile_size", .int(request.tiling.tileSize)),
+    ]
   }
 
   private static func adapter(_ request: AdapterRequest) throws -> JSONValue {

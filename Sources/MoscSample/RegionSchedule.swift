@@ -63,12 +63,17 @@ package struct RegionSchedule {
     plan.regions.map { $0.acts(step: step, of: plan.calls) }
   }
 
+  /// Whether a step has other coverage than the step before.
+  package func changes(at step: Int) -> Bool {
+    step == 0 || active(step) != active(step - 1)
+  }
+
   /// The coverage inputs of a step that differ from those of the step before, and the gates of regional
   /// adapters; all at the first.
   package func inputs(changingAt step: Int) -> [String: HostArray] {
     if plan.regions.isEmpty { return [:] }
     let active = active(step)
-    if step > 0, active == self.active(step - 1) { return [:] }
+    guard changes(at: step) else { return [:] }
     var result: [String: HostArray] = [:]
     let contexts = UNet.bucket(regions: plan.regions.count) + 1
     for (height, width) in resolutions {

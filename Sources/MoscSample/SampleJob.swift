@@ -15,7 +15,7 @@ package struct SampleJob {
 
   /// - Throws: what is wrong with the request, before any heavy work.
   package init(_ request: SampleRequest, _ reporter: Reporter) throws {
-    plans = try request.perLine().map(SamplePlan.init)
+    plans = try request.perLine().map { try SamplePlan($0) }
     self.reporter = reporter
     if plans.count > 1, request.latentsIn != nil || request.trajectory != nil {
       throw CommandError.usage(
@@ -47,6 +47,7 @@ package struct SampleJob {
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance "
         + "\(GenerationParameters.number(plan.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
+    if let remark = plan.fewStepRemark { reporter.info(remark) }
     try reporter.report(plan.model)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)

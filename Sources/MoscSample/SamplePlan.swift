@@ -28,13 +28,13 @@ package struct SamplePlan: Sendable {
     package var negative: String
   }
 
-  package let request: SampleRequest
+  package internal(set) var request: SampleRequest
   package let model: DiffusersModel
   package let schedulerConfig: SchedulerConfig
   /// How often the model is called for a picture; some samplers call it twice a step.
-  package let calls: Int
-  package let width: Int
-  package let height: Int
+  package internal(set) var calls: Int
+  package internal(set) var width: Int
+  package internal(set) var height: Int
   /// Pixels per latent.
   package let factor: Int
   package let latentChannels: Int
@@ -44,7 +44,9 @@ package struct SamplePlan: Sendable {
   /// Pictures that are drawn together; they share their prompts.
   package let batches: [[Picture]]
   /// What the U-Net reads for each batch.
-  package let scripts: [PromptScript]
+  package internal(set) var scripts: [PromptScript]
+  /// What was taken because the model or an adapter draws in few steps.
+  package let fewStepRemark: String?
   /// What was not read as it may have been meant.
   package let remarks: [String]
   /// Parts of the picture with prompts of their own.
@@ -58,6 +60,8 @@ package struct SamplePlan: Sendable {
   /// The given initial latents, `[n,c,h,w]`.
   package let initialLatents: HostArray?
   package let trajectory: OutputFile?
+  /// Where previews go; nil for none.
+  package let previews: OutputFile?
 
   /// The sampler, however it was spelled.
   package var sampler: SamplerName { request.sampler.sampler }
@@ -79,7 +83,11 @@ package struct SamplePlan: Sendable {
   }
 
   /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
-  package var usesGuidance: Bool { guidance > 1 }
+  package let usesGuidance: Bool
+  /// Whether it takes part at a call of the model.
+  package func isGuided(_ call: Int) -> Bool {
+    request.fewSteps.guidanceRange?.acts(call: call, of: calls, steps: request.steps) ?? true
+  }
   /// Regions, the rounding of their boxes.
   package var rounding: RegionCoverage.Rounding { request.matchesMixOfShow ? .inward : .centre }
   package var latentHeight: Int { height / factor }
@@ -87,25 +95,33 @@ package struct SamplePlan: Sendable {
 
   /// Checks everything that can be checked without computing.
   ///
+  /// - Parameter keeper: what has the model open maybe.
   /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
-  package init(_ asked: SampleRequest) throws {
+  package init(_ asked: SampleRequest, keeper: ModelKeeper? = nil) throws {
     var request = asked
     try request.takeSigmas()
     try Self.checkNumbers(request)
     var prompts = try Self.prompts(request)
     try request.regions.divide(&prompts, negative: &request.negativePrompt)
-    self.request = request
     let seeds = Self.seeds(request)
     var expansion = try PromptExpansion(request.promptSettings, request.syntax)
     let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)
     regionAdapters = try request.regions.adapters(in: request.model.adapters.folder)
     model = try ModelComponents.open(
-      request.model, tags: tags, texts: texts + (try request.regions.words()), regions: regionAdapters)
+      request.model, tags: tags, texts: texts + (try request.regions.words()), regions: regionAdapters,
+      keeper: keeper)
+    fewStepRemark = try request.takeFewSteps(model)
+    request.fewSteps.unsaid = []
+    try Self.checkNumbers(request)
+    self.request = request
     schedulerConfig = try Self.schedulerConfig(request, model)
     calls = request.sampler.sampler.scheduler(schedulerConfig, steps: request.steps).timesteps.count
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
     let unet = try model.unet().config
+    // A model that was distilled for any guidance follows it in one prediction.
+    usesGuidance = guidance > 1 && unet.guidanceWidth == nil
+    try request.fewSteps.reuse.check(unet)
     let encoder = try model.textEncoder().config
     factor = vae.downsampling
     latentChannels = vae.latentChannels
@@ -141,7 +157,13 @@ package struct SamplePlan: Sendable {
     try Self.checkSize(width, height, factor, given)
     regions = try request.regions.regions(width: width, height: height)
     batches = try Self.batches(request, prompts, seeds, regions, &expansion)
-    scripts = try Self.scripts(request, calls: calls, batches, usesGuidance: guidance > 1)
+    if request.fewSteps.guidanceRange != nil, !usesGuidance {
+      throw CommandError.usage("--guidance-range is for a guidance above 1, and for models that take it")
+    }
+    scripts = try Self.scripts(request, calls: calls, batches, usesGuidance: usesGuidance)
+    if request.fewSteps.guidanceRange != nil, scripts.contains(where: { $0.unguided.count == $0.count }) {
+      throw CommandError.usage("--guidance-range is for prompts without AND")
+    }
     remarks = expansion.remarks
     try Self.checkTags(request, regions)
     for region in regions where region.adapterStrengths.count > conditions.count {
@@ -149,6 +171,7 @@ package struct SamplePlan: Sendable {
         "\(region.name) has \(region.adapterStrengths.count) t2i strengths for "
           + "\(conditions.count) --t2i-adapter")
     }
+    previews = try request.preview.file()
     trajectory = try request.trajectory.map { try OutputFile($0) }
     if batches.count != 1, trajectory != nil || given != nil {
       throw CommandError.usage(
@@ -163,11 +186,13 @@ package struct SamplePlan: Sendable {
   }
 
   private static func checkNumbers(_ request: SampleRequest) throws {
+    try request.hires.check(request)
     try CommandError.check("steps", request.steps, in: 1...1000)
     try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
     try CommandError.check("batch-size", request.batchSize, in: 1...64)
     try CommandError.check("clip-skip", request.clipSkip, in: 1...10_000)
-    if let eta = request.eta {
+    // A few-step adapter may yet choose a sampler that takes it.
+    if let eta = request.eta, !request.fewSteps.unsaid.contains(.sampler) {
       guard request.sampler.sampler.takesEta else {
         throw CommandError.usage(
           "--eta is for DDIM and TCD; \(request.sampler) puts back the noise that it is made for")
@@ -263,13 +288,17 @@ package struct SamplePlan: Sendable {
   }
 
   /// What each batch reads; every text is checked before anything is computed.
-  private static func scripts(
-    _ request: SampleRequest, calls: Int, _ batches: [[Picture]], usesGuidance: Bool
+  ///
+  /// - Parameter secondPass: all steps of the second pass's schedule, and those left out; nil for the first.
+  static func scripts(
+    _ request: SampleRequest, calls: Int, _ batches: [[Picture]], usesGuidance: Bool,
+    secondPass: (all: Int, leftOut: Int)? = nil
   ) throws -> [PromptScript] {
     // Samplers that call the model twice a step count calls, as in the original.
-    let isTwice = request.steps > 1 && calls >= 2 * request.steps - 1
+    let steps = secondPass?.all ?? request.steps
+    let factor = steps > 1 && calls >= 2 * steps - 1 ? 2 : 1
     let timing = PromptSchedule.Timing(
-      steps: isTwice ? 2 * request.steps : request.steps,
+      steps: factor * request.steps, secondPassSteps: secondPass.map { factor * ($0.all - $0.leftOut) },
       isOld: request.promptSettings.usesOldTiming)
     var scripts: [PromptScript] = []
     var before: Picture?

@@ -17,29 +17,44 @@ package final class Sampler {
   private let encoder: PromptEncoder
   private let reading: PromptReading
   private let regions: RegionSchedule
+  /// Previews, if there are any.
+  private let previews: PreviewWriter?
   /// The maps of condition images, computed once.
   private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
   private lazy var control = ControlRun(plan, compiler)
-  /// The U-Net, and the texts whose states it holds.
-  private var unet: (shape: UNet.Shape, texts: [[String]], program: Program)?
-  private var decoder: Program?
+  /// The U-Net, and the texts whose states it holds, by the number of predictions at a time: with a range of
+  /// guidance there are two.
+  private var unets: [Int: (steps: UNetSteps, texts: [[String]])] = [:]
+  private let autoencoder: Autoencoder
+  /// Sees every call of the model.
+  package var watch: (Denoising.Step) throws -> Void = { _ in }
 
   /// - Throws: a usage error for a region without effect.
   ///
   /// - Parameters:
   ///   - before: pictures of the run that are drawn already, for messages.
   ///   - total: all pictures of the run; nil for those of the plan.
+  ///   - keeper: what keeps programs for the next plan.
   package init(
-    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil
+    _ plan: SamplePlan, _ compiler: Compiler, after before: Int = 0, of total: Int? = nil,
+    keeper: ModelKeeper? = nil
   ) throws {
     self.plan = plan
     (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
-    components = ModelComponents(plan.model, compiler)
+    components = ModelComponents(plan.model, compiler, keeper: keeper)
+    autoencoder = try Autoencoder(components, plan.request.tiling, seamless: plan.request.seamless)
+    autoencoder.isProfiling = plan.request.profiles
+    try autoencoder.checkMemory(height: plan.latentHeight, width: plan.latentWidth)
     reading = PromptReading(plan.request.promptSettings, plan.request.syntax)
     encoder = try PromptEncoder(
       components, skippedLayers: plan.request.clipSkip - 1, reading: reading, compiler.reporter)
     regions = try RegionSchedule(plan)
+    previews = try plan.previews.map {
+      let options = plan.request.preview
+      let preview = try LatentPreview(options.method, plan.model, taesd: options.taesd, compiler)
+      return PreviewWriter(preview, every: options.interval, to: $0)
+    }
     for warning in plan.remarks + regions.warnings { reporter.warn(warning) }
   }
 
@@ -61,17 +76,20 @@ package final class Sampler {
     observing observe: (Denoising.Run) throws -> Void = { _ in },
     _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
-    let texts = plan.texts
+    let second = try plan.secondPass().map { try Sampler($0, compiler, after: before, of: total) }
+    let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
     }
+    if let second { return try draw(second, states, receive) }
     for (index, batch) in plan.batches.enumerated() {
       try Interruption.check()
       let run = try denoise(batch, plan.scripts[index], states)
       try observe(run)
+      previews?.release()
       if index == plan.batches.count - 1 {
         if plan.request.profiles { try printProfile() }
-        unet = nil
+        unets = [:]
       }
       for (number, picture) in batch.enumerated() {
         try Interruption.check()
@@ -84,14 +102,55 @@ package final class Sampler {
     if plan.request.profiles { try printProfile() }
   }
 
+  /// Draws every picture in two passes, all of them in the first before any in the second: two copies of the
+  /// U-Net's weights would not fit where one does.
+  private func draw(
+    _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
+  ) throws {
+    let pass = try HiresPass(plan, autoencoder, compiler)
+    var latents = try plan.batches.indices.map { index in
+      try denoise(plan.batches[index], plan.scripts[index], states).last
+    }
+    if plan.request.profiles { try printProfile() }
+    unets = [:]
+    for index in latents.indices {
+      try Interruption.check()
+      latents[index] = try reporter.phase(.encode, "larger latents") {
+        try pass.enlarge(latents[index], decode: decode)
+      }
+    }
+    for (index, batch) in plan.batches.enumerated() {
+      latents[index] = try second.denoise(
+        batch, second.plan.scripts[index], states,
+        from: Denoising.Start(latents[index], leavingOut: pass.leftOut)
+      ).last
+    }
+    if plan.request.profiles { try second.printProfile() }
+    second.unets = [:]
+    for (batch, latents) in zip(plan.batches, latents) {
+      for (number, picture) in batch.enumerated() {
+        try Interruption.check()
+        let image = try reporter.phase(.decode, "picture \(before + picture.number) of \(total)") {
+          try second.decode(latents.samples(number..<number + 1))
+        }
+        try receive(picture, image)
+      }
+    }
+  }
+
   // MARK: Denoising
 
+  /// - Parameter start: larger latents of the pictures to go on from; nil for a run from its beginning.
   private func denoise(
-    _ batch: [SamplePlan.Picture], _ script: PromptScript, _ states: PromptStates
+    _ batch: [SamplePlan.Picture], _ script: PromptScript, _ states: PromptStates,
+    from start: Denoising.Start? = nil
   ) throws -> Denoising.Run {
     let count = batch.count
-    let copies = script.count
-    let program = try unetProgram(batch.count, script, states)
+    // All that is needed is made before the first step.
+    for isGuided in [true, false] {
+      guard let call = (0..<plan.calls).first(where: { plan.isGuided($0) == isGuided }) else { continue }
+      _ = try unetSteps(count, isGuided ? script : script.unguided, states, at: call)
+    }
     let denoising = Denoising(
       height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
       plan.sampler.scheduler(
@@ -99,23 +158,33 @@ package final class Sampler {
     var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
     let (first, last) = (before + batch[0].number, before + batch[count - 1].number)
     let numbers = count == 1 ? "\(first)" : "\(first)-\(last)"
+    // Coverage so far, for a program that has not seen all of it.
+    var regional: [String: HostArray] = [:]
+    var current: UNetSteps?
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
-      initial: plan.initialLatents?.channelsLast, sources: &sources, reporter
+      initial: plan.initialLatents?.channelsLast, from: start, sources: &sources, reporter,
+      observing: {
+        try previews?.see($0, plan.schedulerConfig.prediction)
+        try watch($0)
+      }
     ) { latents, timestep, step in
+      let script = plan.isGuided(step) ? script : script.unguided
+      let copies = script.count
       var inputs = [
         "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
-      let given = program.inputTypes
-      inputs.merge(regions.inputs(changingAt: step).filter { given[$0.key] != nil }) { $1 }
+      regional.merge(regions.inputs(changingAt: step)) { $1 }
+      let unet = try unetSteps(count, script, states, at: step)
+      if !regional.isEmpty, unet !== current || regions.changes(at: step) {
+        try unet.set(regional.filter { unet.inputNames.contains($0.key) })
+      }
+      current = unet
       inputs.merge(
         try control.inputs(latents, timestep: timestep, step: step, script, states)) { $1 }
-      if script.changes(at: step) { try setTexts(script, step, count, states) }
-      guard let output = try program.run(inputs)["noise_pred"] else {
-        throw CommandError.failure("the U-Net gave no 'noise_pred'")
-      }
+      let output = try unet.run(inputs, call: step)
       return combine(
         (0..<copies).map { output.samples($0 * count..<($0 + 1) * count).floats }, script)
     }
@@ -136,10 +205,10 @@ package final class Sampler {
       unconditional: predictions[0], parts: parts.map { ($0, Float($1.weight)) }, scale: scale)
   }
 
-  /// The U-Net with the states of the first step, compiled and computed anew only where they differ.
-  private func unetProgram(
-    _ count: Int, _ script: PromptScript, _ states: PromptStates
-  ) throws -> Program {
+  /// The U-Net with the states of a step, compiled and computed anew only where they differ.
+  private func unetSteps(
+    _ count: Int, _ script: PromptScript, _ states: PromptStates, at step: Int
+  ) throws -> UNetSteps {
     let size = script.count * count
     var shape = UNet.Shape(
       batch: size, height: plan.latentHeight, width: plan.latentWidth,
@@ -147,24 +216,29 @@ package final class Sampler {
       regions: UNet.bucket(regions: plan.regions.count))
     shape.hasAdapter = !plan.conditions.isEmpty
     shape.hasControl = !plan.controls.isEmpty
-    if unet?.shape != shape {
+    shape.seamless = plan.request.seamless
+    if unets[script.count]?.steps.shape != shape {
       var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {
         inputs["adapter.\(level)"] = .stacked([HostArray](repeating: map, count: size))
       }
+      if let width = try plan.model.unet().config.guidanceWidth {
+        inputs[GuidanceEmbedding.input] = GuidanceEmbedding.of(
+          plan.guidance, width: width, batch: size)
+      }
       // Two copies of the packed weights would not fit where one does.
-      unet = nil
-      control.reset()
-      let program = try components.program(.unet(shape))
-      program.isProfiling = plan.request.profiles
-      let given = program.inputTypes
-      inputs.merge(regions.constantInputs(tokens: shape.tokens).filter { given[$0.key] != nil }) { $1 }
-      try program.set(inputs)
-      unet = (shape, [], program)
+      if plan.request.fewSteps.guidanceRange == nil { unets = [:] }
+      unets[script.count] = nil
+      let steps = try UNetSteps(
+        shape, components, reuse: plan.request.fewSteps.reuse, sharing: unets.values.first?.steps)
+      steps.isProfiling = plan.request.profiles
+      inputs.merge(regions.constantInputs(tokens: shape.tokens)) { $1 }
+      try steps.set(inputs.filter { steps.inputNames.contains($0.key) })
+      unets[script.count] = (steps, [])
     }
-    try setTexts(script, 0, count, states)
-    guard let unet else { throw CommandError.failure("the U-Net was not made") }
-    return unet.program
+    try setTexts(script, step, count, states)
+    guard let held = unets[script.count] else { throw CommandError.failure("the U-Net was not made") }
+    return held.steps
   }
 
   /// Gives the U-Net the states of a step, unless it holds them.
@@ -172,24 +246,25 @@ package final class Sampler {
     _ script: PromptScript, _ step: Int, _ count: Int, _ states: PromptStates
   ) throws {
     let texts = script.texts(at: step)
-    guard let held = unet, held.texts != texts else { return }
+    guard let held = unets[script.count], held.texts != texts else { return }
     // Contexts that only fill a bucket cover nothing, so what they say is not heard.
-    let filler = held.shape.regions - plan.regions.count
+    let filler = held.steps.shape.regions - plan.regions.count
     let contexts = try texts.map { own in
-      try states.context(own + [String](repeating: own[0], count: filler), tokens: held.shape.tokens)
+      try states.context(own + [String](repeating: own[0], count: filler), tokens: held.steps.shape.tokens)
     }
-    try held.program.set([
+    try held.steps.set([
       "encoder_hidden_states": .stacked(
         contexts.flatMap { [HostArray](repeating: $0, count: count) })
     ])
-    unet?.texts = texts
+    unets[script.count]?.texts = texts
   }
 
   /// Prints where the time of the U-Net and the decoder went so far.
   private func printProfile() throws {
     let peak = try MachinePeak(compiler)
-    for (name, program) in [("U-Net", unet?.program), ("decoder", decoder)] {
-      guard let program, program.profiled.runs > 0 else { continue }
+    let programs = unets.sorted { $0.key > $1.key }.flatMap(\.value.steps.programs)
+    for (name, program) in programs + (autoencoder.decoder.map { [("decoder", $0)] } ?? []) {
+      guard program.profiled.runs > 0 else { continue }
       reporter.print("\(name):\n" + ProfileReport(program, peak).text())
     }
   }
@@ -199,19 +274,8 @@ package final class Sampler {
   /// The picture of one sample of latents `[1,h,w,c]`: `round(255 · clamp(x/2 + ½, 0, 1))`, ties to
   /// even.
   private func decode(_ latents: HostArray) throws -> PixelImage {
-    let program: Program
-    if let decoder {
-      program = decoder
-    } else {
-      program = try components.program(
-        .vaeDecoder(batch: 1, height: plan.latentHeight, width: plan.latentWidth))
-      program.isProfiling = plan.request.profiles
-      decoder = program
-    }
     let scaled = HostArray(latents.floats.map { $0 / plan.scalingFactor }, shape: latents.shape)
-    guard let image = try program.run(["latents": scaled])["image"] else {
-      throw CommandError.failure("the decoder gave no 'image'")
-    }
+    let image = try autoencoder.decode(scaled)
     if let bad = image.floats.first(where: { !$0.isFinite }) {
       throw CommandError.failure("the decoder gave \(bad), expected numbers; try --type f32")
     }

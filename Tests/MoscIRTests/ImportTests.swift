@@ -65,9 +65,14 @@ import Testing
         "COpenBLAS",
       ])),
     Rule(
+      "Sources/MoscServer",
+      feature.union([
+        "MoscSample", "MoscTrain", "MoscFuse", "Hummingbird", "HummingbirdCore", "HTTPTypes", "Logging", "NIOCore",
+      ])),
+    Rule(
       "tools/mosc",
       [
-        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
+        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
         "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         "ArgumentParser",
       ]),

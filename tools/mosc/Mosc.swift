@@ -15,7 +15,8 @@ struct Mosc: ParsableCommand {
     version: Version.text,
     subcommands: [
       SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
-      RedrawCommand.self, ConvertCommand.self, InspectCommand.self, SketchCommand.self, GridCommand.self,
+      ServeCommand.self, RedrawCommand.self, ConvertCommand.self, InspectCommand.self, SketchCommand.self, GridCommand.self,
+      UpscaleCommand.self,
       RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self,
       ReplayCommand.self, FuzzCommand.self, BenchCommand.self, CacheCommand.self, DoctorCommand.self,
     ])

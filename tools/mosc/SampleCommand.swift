@@ -20,8 +20,9 @@ struct SampleCommand: ParsableCommand {
       valueName: "file"))
   var promptFile: String?
 
-  @Option(name: [.long, .customLong("num-inference-steps")], help: "Denoising steps.")
-  var steps = 20
+  @Option(name: [.long, .customLong("num-inference-steps")], 
+    help: "Denoising steps (default: \(SampleRequest().steps), or what a few-step model or adapter is made for).")
+  var steps: Int?
 
   @Option(name: [.long, .customLong("guidance-scale")],
     help: "Guidance; 1 or less draws without the negative prompt (default: \(defaults(\.guidance))).")
@@ -42,9 +43,10 @@ struct SampleCommand: ParsableCommand {
 
   @Option(name: [.customLong("sampling-method"), .customLong("sampler")],
     help: ArgumentHelp(
-      "The sampler, by the name that any program has for it: dpm++2m, euler_a, PNDMScheduler, 'DPM++ 2M Karras'.",
+      "The sampler, by the name that any program has for it: dpm++2m, euler_a, PNDMScheduler, 'DPM++ 2M Karras' "
+        + "(default: \(SampleRequest().sampler), or what a few-step model or adapter is made for).",
       valueName: "name"))
-  var sampler = SampleRequest().sampler
+  var sampler: SamplerName.Choice?
 
   @Option(help: ArgumentHelp("The spacing of noise levels.", valueName: "spacing"))
   var scheduler: SchedulerConfig.Levels?
@@ -106,9 +108,13 @@ struct SampleCommand: ParsableCommand {
   var profile = false
 
   @OptionGroup(title: "Prompts") var prompts: PromptArguments
+  @OptionGroup(title: "Few and cheap steps") var fewSteps: FewStepArguments
+  @OptionGroup(title: "Previews and the tiny autoencoder") var previews: PreviewArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
   @OptionGroup(title: "ControlNets") var control: ControlArguments
+  @OptionGroup(title: "Second pass") var hires: HiresArguments
+  @OptionGroup(title: "Large pictures") var large: LargePictureArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -136,10 +142,15 @@ struct SampleCommand: ParsableCommand {
     (request.prompts, request.promptFile) = (prompt, promptFile)
     request.negativePrompt = negativePrompt.first ?? ""
     request.promptSettings = try prompts.settings
-    (request.steps, request.guidance, request.clipSkip) = (steps, cfgScale, clipSkip)
+    request.fewSteps = fewSteps.options
+    if steps == nil { request.fewSteps.unsaid.insert(.steps) }
+    if sampler == nil { request.fewSteps.unsaid.insert(.sampler) }
+    try previews.apply(to: &request)
+    (request.guidance, request.clipSkip) = (cfgScale, clipSkip)
+    request.steps = steps ?? request.steps
     (request.seeds, request.randomSource) = (seed.seeds(), rng)
     (request.width, request.height) = (size?.width ?? width, size?.height ?? height)
-    (request.sampler, request.levels) = (sampler, scheduler)
+    (request.sampler, request.levels) = (sampler ?? request.sampler, scheduler)
     request.timestepSpacing = timestepSpacing
     (request.sigmas, request.eta) = (sigmas?.levels, eta)
     (request.prediction, request.hasZeroTerminalSNR) = (predictionType, zeroTerminalSnr)
@@ -151,6 +162,8 @@ struct SampleCommand: ParsableCommand {
     request.matchesMixOfShow = compat == .mixOfShow
     (request.latentsIn, request.trajectory) = (latentsIn, trajectory)
     request.profiles = profile
+    large.apply(to: &request)
+    request.hires = try hires.options()
     return request
   }
 

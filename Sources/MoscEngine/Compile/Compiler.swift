@@ -167,7 +167,7 @@ package struct Compiler: Sendable {
       try Interruption.check()
       let reporter = reporter
       let compiled = try kernels.compile(
-        lowered.buffers.kernels, isCancelled: { Interruption.isRequested }
+        lowered.buffers.kernels, isCancelled: Interruption.question
       ) { done, total in
         reporter.progress(.compile, "kernels of \(name)", done: done, of: total)
       }
@@ -196,7 +196,7 @@ package struct Compiler: Sendable {
     _ graphs: [Graph], progress: (@Sendable (_ done: Int, _ of: Int) -> Void)? = nil
   ) throws -> [String: Kernel] {
     let compiled = try kernels.compile(
-      graphs, isCancelled: { Interruption.isRequested }, progress: progress)
+      graphs, isCancelled: Interruption.question, progress: progress)
     try Interruption.check()
     return compiled.mapValues(Self.callable)
   }

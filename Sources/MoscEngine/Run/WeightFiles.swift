@@ -48,6 +48,16 @@ package struct WeightFiles: Sendable {
     sources[weight.source]?.identity.map { "\($0) \(weight.name) \(weight.type)" }
   }
 
+  /// What tells the sources from any others while they are in memory, in the order of their names; nil if
+  /// nothing does.
+  package var identities: [String]? {
+    let found = sources.sorted { $0.key < $1.key }.map { name, source in
+      (source.identity ?? (source as? TensorStore).map { "\(ObjectIdentifier($0))" }).map { "\(name) \($0)" }
+    }
+    let known = found.compactMap { $0 }
+    return known.count == found.count ? known : nil
+  }
+
   /// Whether all files are as they were when they were opened.
   package var areUnchanged: Bool { sources.values.allSatisfy(\.isUnchanged) }
 

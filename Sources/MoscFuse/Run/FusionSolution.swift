@@ -63,8 +63,9 @@ struct StageSolver: Sendable {
     let results = Mutex<[Int: Result<FusedLayer, any Error>]>([:])
     let next = Atomic<Int>(0)
     let what = "layers"
+    let isCancelled = Interruption.question
     DispatchQueue.concurrentPerform(iterations: max(1, min(threads, groups.count))) { _ in
-      while !Interruption.isRequested {
+      while !isCancelled() {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < groups.count else { return }
         let group = groups[index]

@@ -83,7 +83,7 @@ package struct ControlNet: Sendable {
     x = try b.graph.add(x, hint, name: "conditioned")
     var skips = [x]
     for level in unet.widths.indices {
-      x = try network.down(x, level, embedding, &contexts, &skips, hasAdapter: false, in: &b)
+      x = try network.down(x, level, embedding, &contexts, &skips, limit: .max, hasAdapter: false, in: &b)
     }
     if unet.hasMidBlock { x = try network.mid(x, embedding, &contexts, in: &b) }
 
@@ -134,14 +134,20 @@ package struct ControlNet: Sendable {
 extension UNet {
   /// Adds what ControlNets give to the skips and the middle.
   func addControl(
-    _ skips: inout [ValueID], _ x: inout ValueID, in b: inout ModelBuilder
+    toSkips skips: inout [ValueID], in b: inout ModelBuilder
   ) throws(Diagnostic) {
     for index in skips.indices {
       let name = ControlNet.skip(index)
       let input = b.graph.parameter(name, b.type(skips[index]))
       skips[index] = try b.graph.add(skips[index], input, name: "\(name).added")
     }
+  }
+
+  /// Adds the residuals of ControlNets to the output of the middle.
+  func addControl(
+    toMiddle x: ValueID, in b: inout ModelBuilder
+  ) throws(Diagnostic) -> ValueID {
     let input = b.graph.parameter(ControlNet.middle, b.type(x))
-    x = try b.graph.add(x, input, name: "\(ControlNet.middle).added")
+    return try b.graph.add(x, input, name: "\(ControlNet.middle).added")
   }
 }

@@ -5,7 +5,7 @@ import MoscIR
 /// `@vae_encoder(%image f32[n,H,W,3]) -> moments f32[n,h,w,2·c]`: mean, then log-variance, of the
 /// latents; images in −1…1. `@vae_decoder(%latents f32[n,h,w,c]) -> image f32[n,H,W,3]`. Both speak
 /// of unscaled latents: the denoiser's latents are `scaling_factor` times those, and the caller
-/// multiplies or divides.
+/// multiplies or divides. A tiny autoencoder has the same functions (`TinyAutoencoder`).
 package struct VAE: Sendable {
   package var config: VAEConfig
 
@@ -13,9 +13,11 @@ package struct VAE: Sendable {
 
   /// The IR of the encoder for a batch of images of a size in pixels.
   ///
+  /// - Parameter seamless: the directions in which convolutions that keep the size see no edge; those that
+  ///   halve it always do.
   /// - Errors: those of `NetworkWeights.weight`; `model.size`.
   package func encoder(
-    batch: Int = 1, height: Int, width: Int, _ weights: inout NetworkWeights
+    batch: Int = 1, height: Int, width: Int, seamless: Seamless? = nil, _ weights: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
     let smallest = config.downsampling
     try expectPositive(("batch", batch), ("height", height), ("width", width))
@@ -25,6 +27,7 @@ package struct VAE: Sendable {
         "images of \(width)×\(height) pixels, expected at least \(smallest)×\(smallest)")
     }
     var b = ModelBuilder(ComponentKind.vaeEncoder.rawValue, weights)
+    b.seamless = seamless
     let image = b.graph.parameter("image", .f32(batch, height, width, config.inChannels))
     let moments = try encode(image, in: &b)
     return b.finish(["moments": moments], &weights)
@@ -34,6 +37,10 @@ package struct VAE: Sendable {
   package func encode(
     _ image: ValueID, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
+    if let tiny = config.tiny {
+      return try TinyAutoencoder(config: tiny).encode(
+        image, latentChannels: config.latentChannels, in: &b)
+    }
     var x = try b.conv(image, "encoder.conv_in", out: config.widths.first ?? 0)
     for (level, out) in config.widths.enumerated() {
       let path = "encoder.down_blocks.\(level)"
@@ -56,10 +63,11 @@ package struct VAE: Sendable {
   ///
   /// - Errors: those of `NetworkWeights.weight`; `model.size`.
   package func decoder(
-    batch: Int = 1, height: Int, width: Int, _ weights: inout NetworkWeights
+    batch: Int = 1, height: Int, width: Int, seamless: Seamless? = nil, _ weights: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
     try expectPositive(("batch", batch), ("height", height), ("width", width))
     var b = ModelBuilder(ComponentKind.vaeDecoder.rawValue, weights)
+    b.seamless = seamless
     let latents = b.graph.parameter("latents", .f32(batch, height, width, config.latentChannels))
     let image = try decode(latents, in: &b)
     return b.finish(["image": image], &weights)
@@ -69,6 +77,10 @@ package struct VAE: Sendable {
   package func decode(
     _ latents: ValueID, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
+    if let tiny = config.tiny {
+      return try TinyAutoencoder(config: tiny).decode(
+        latents, outChannels: config.outChannels, in: &b)
+    }
     var x = latents
     if config.hasPostQuantConv {
       x = try b.conv(x, "post_quant_conv", out: config.latentChannels, kernel: 1)

@@ -33,6 +33,8 @@ package struct AdapterSet: Sendable {
     package let name: String
     package let store: TensorStore
     package let declaration: WeightsDeclaration
+    /// What the file says of itself.
+    package let metadata: [String: String]
     /// The ranks of the layers, rounded up as the tensors are.
     package let ranks: [LayerID: Int]
     /// The ranks in the file.
@@ -131,7 +133,7 @@ package struct AdapterSet: Sendable {
     return Adapter(
       name: file.name, store: TensorStore(file.path, tensors),
       declaration: WeightsDeclaration(name: "adapter_\(number)", path: file.path),
-      ranks: ranks, fileRanks: fileRanks, changes: whole.changes, changedLayers: whole.layers,
+      metadata: file.metadata, ranks: ranks, fileRanks: fileRanks, changes: whole.changes, changedLayers: whole.layers,
       total: file.layerCount + file.leftovers.count, unmatched: unmatched)
   }
 

@@ -44,6 +44,7 @@ extension PictureSettings {
     guard let seed = UInt64(try object.string("seed")) else { throw object.error("seed", "expected a number") }
     request.seeds = [seed]
     (request.width, request.height) = (try object.int("width"), try object.int("height"))
+    request.fewSteps = try FewStepOptions(object)
     request.clipSkip = try object.int("clip_skip", default: 1)
     request.randomSource = try named("rng", RandomSourceKind.init(rawValue:)) ?? .cpu
     request.model.precision = try named("type", Precision.init(rawValue:))
@@ -52,6 +53,12 @@ extension PictureSettings {
     request.promptSettings.commaBacktrack = try object.int(
       "comma_backtrack", default: request.promptSettings.commaBacktrack)
     request.promptSettings.usesOldTiming = try object.bool("old_prompt_timing", default: false)
+    if let members = object["hires"]?.members {
+      request.hires = try HiresOptions(JSONObject(path: place, members: members))
+    }
+    request.seamless = try named("seamless", Seamless.init(rawValue:))
+    request.tiling.mode = try named("vae_tiling", TilingOptions.Mode.init(rawValue:)) ?? .auto
+    request.tiling.tileSize = try object.int("vae_tile_size", default: TilingOptions.usualTileSize)
     request.matchesMixOfShow = object["compat"]?.string == "mix-of-show"
     request.regions.items = object["regions"]?.array ?? []
     let name = object["model"]?.string

@@ -37,26 +37,33 @@ package struct PictureSettings {
   /// Reads the texts of a PNG, JPEG or WebP file.
   ///
   /// - Throws: `FormatError` when no text tells enough to draw.
-  package init(contentsOf url: URL) throws {
-    let data = try readFile(url)
-    let texts = try ImageFile.texts(data, path: url.path)
+  package init(contentsOf url: URL) throws { try self.init(try readFile(url), path: url.path) }
+
+  /// Reads the texts of the bytes of such a file; the path is for errors.
+  package init(_ data: Data, path: String) throws {
+    let texts = try ImageFile.texts(data, path: path)
     func text(_ keyword: String) -> String? { texts.first { $0.keyword == keyword }?.text }
     if let own = text("mosc") {
-      try self.init(mosc: own, path: url.path)
+      try self.init(mosc: own, path: path)
     } else if let parameters = text("parameters"), !parameters.trimmingCharacters(in: .whitespacesAndNewlines).hasPrefix("{") {
-      try self.init(parameters: parameters, path: url.path)
+      try self.init(parameters: parameters, path: path)
     } else if let graph = text("prompt") {
-      try self.init(comfyUI: graph, path: url.path)
+      try self.init(comfyUI: graph, path: path)
     } else {
       let found = texts.map { "'\($0.keyword)'" }.joined(separator: ", ")
       throw FormatError(
-        url.path, nil,
+        path, nil,
         "does not say how it was drawn: expected a text 'mosc', 'parameters' or 'prompt', found "
           + (found.isEmpty ? "none" : found))
     }
   }
 
   init() {}
+
+  /// The adapters as tags of a prompt.
+  package var adapterTags: [(name: String, tag: String)] {
+    adapters.map { ($0.name, "<lora:\($0.name):\($0.textEncoder):\($0.unet)>") }
+  }
 
   /// Notes what cannot be followed.
   mutating func remark(_ text: String) { if !remarks.contains(text) { remarks.append(text) } }

@@ -1,0 +1,61 @@
+import Foundation
+import MoscDiffusion
+import MoscEngine
+import MoscFormats
+import MoscImages
+import MoscModel
+import MoscNetworks
+import MoscReport
+import MoscSample
+
+/// Draws the pictures of a job.
+struct DrawWork {
+  private let job: Job
+  private let services: Services
+
+  init(_ job: Job, _ services: Services) { (self.job, self.services) = (job, services) }
+
+  func run(_ order: DrawOrder) throws {
+    let plan = order.plan
+    let reporter = JobReporter.make(job, services.queue)
+    let compiler = services.compiler.reporting(to: reporter)
+    try reporter.reportUnknownWords(try plan.words(), plan.model)
+    let writer = try PictureWriter(plan, compiler.target)
+    let sampler = try Sampler(plan, compiler, keeper: services.keeper)
+    var last: HostArray?
+    sampler.watch = { step in
+      try preview(step, order)
+      if step.number == step.count - 1 { last = HostArray(step.latents, shape: step.before.shape) }
+    }
+    try sampler.draw { picture, image in
+      if let latents = last?.samples(0..<1) { services.colours.learn(image, latents, model: plan.model.url.path) }
+      last = nil
+      let id = JobStore.pictureID(job.id, picture.number - 1)
+      let file = try OutputFile(services.store.place(id, "png").path)
+      _ = try writer.write(image, picture, to: file)
+      let drawn = JobPicture(
+        id: id, seed: picture.seed, width: image.width, height: image.height,
+        parameters: writer.parameters(picture).text)
+      job.update { state in
+        state.pictures.append(drawn)
+        (state.done, state.step) = (state.done + 1, 0)
+      }
+      job.events.send("picture", drawn.json)
+      services.queue.tell(job)
+    }
+  }
+
+  /// Shows what a step predicts, if it is its turn; the picture itself follows the last one.
+  private func preview(_ step: Denoising.Step, _ order: DrawOrder) throws {
+    guard order.previewInterval > 0, (step.number + 1) % order.previewInterval == 0, step.number + 1 < step.count
+    else { return }
+    let data = step.data(order.plan.schedulerConfig.prediction).samples(0..<1)
+    guard let image = services.colours.image(of: data, model: order.plan.model.url.path) else { return }
+    let bytes = try PNG.encode(image)
+    let number = job.update { state in
+      (state.preview, state.previewNumber) = (bytes, state.previewNumber + 1)
+      return state.previewNumber
+    }
+    job.events.send("preview", .fields([("number", .int(number)), ("step", .int(step.number + 1))]))
+  }
+}

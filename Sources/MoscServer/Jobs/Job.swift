@@ -1,0 +1,116 @@
+import Foundation
+import MoscFormats
+import MoscReport
+import MoscSample
+import Synchronization
+
+/// A picture that a job left.
+struct JobPicture: Sendable {
+  var id: String
+  var seed: UInt64
+  var width: Int
+  var height: Int
+  /// The settings as pictures carry them.
+  var parameters: String
+
+  var json: JSONValue {
+    .fields([
+      ("id", .string(id)), ("url", .string("/mosc/v1/pictures/\(id)")), ("seed", .string("\(seed)")),
+      ("width", .int(width)), ("height", .int(height)), ("parameters", .string(parameters)),
+    ])
+  }
+}
+
+/// Where a job is.
+enum JobStatus: String, Sendable {
+  case queued, running, completed, failed, cancelled
+
+  var isOver: Bool { ![.queued, .running].contains(self) }
+}
+
+/// Everything about a job that changes.
+struct JobState: Sendable {
+  var status = JobStatus.queued
+  var started: Date?
+  var finished: Date?
+  /// The step of the picture or of the training that was taken last.
+  var step = 0
+  var steps = 0
+  /// Pictures that are drawn, of all.
+  var done = 0
+  var total = 1
+  /// What happens at the moment.
+  var message = ""
+  var secondsLeft: Double?
+  var error: String?
+  var pictures: [JobPicture] = []
+  /// What the job found out besides pictures, such as residuals or the name of a file.
+  var findings: [(String, JSONValue)] = []
+  /// The picture as it is at the moment, a PNG file.
+  var preview: Data?
+  var previewNumber = 0
+
+  /// The share that is done.
+  var progress: Double {
+    switch status {
+    case .queued: return 0
+    case .completed: return 1
+    default:
+      let parts = Double(max(1, total))
+      let share = steps > 0 && done < total ? Double(step) / Double(steps) / parts : 0
+      return min(1, Double(done) / parts + share)
+    }
+  }
+}
+
+/// A piece of work that was asked for, from its place in the queue to its result.
+final class Job: Sendable {
+  let id: String
+  let order: JobOrder
+  let created: Date
+  /// What was asked for, in words of the API that asked.
+  let request: JSONValue
+  /// The name that the client gave it.
+  let taskID: String?
+  let token = CancellationToken()
+  let events = JobEvents()
+  private let state: Mutex<JobState>
+
+  init(id: String, _ order: JobOrder, request: JSONValue, taskID: String?, created: Date = Date()) {
+    (self.id, self.order, self.request, self.taskID, self.created) = (id, order, request, taskID, created)
+    var state = JobState()
+    if case .draw(let draw) = order { state.total = draw.plan.count }
+    self.state = Mutex(state)
+  }
+
+  var current: JobState { state.withLock { $0 } }
+
+  func update<Result: Sendable>(_ change: (inout JobState) -> Result) -> Result { state.withLock { change(&$0) } }
+
+  /// The job as the API shows it.
+  func json(position: Int?, withRequest: Bool = false) -> JSONValue {
+    let now = current
+    func time(_ date: Date?) -> JSONValue { date.map { .string($0.formatted(.iso8601)) } ?? .null }
+    var result: [(String, JSONValue)] = now.findings
+    if !now.pictures.isEmpty { result.append(("pictures", .array(now.pictures.map(\.json)))) }
+    var fields: [(String, JSONValue)] = [
+      ("id", .string(id)), ("kind", .string(order.kind.rawValue)), ("status", .string(now.status.rawValue)),
+      ("queue_position", position.map(JSONValue.int) ?? .null), ("created", time(created)),
+      ("started", time(now.started)), ("finished", time(now.finished)),
+      ("progress", .rounded(now.progress)), ("step", .int(now.step)), ("steps", .int(now.steps)),
+      ("seconds_left", now.secondsLeft.map { .rounded($0) } ?? .null), ("message", .string(now.message)),
+      ("result", result.isEmpty ? .null : .fields(result)),
+      ("error", now.error.map(JSONValue.string) ?? .null),
+    ]
+    if withRequest { fields.append(("request", request)) }
+    return .fields(fields)
+  }
+
+  /// Waits for the end; a task that is cancelled meanwhile cancels the job.
+  func wait() async throws {
+    for await event in events.subscribe() where event.name == "done" { return }
+    if current.status.isOver { return }
+    token.cancel()
+    throw CancellationError()
+  }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import MoscFormats
+import MoscReport
+import Synchronization
+
+/// Jobs in the order in which they came, of which one runs at a time.
+final class JobQueue: Sendable {
+  private struct State {
+    var waiting: [Job] = []
+    var running: Job?
+    /// Jobs by id: those that are not over, and the last that are.
+    var known: [String: Job] = [:]
+    var over: [String] = []
+    var isClosed = false
+    var counts: [String: Int] = [:]
+  }
+
+  private let state = Mutex(State())
+  private let arrivals = DispatchSemaphore(value: 0)
+  private let limit: Int
+  private let store: JobStore
+  private static let mostOver = 200
+
+  init(limit: Int, _ store: JobStore) { (self.limit, self.store) = (limit, store) }
+
+  /// Puts a job at the end.
+  ///
+  /// - Throws: `APIError` when there is no place, or the server stops.
+  func submit(_ order: JobOrder, request: JSONValue, taskID: String? = nil) throws -> Job {
+    let job = Job(id: store.newID(), order, request: request, taskID: taskID)
+    try state.withLock { state in
+      if state.isClosed { throw APIError(503, "the server is being stopped") }
+      guard state.waiting.count < limit else {
+        throw APIError(503, "\(limit) jobs wait already; --max-queue takes more", kind: "queue_full")
+      }
+      // A name is that of its last job.
+      state.waiting.append(job)
+      state.known[job.id] = job
+    }
+    try store.write(job)
+    arrivals.signal()
+    return job
+  }
+
+  /// Waits for a job; nil when the server stops.
+  func next() -> Job? {
+    while true {
+      arrivals.wait()
+      let (job, isClosed) = state.withLock { state -> (Job?, Bool) in
+        if state.isClosed { return (nil, true) }
+        // One may have been cancelled since it was signalled.
+        guard !state.waiting.isEmpty else { return (nil, false) }
+        let job = state.waiting.removeFirst()
+        state.running = job
+        return (job, false)
+      }
+      if isClosed { return nil }
+      guard let job else { continue }
+      job.update { ($0.status, $0.started) = (.running, Date()) }
+      tell(job)
+      return job
+    }
+  }
+
+  /// Says how a job that ran has ended.
+  func end(_ job: Job, _ status: JobStatus, error: String? = nil) {
+    state.withLock { if $0.running === job { $0.running = nil } }
+    conclude(job, status, error)
+  }
+
+  private func conclude(_ job: Job, _ status: JobStatus, _ error: String?) {
+    job.update { state in
+      (state.status, state.finished, state.error, state.secondsLeft) = (status, Date(), error, nil)
+      state.preview = nil
+    }
+    do {
+      try store.write(job)
+    } catch {
+      job.update { $0.error = ($0.error.map { "\($0); " } ?? "") + PlainPaths.clean("\(error)") }
+    }
+    state.withLock { state in
+      state.counts["\(job.order.kind.rawValue) \(status.rawValue)", default: 0] += 1
+      state.over.append(job.id)
+      if state.over.count > Self.mostOver { state.known[state.over.removeFirst()] = nil }
+    }
+    job.events.send("done", job.json(position: nil))
+  }
+
+  /// Cancels a job that waits or runs; nil when there is none, false when it is over.
+  func cancel(_ id: String) -> Bool? {
+    let (job, wasWaiting) = state.withLock { state -> (Job?, Bool) in
+      guard let job = state.known[id] else { return (nil, false) }
+      let count = state.waiting.count
+      state.waiting.removeAll { $0 === job }
+      return (job, state.waiting.count < count)
+    }
+    guard let job else { return nil }
+    if job.current.status.isOver { return false }
+    job.token.cancel()
+    if wasWaiting { conclude(job, .cancelled, nil) }
+    return true
+  }
+
+  /// Lets go of a job that is over.
+  func forget(_ id: String) { state.withLock { $0.known[id] = nil } }
+
+  /// Cancels the job that runs.
+  func interrupt() { running?.token.cancel() }
+
+  /// Takes no more jobs; those that wait fail.
+  func close() {
+    let left = state.withLock { state in
+      state.isClosed = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for job in left { conclude(job, .failed, "the server was stopped before it began") }
+    arrivals.signal()
+  }
+
+  // MARK: Looking
+
+  var running: Job? { state.withLock { $0.running } }
+  var waitingCount: Int { state.withLock { $0.waiting.count } }
+  /// How many jobs of a kind ended how.
+  var counts: [String: Int] { state.withLock { $0.counts } }
+
+  subscript(id: String) -> Job? { state.withLock { $0.known[id] } }
+
+  /// The last job with a name that a client gave.
+  func task(_ name: String) -> Job? {
+    state.withLock { state in
+      state.known.values.filter { $0.taskID == name }.max { $0.id < $1.id }
+    }
+  }
+
+  /// Jobs that are not over, the running one first.
+  var active: [Job] { state.withLock { [$0.running].compactMap(\.self) + $0.waiting } }
+
+  /// The place in the queue, 0 for the running one; nil for what is over.
+  func position(_ job: Job) -> Int? {
+    state.withLock { state in
+      if state.running === job { return 0 }
+      return state.waiting.firstIndex { $0 === job }.map { $0 + 1 }
+    }
+  }
+
+  /// Tells watchers how far a job is.
+  func tell(_ job: Job) { job.events.send("progress", job.json(position: position(job))) }
+}
