@@ -1,7 +1,9 @@
 import Foundation
 import MoscDiffusion
+import MoscEngine
 import MoscFormats
 import MoscImages
+import MoscModel
 import MoscNetworks
 import MoscReport
 import MoscSample
@@ -161,7 +163,8 @@ import Testing
     again.output = scratch.path("again.png")
     try RedrawJob(again, .silent).run()
     let first = try Data(contentsOf: scratch.url.appending(path: "picture.png"))
-    #expect(try first == Data(contentsOf: scratch.url.appending(path: "again.png")))
+    let second = try Data(contentsOf: scratch.url.appending(path: "again.png"))
+    #expect(first == second)
     let texts = try PNG.decode(first, path: "first").texts
     let own = try #require(texts.first { $0.keyword == "mosc" }).text
     #expect(own.contains("\"lora\"") && own.contains("ember:0.8:0.8") && own.contains("moss:0.5:0.7"))

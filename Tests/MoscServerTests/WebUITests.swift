@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscImages
+import MoscReport
 import TestSupport
 import Testing
 
@@ -42,6 +43,19 @@ import Testing
       "is_using_inpainting_conditioning", "version",
     ] { #expect(info[key] != nil, "\(key)") }
     #expect(reply.json["parameters"]?["negative_prompt"]?.string == "blurry")
+  }
+
+  @Test func settingsOfPicturesFillWhatIsLeftOut() throws {
+    let text = "a robot\nNegative prompt: dark\nSteps: 3, Sampler: Euler a, CFG scale: 2.5, Seed: 77, Size: 64x96"
+    let body = JSONValue.fields([("infotext", .string(text)), ("steps", .int(1)), ("negative_prompt", .null)])
+    let reply = try server.send("POST", "/sdapi/v1/txt2img", json: body.description)
+    #expect(reply.status == 200, "\(reply.text)")
+    let info = try info(reply)
+    #expect(info["prompt"]?.string == "a robot" && info["negative_prompt"]?.string == "dark")
+    #expect(info["seed"]?.int == 77 && info["height"]?.int == 96 && info["sampler_name"]?.string == "Euler a")
+    #expect(info["steps"]?.int == 1 && info["cfg_scale"]?.double == 2.5)
+    // The end of the connection was watched, so it is not used again.
+    #expect(reply.headers["connection"] == "close")
   }
 
   @Test func neutralFieldsAreTaken() throws {

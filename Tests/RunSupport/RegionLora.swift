@@ -1,7 +1,10 @@
 import Foundation
 import MoscDiffusion
+import MoscEngine
 import MoscFormats
 import MoscNetworks
+import MoscPrompts
+import MoscReport
 import MoscSample
 import TestSupport
 

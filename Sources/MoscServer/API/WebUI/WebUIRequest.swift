@@ -19,8 +19,9 @@ struct WebUIRequest: Sendable {
   let model: ModelCatalog.Model
 
   /// - Throws: `APIError` naming the field.
-  init(_ fields: JSONFields, _ services: Services) throws {
-    try Self.checkNeutral(fields)
+  init(_ given: JSONFields, _ services: Services) throws {
+    try Self.checkNeutral(given)
+    let fields = try InfotextFields.applied(to: given)
     let overrides = try fields.object("override_settings") ?? JSONFields([])
     try Self.checkVAE(overrides.string("sd_vae"))
     model = try services.catalog.find(overrides.string("sd_model_checkpoint") ?? services.settings.model)
