@@ -38,6 +38,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
+    .target(name: "CWebP", linkerSettings: [.linkedLibrary("webp")]),
 
     // The compiler.
     .target(name: "MoscIR", path: "IR", swiftSettings: settings),
@@ -67,7 +68,7 @@ let package = Package(
       swiftSettings: settings),
     .target(name: "CMapping"),
     .target(
-      name: "MoscImages", dependencies: ["CPNG", "CJPEG", "MoscFormats"], swiftSettings: settings),
+      name: "MoscImages", dependencies: ["CPNG", "CJPEG", "CWebP", "MoscFormats"], swiftSettings: settings),
     .target(name: "MoscRandom", swiftSettings: settings),
     .target(
       name: "MoscPrompts", dependencies: ["MoscFormats", "MoscRandom"], swiftSettings: settings),

@@ -26,6 +26,9 @@ package struct Tile: Hashable, Sendable {
   /// The five numbers in the text format's order.
   package var numbers: [Int] { [rows, columns, blockRows, blockColumns, blockDepth] }
 
+  /// Whether outputs are cut as another tile cuts them; depth may be cut otherwise.
+  package func cutsAlike(_ other: Tile) -> Bool { numbers.dropLast() == other.numbers.dropLast() }
+
   /// Reads `tile: [rows, columns, block rows, block columns, block depth]`, if present.
   static func read(_ reader: inout AttributeReader) throws(OpError) -> Tile? {
     guard let list = try reader.optionalInts("tile") else { return nil }

@@ -1,14 +1,22 @@
 import Foundation
 import MoscFormats
 
-/// Picture files of the kinds that mosc reads: PNG and JPEG, told apart by their first bytes, and turned as
+/// Picture files of the kinds that mosc reads: PNG, JPEG and WebP, told apart by their first bytes, and turned as
 /// their EXIF data say.
 package enum ImageFile {
-  /// Reads a picture as RGB, or as RGBA where a PNG file has transparency.
+  /// Reads a picture as RGB, or as RGBA where it has transparency.
   ///
   /// - Throws: `FormatError` naming the file, for a missing, damaged or unknown one.
   package static func read(_ url: URL) throws(FormatError) -> PixelImage {
     try decode(try readFile(url), path: url.path)
+  }
+
+  /// The texts of a picture file.
+  ///
+  /// - Throws: `FormatError` for a PNG file that is damaged.
+  package static func texts(_ data: Data, path: String) throws(FormatError) -> [PNG.Text] {
+    if data.starts(with: [0xff, 0xd8]) { return JPEG.texts(data) }
+    return WebP.begins(data) ? WebP.texts(data) : try PNG.decode(data, path: path).texts
   }
 
   /// Decodes the bytes of a picture file; the path is for errors.
@@ -19,6 +27,7 @@ package enum ImageFile {
     if data.starts(with: [0xff, 0xd8, 0xff]) {
       return try JPEG.decode(data, path: path).upright(Orientation(data))
     }
+    if WebP.begins(data) { return try WebP.decode(data, path: path).upright(Orientation(data)) }
     if data.isEmpty { throw FormatError(path, nil, "the file is empty, expected a picture") }
     let start = data.prefix(4).map { byte in
       let digits = String(byte, radix: 16)
@@ -26,7 +35,7 @@ package enum ImageFile {
     }
     throw FormatError(
       path, nil,
-      "is neither PNG nor JPEG: it starts with the bytes \(start.joined(separator: " "))")
+      "is neither PNG, JPEG nor WebP: it starts with the bytes \(start.joined(separator: " "))")
   }
 }
 

@@ -50,8 +50,8 @@ package enum JPEG {
         "cannot encode \(image.pixels.count) bytes as \(image.width)x\(image.height)x\(image.channels)")
     }
     let contents = texts.map { keyword, text in
-      keyword == ExifComment.keyword
-        ? (code: exif, bytes: ExifComment.segment(text))
+      keyword == ExifTexts.keyword
+        ? (code: exif, bytes: ExifTexts.segment(text))
         : (code: comment, bytes: Array("\(keyword): \(text)".utf8))
     }
     for (content, text) in zip(contents, texts) where content.bytes.count > mostSegmentBytes {
@@ -104,8 +104,8 @@ package enum JPEG {
       let length = Int(bytes[place + 2]) << 8 | Int(bytes[place + 3])
       guard length >= 2, place + 2 + length <= bytes.count else { break }
       let content = Array(bytes[place + 4..<place + 2 + length])
-      if code == exif, let text = ExifComment.text(content) {
-        texts.append((ExifComment.keyword, text))
+      if code == exif, let text = ExifTexts.comment(content) {
+        texts.append((ExifTexts.keyword, text))
       } else if code == comment {
         let text = String(decoding: content, as: UTF8.self)
         let parts = text.split(separator: ": ", maxSplits: 1)

@@ -14,10 +14,12 @@ enum Orientation: Int, Hashable, Sendable {
   case transverse
   case quarterTurnLeft
 
-  /// Reads the tag of a JPEG or PNG file; upright where there is none, or none that can be read.
+  /// Reads the tag of a JPEG, WebP or PNG file; upright where there is none, or none that can be read.
   init(_ data: Data) {
     let bytes = [UInt8](data)
-    let found = bytes.starts(with: [0xff, 0xd8]) ? Self.jpeg(bytes) : Self.png(bytes)
+    let found =
+      bytes.starts(with: [0xff, 0xd8]) ? Self.jpeg(bytes)
+      : WebP.begins(data) ? WebP.exif(bytes).map { $0[...] } : Self.png(bytes)
     self = found.flatMap(Self.tiff).flatMap(Orientation.init(rawValue:)) ?? .upright
   }
 

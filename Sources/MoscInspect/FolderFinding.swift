@@ -21,6 +21,7 @@ extension Inspection {
     if has("objects") || has("weights") || count("mosc-object", "mosc-pack") > 0 {
       return try cacheFinding(url, path)
     }
+    if has("config.json"), let part = try autoencoderFinding(url, path) { return part }
     let stems = try RecordedProgram.stems(in: path)
     if !stems.isEmpty {
       var finding = Finding(path, .recording, "recorded kernels of \(stems.count) programs")
@@ -35,7 +36,7 @@ extension Inspection {
     }
     let places = has("images") ? url.appending(path: "images") : url
     let files = try namesInFolder(places)
-    let pictures = files.count { ["png", "jpg", "jpeg"].contains(URL(fileURLWithPath: $0).pathExtension.lowercased()) }
+    let pictures = files.count { ["png", "jpg", "jpeg", "webp"].contains(URL(fileURLWithPath: $0).pathExtension.lowercased()) }
     if pictures > 0 {
       var finding = Finding(path, .trainingPictures, "\(pictures) pictures")
       let captions = has("captions") ? url.appending(path: "captions") : places
@@ -54,6 +55,20 @@ extension Inspection {
     throw FormatError(
       path, nil, "holds nothing that mosc reads; it has \(names.prefix(5).joined(separator: ", "))"
         + (names.count > 5 ? " and \(names.count - 5) more" : ""))
+  }
+
+  /// A folder that diffusers saves an autoencoder into; nil for another class.
+  private static func autoencoderFinding(_ url: URL, _ path: String) throws -> Finding? {
+    let kind = try JSONObject(contentsOf: url.appending(path: "config.json"))["_class_name"]?.string
+    guard kind == "AutoencoderKL" || kind == "AutoencoderTiny" else { return nil }
+    let config = try DiffusersModel.autoencoder(at: url).config
+    let family: TensorFamily = config.tiny == nil ? .vae : .tinyAutoencoder
+    var finding = Finding(path, .part, "\(family.name) in a folder")
+    finding.add("latent channels", config.latentChannels)
+    finding.commands = [
+      "mosc sample -m MODEL \(config.tiny == nil ? "--vae" : "--taesd") \(quoted(path)) -p '…'"
+    ]
+    return finding
   }
 
   /// A folder as PEFT saves adapters.

@@ -1,5 +1,6 @@
 import Foundation
 import MoscFormats
+import MoscImages
 import MoscModel
 import MoscReport
 
@@ -22,7 +23,7 @@ package enum Inspection {
     let start = try head(url)
     func begins(_ bytes: [UInt8]) -> Bool { start.starts(with: bytes) }
     if start.isEmpty { throw FormatError(path, nil, "the file is empty") }
-    if begins([0x89, 0x50, 0x4e, 0x47]) || begins([0xff, 0xd8, 0xff]) {
+    if begins([0x89, 0x50, 0x4e, 0x47]) || begins([0xff, 0xd8, 0xff]) || WebP.begins(start) {
       return try pictureFinding(url, path)
     }
     if begins([0x50, 0x4b, 0x03, 0x04]) || begins([0x80, 0x02]) { return try torchFinding(url, path) }

@@ -3,18 +3,13 @@ import MoscFormats
 import MoscImages
 
 extension Inspection {
-  /// A PNG or JPEG file with the texts in it.
+  /// A PNG, JPEG or WebP file with the texts in it.
   static func pictureFinding(_ url: URL, _ path: String) throws -> Finding {
     let data = try readFile(url)
-    let isJPEG = data.starts(with: [0xff, 0xd8])
-    let image: PixelImage
-    let texts: [PNG.Text]
-    if isJPEG {
-      (image, texts) = (try ImageFile.decode(data, path: path), JPEG.texts(data))
-    } else {
-      (image, texts) = try PNG.decode(data, path: path)
-    }
-    var finding = Finding(path, .picture, "a \(isJPEG ? "JPEG" : "PNG") picture, \(image.width)x\(image.height)")
+    let image = try ImageFile.decode(data, path: path)
+    let texts = try ImageFile.texts(data, path: path)
+    let format = data.starts(with: [0xff, 0xd8]) ? "JPEG" : WebP.begins(data) ? "WebP" : "PNG"
+    var finding = Finding(path, .picture, "a \(format) picture, \(image.width)x\(image.height)")
     finding.add("width", image.width)
     finding.add("height", image.height)
     finding.add("channels", image.channels)

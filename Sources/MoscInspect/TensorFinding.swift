@@ -88,6 +88,13 @@ extension Inspection {
       finding.add("condition channels", model.config.imageChannels)
       finding.commands = ["mosc sample -m MODEL --t2i-adapter \(place) --t2i-image IMAGE -p '…'"]
       return finding
+    case .tinyAutoencoder?:
+      let config = try DiffusersModel.autoencoder(at: url).config
+      var finding = Finding(path, .part, TensorFamily.tinyAutoencoder.name)
+      finding.add("parts", (config.tiny?.hasEncoder == true ? ["encoder"] : []) + ["decoder"])
+      finding.add("latent channels", config.latentChannels)
+      finding.commands = ["mosc sample -m MODEL --taesd \(place) -p '…'"]
+      return finding
     case .vae?, .diffusersUNet?, .textEncoder?:
       var finding = Finding(path, .part, family?.name ?? "")
       finding.commands = family == .vae

@@ -55,8 +55,19 @@ package struct DiffusersModel: Sendable {
     case true?:
       // The autoencoder's own folder, or that of a whole model.
       try FolderLayout.vae(url)
-    case false?: try VAELayout(url)
+    case false?:
+      if TensorFamily(try WeightFile.open(url)) == .tinyAutoencoder {
+        try TinyAutoencoderLayout(url)
+      } else {
+        try VAELayout(url)
+      }
     }
+  }
+
+  /// The autoencoder in a file or folder of its own, after checking that its tensors make one.
+  package static func autoencoder(at url: URL) throws -> VAE {
+    let parts = ModelParts(try vaeLayout(url))
+    return try parts.vae.get()
   }
 
   private static func isFolder(_ url: URL) throws -> Bool? {

@@ -1,6 +1,7 @@
 import Foundation
 import MoscDiffusion
 import MoscFormats
+import MoscModel
 import MoscReport
 
 /// Adapter files by name.
@@ -35,6 +36,7 @@ package enum AdapterFiles {
   static func find(_ tag: LoraTag, in folder: String?) throws -> AdapterRequest {
     var request = try find(tag.name, in: folder)
     (request.textEncoder, request.unet) = (tag.textEncoder, tag.unet)
+    request.blocks = try tag.blocks.map { try BlockWeights($0) }
     return request
   }
 }

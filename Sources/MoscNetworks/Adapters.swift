@@ -4,11 +4,13 @@ import MoscFormats
 import MoscModel
 import MoscReport
 
-/// An adapter file and its strengths, as `--lora FILE[:te[:unet]]` names them.
+/// An adapter file and its strengths, as `--lora FILE[:te[:unet]][:lbw=…]` names them.
 package struct AdapterRequest: Hashable, Sendable {
   package var path: String
   package var textEncoder: Float = 1
   package var unet: Float = 1
+  /// What multiplies the strengths block by block.
+  package var blocks: BlockWeights?
   /// The word by which prompts name an embedding; nil for what the file says.
   package var word: String?
 
@@ -18,11 +20,17 @@ package struct AdapterRequest: Hashable, Sendable {
     self.unet = unet
   }
 
-  /// Reads `FILE`, `FILE:strength` or `FILE:text:unet`; nil for strengths that are no numbers.
+  /// Reads `FILE`, `FILE:strength` or `FILE:text:unet`, with `:lbw=…` behind it; nil for what is neither.
   ///
   /// Trailing fields that are numbers are strengths, so a path may hold colons.
   package init?(spelling: String) {
     var fields = spelling.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    var blocks: BlockWeights?
+    if fields.count > 1, let last = fields.last, last.hasPrefix("lbw=") {
+      guard let read = try? BlockWeights(String(last.dropFirst(4))) else { return nil }
+      blocks = read
+      fields.removeLast()
+    }
     var strengths: [Float] = []
     while fields.count > 1, strengths.count < 2, let last = fields.last, let value = Float(last),
       value.isFinite
@@ -34,6 +42,14 @@ package struct AdapterRequest: Hashable, Sendable {
     if path.isEmpty || path.hasSuffix(":") { return nil }
     self.init(
       path: path, textEncoder: strengths.first ?? 1, unet: strengths.last ?? 1)
+    self.blocks = blocks
+  }
+}
+
+extension AdapterRequest {
+  /// How strongly the file changes each layer.
+  package var strength: AdapterStrength {
+    AdapterStrength(textEncoder: textEncoder, unet: unet, blocks: blocks)
   }
 }
 
@@ -82,7 +98,8 @@ extension ModelComponents {
   private static func open(
     _ options: ModelOptions, _ global: [AdapterRequest], _ regions: [[AdapterRequest]]
   ) throws -> DiffusersModel {
-    var model = try open(options.path, vae: options.vae)
+    var model = try open(options.path, vae: options.autoencoder)
+    if let taesd = options.taesd { try refuseLarge(model, taesd) }
     let regional = try RegionalRequest(regions, global: global)
     let requests = global + regional.files
     if requests.isEmpty { return model }
@@ -91,7 +108,7 @@ extension ModelComponents {
       var file = try AdapterFile(URL(fileURLWithPath: request.path))
       if let word = request.word { file.rename(word: word) }
       files.append(
-        (file, AdapterStrength(textEncoder: request.textEncoder, unet: request.unet)))
+        (file, request.strength))
     }
     let set = try AdapterSet(files, model)
     if !options.adapters.allowsUnmatched {
@@ -110,6 +127,15 @@ extension ModelComponents {
       model.regional = try RegionalAdapters(set, global: global.count, carried: regional.carried)
     }
     return model
+  }
+}
+
+extension ModelComponents {
+  /// Refuses any autoencoder but a tiny one.
+  private static func refuseLarge(_ model: DiffusersModel, _ path: String) throws {
+    if try model.vae().config.tiny != nil { return }
+    throw FormatError(
+      path, nil, "is an autoencoder, but no tiny one (TAESD); give it with --vae")
   }
 }
 

@@ -1,4 +1,5 @@
 import MoscDiffusion
+import MoscModel
 import MoscPrompts
 import MoscReport
 
@@ -32,10 +33,21 @@ extension LoraTag {
     guard use.rank == nil else {
       throw CommandError.usage("'<lora:\(use.name)>': dyn, which cuts the rank, is not supported")
     }
-    if let name = use.unknown.first {
+    if let name = use.unknown.first(where: { $0 != "lbw" }) {
+      let isExtension = ["lbwe", "start", "stop", "step"].contains(name)
       throw CommandError.usage(
-        "'<lora:\(use.name)>': unknown field '\(name)', expected te, unet or dyn")
+        isExtension
+          ? "'<lora:\(use.name)>': '\(name)' is not supported; of sd-webui-lora-block-weight only lbw is"
+          : "'<lora:\(use.name)>': unknown field '\(name)', expected te, unet, lbw or dyn")
     }
-    self.init(name: use.name, textEncoder: Float(use.textEncoder), unet: Float(use.unet))
+    if let blocks = use.blocks {
+      do {
+        _ = try BlockWeights(blocks)
+      } catch {
+        throw CommandError.usage("'<lora:\(use.name)>': \(error)")
+      }
+    }
+    self.init(
+      name: use.name, textEncoder: Float(use.textEncoder), unet: Float(use.unet), blocks: use.blocks)
   }
 }

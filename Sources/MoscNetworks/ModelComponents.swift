@@ -41,7 +41,12 @@ package struct ModelComponents {
   }
 
   /// Compiles a function of the model and packs its weights.
-  package func program(_ function: ModelFunction) throws -> Program {
+  ///
+  /// - Parameter other: a program of the same part of the model, whose packed weights and results serve
+  ///   this one, too.
+  package func program(
+    _ function: ModelFunction, sharing other: Program? = nil
+  ) throws -> Program {
     let source = try model.program(function)
     let weights = WeightFiles(source)
     let compiler = compiler.suited(to: function)
@@ -49,7 +54,7 @@ package struct ModelComponents {
       try compiler.compile(source.module, function: source.function.name)
     }
     func program(_ compiled: CompiledFunction) throws -> Program {
-      try Program(compiled, weights: weights, on: self.compiler, keepsPacked: true)
+      try Program(compiled, weights: weights, on: self.compiler, keepsPacked: true, sharing: other)
     }
     guard let keeper else { return try program(compiled()) }
     return try keeper.program(

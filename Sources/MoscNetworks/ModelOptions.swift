@@ -6,9 +6,14 @@ package struct ModelOptions: Hashable, Sendable {
   package var path: String?
   /// A file or folder whose autoencoder replaces the model's own.
   package var vae: String?
+  /// A file or folder with a tiny autoencoder, which replaces that.
+  package var taesd: String?
   /// The arithmetic; nil for bf16 where the processor has it, else f32.
   package var precision: Precision?
   package var adapters = AdapterOptions()
+
+  /// The file or folder of the autoencoder that pictures are decoded with; nil for the model's own.
+  package var autoencoder: String? { taesd ?? vae }
 
   package init(path: String? = nil, precision: Precision? = nil) {
     self.path = path

@@ -32,7 +32,7 @@ package struct PictureWriter {
     // For all pictures at once: the first time, a large model takes seconds to hash.
     guard request.writesMetadata else { return }
     if request.model.path != nil { modelHash = try PictureHashes.model(plan.model, request.compiler) }
-    vaeHash = try request.model.vae.flatMap { try PictureHashes.file($0, request.compiler) }
+    vaeHash = try request.model.autoencoder.flatMap { try PictureHashes.file($0, request.compiler) }
     adapterHashes = try Self.hashes(plan.model.adapters.adapters + (plan.model.regional?.adapters ?? []))
     adapters = try request.model.adapters.files.map(Self.adapter)
     var seen: Set<String> = []
@@ -68,14 +68,14 @@ package struct PictureWriter {
     ]
     if let hash = modelHash { settings.append(.init("Model hash", String(hash.prefix(10)))) }
     settings.append(.init("Model", modelName))
-    if let vae = request.model.vae {
+    if let vae = request.model.autoencoder {
       if let hash = vaeHash { settings.append(.init("VAE hash", String(hash.prefix(10)))) }
       settings.append(.init("VAE", URL(fileURLWithPath: vae).lastPathComponent))
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
     settings.append(.init("RNG", request.randomSource.title))
-    settings += adapterHashes
+    settings += adapterHashes + request.control.settings
     settings.append(.init("Version", "mosc \(Version.number)"))
     return GenerationParameters(
       prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
@@ -122,10 +122,11 @@ package struct PictureWriter {
     if let hash = modelHash { fields.append(("model_hash", .string(hash))) }
     if let sigmas = request.sigmas { fields.append(("sigmas", .array(sigmas.map(JSONValue.double)))) }
     if let eta = request.eta { fields.append(("eta", .double(eta))) }
-    if let spacing = request.timestepSpacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
+    if let spacing = request.timestepSpacing ?? request.sampler.spacing { fields.append(("timestep_spacing", .string(spacing.rawValue))) }
     if let prediction = request.prediction { fields.append(("prediction_type", .string(prediction.rawValue))) }
     if request.hasZeroTerminalSNR { fields.append(("zero_terminal_snr", .bool(true))) }
-    if let vae = request.model.vae {
+    fields += request.fewSteps.fields
+    if let vae = request.model.autoencoder {
       fields.append(("vae", .string(URL(fileURLWithPath: vae).lastPathComponent)))
     }
     if request.latentsIn != nil { fields.append(("latents_in", .bool(true))) }
@@ -144,6 +145,7 @@ package struct PictureWriter {
     if !request.conditions.isEmpty {
       fields.append(("t2i", .array(request.conditions.map(condition))))
     }
+    if !request.control.nets.isEmpty { fields.append(("control", request.control.json)) }
     fields.append(("prompt_syntax", .string(request.syntax.rawValue)))
     if request.syntax == .a1111 {
       fields.append(("emphasis", .string(request.promptSettings.emphasis.rawValue)))
@@ -158,7 +160,9 @@ package struct PictureWriter {
 
   private static func adapter(_ request: AdapterRequest) throws -> JSONValue {
     let url = URL(fileURLWithPath: request.path)
-    return .fields((PictureHashes.isFile(url) ? [("sha256", .string(try FileHash.sha256(of: url)))] : []) + [
+    let hash = PictureHashes.isFile(url) ? [("sha256", JSONValue.string(try FileHash.sha256(of: url)))] : []
+    let blocks = request.blocks.map { [("lbw", JSONValue.string($0.text))] } ?? []
+    return .fields(hash + blocks + [
       ("name", .string(url.deletingPathExtension().lastPathComponent)),
       ("text_encoder", .double(Double(request.textEncoder))),
       ("unet", .double(Double(request.unet))),

@@ -35,6 +35,7 @@ extension SampleRequest {
       request.height = line.height ?? height
       request.steps = line.steps ?? steps
       request.guidance = line.guidance ?? guidance
+      if line.steps != nil { request.fewSteps.unsaid.remove(.steps) }
       if !line.seeds.isEmpty { request.seeds = line.seeds }
       return request
     }

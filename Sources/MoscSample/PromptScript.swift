@@ -13,6 +13,15 @@ package struct PromptScript: Sendable {
     func texts(at step: Int) -> [String] { schedules.map { $0.text(at: step) } }
   }
 
+  /// The prediction of the prompt alone, or of its parts by their weights.
+  package var unguided: PromptScript {
+    branches.count == 1 && branches[0].weight == 1 ? PromptScript(branches, negative: nil) : self
+  }
+
+  private init(_ branches: [Branch], negative: Branch?) {
+    (self.branches, self.negative) = (branches, negative)
+  }
+
   /// The predictions that guide towards something.
   package let branches: [Branch]
   /// The prediction that is guided away from; nil when nothing is.

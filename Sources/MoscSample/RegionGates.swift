@@ -3,14 +3,14 @@ import MoscFormats
 import MoscModel
 
 /// The inputs that say where regional adapters act.
-struct RegionGates {
+package struct RegionGates {
   private let adapters: RegionalAdapters
 
-  init(_ adapters: RegionalAdapters) { self.adapters = adapters }
+  package init(_ adapters: RegionalAdapters) { self.adapters = adapters }
 
   /// The gates of a resolution: at each position the share of the regions that carry an adapter, for all
   /// coefficients of its slot.
-  func inputs(_ coverage: RegionCoverage) -> [String: HostArray] {
+  package func inputs(_ coverage: RegionCoverage) -> [String: HostArray] {
     let cells = coverage.height * coverage.width
     let slots = (0..<adapters.slots).map { slot in
       var share = [Float](repeating: 0, count: cells)
@@ -33,7 +33,7 @@ struct RegionGates {
   }
 
   /// Which contexts have which adapters in keys and values, the same for all tokens.
-  func contexts(_ count: Int, tokens: Int) -> [String: HostArray] {
+  package func contexts(_ count: Int, tokens: Int) -> [String: HostArray] {
     var result: [String: HostArray] = [:]
     for rank in adapters.gateRanks {
       var values: [Float] = []

@@ -9,6 +9,8 @@ package struct RegionSchedule {
   private let plan: SamplePlan
   private let resolutions: [(height: Int, width: Int)]
   private let gates: RegionGates?
+  /// The sizes of feature maps that gates are made for.
+  private let gated: [(height: Int, width: Int)]
   /// Regions that cover nothing at some resolution.
   package let warnings: [String]
 
@@ -16,6 +18,9 @@ package struct RegionSchedule {
   package init(_ plan: SamplePlan) throws {
     self.plan = plan
     gates = plan.model.regional.map(RegionGates.init)
+    gated =
+      gates == nil
+      ? [] : try plan.model.unet().config.resolutions(height: plan.latentHeight, width: plan.latentWidth)
     guard !plan.regions.isEmpty else {
       resolutions = []
       warnings = []
@@ -58,12 +63,17 @@ package struct RegionSchedule {
     plan.regions.map { $0.acts(step: step, of: plan.calls) }
   }
 
+  /// Whether a step has other coverage than the step before.
+  package func changes(at step: Int) -> Bool {
+    step == 0 || active(step) != active(step - 1)
+  }
+
   /// The coverage inputs of a step that differ from those of the step before, and the gates of regional
   /// adapters; all at the first.
-  package func inputs(changingAt step: Int) throws -> [String: HostArray] {
+  package func inputs(changingAt step: Int) -> [String: HostArray] {
     if plan.regions.isEmpty { return [:] }
     let active = active(step)
-    if step > 0, active == self.active(step - 1) { return [:] }
+    guard changes(at: step) else { return [:] }
     var result: [String: HostArray] = [:]
     let contexts = UNet.bucket(regions: plan.regions.count) + 1
     for (height, width) in resolutions {
@@ -73,8 +83,7 @@ package struct RegionSchedule {
         coverage.shares + [Float](repeating: 0, count: missing), shape: [contexts, height * width])
     }
     if let gates {
-      let config = try plan.model.unet().config
-      for (height, width) in config.resolutions(height: plan.latentHeight, width: plan.latentWidth) {
+      for (height, width) in gated {
         result.merge(gates.inputs(Self.coverage(plan, active, height, width))) { $1 }
       }
     }

@@ -45,6 +45,8 @@ package struct SamplePlan: Sendable {
   package let batches: [[Picture]]
   /// What the U-Net reads for each batch.
   package let scripts: [PromptScript]
+  /// What was taken because the model or an adapter draws in few steps.
+  package let fewStepRemark: String?
   /// What was not read as it may have been meant.
   package let remarks: [String]
   /// Parts of the picture with prompts of their own.
@@ -53,9 +55,13 @@ package struct SamplePlan: Sendable {
   package let regionAdapters: [[AdapterRequest]]
   /// Images that say where things are.
   package let conditions: SpatialConditions
+  /// Pictures that are followed through ControlNets.
+  package let controls: ControlConditions
   /// The given initial latents, `[n,c,h,w]`.
   package let initialLatents: HostArray?
   package let trajectory: OutputFile?
+  /// Where previews go; nil for none.
+  package let previews: OutputFile?
 
   /// The sampler, however it was spelled.
   package var sampler: SamplerName { request.sampler.sampler }
@@ -77,7 +83,11 @@ package struct SamplePlan: Sendable {
   }
 
   /// Whether the negative prompt takes part; guidance of 1 is the plain conditional model.
-  package var usesGuidance: Bool { guidance > 1 }
+  package let usesGuidance: Bool
+  /// Whether it takes part at a call of the model.
+  package func isGuided(_ call: Int) -> Bool {
+    request.fewSteps.guidanceRange?.acts(call: call, of: calls, steps: request.steps) ?? true
+  }
   /// Regions, the rounding of their boxes.
   package var rounding: RegionCoverage.Rounding { request.matchesMixOfShow ? .inward : .centre }
   package var latentHeight: Int { height / factor }
@@ -93,7 +103,6 @@ package struct SamplePlan: Sendable {
     try Self.checkNumbers(request)
     var prompts = try Self.prompts(request)
     try request.regions.divide(&prompts, negative: &request.negativePrompt)
-    self.request = request
     let seeds = Self.seeds(request)
     var expansion = try PromptExpansion(request.promptSettings, request.syntax)
     let (tags, texts) = try Self.adapters(request, prompts, seeds, &expansion)
@@ -101,11 +110,18 @@ package struct SamplePlan: Sendable {
     model = try ModelComponents.open(
       request.model, tags: tags, texts: texts + (try request.regions.words()), regions: regionAdapters,
       keeper: keeper)
+    fewStepRemark = try request.takeFewSteps(model)
+    request.fewSteps.unsaid = []
+    try Self.checkNumbers(request)
+    self.request = request
     schedulerConfig = try Self.schedulerConfig(request, model)
     calls = request.sampler.sampler.scheduler(schedulerConfig, steps: request.steps).timesteps.count
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
     let unet = try model.unet().config
+    // A model that was distilled for any guidance follows it in one prediction.
+    usesGuidance = guidance > 1 && unet.guidanceWidth == nil
+    try request.fewSteps.reuse.check(unet)
     let encoder = try model.textEncoder().config
     factor = vae.downsampling
     latentChannels = vae.latentChannels
@@ -132,14 +148,22 @@ package struct SamplePlan: Sendable {
     }
     initialLatents = given
     conditions = try SpatialConditions(request.conditions, unet: unet)
+    controls = try ControlConditions(request.control, unet: unet)
+    try controls.check(factor: factor)
     let side = try model.trainedSize()
-    let drawn = conditions.size
+    let drawn = conditions.size ?? controls.size(factor)
     width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
     height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
     try Self.checkSize(width, height, factor, given)
     regions = try request.regions.regions(width: width, height: height)
     batches = try Self.batches(request, prompts, seeds, regions, &expansion)
-    scripts = try Self.scripts(request, calls: calls, batches, usesGuidance: guidance > 1)
+    if request.fewSteps.guidanceRange != nil, !usesGuidance {
+      throw CommandError.usage("--guidance-range is for a guidance above 1, and for models that take it")
+    }
+    scripts = try Self.scripts(request, calls: calls, batches, usesGuidance: usesGuidance)
+    if request.fewSteps.guidanceRange != nil, scripts.contains(where: { $0.unguided.count == $0.count }) {
+      throw CommandError.usage("--guidance-range is for prompts without AND")
+    }
     remarks = expansion.remarks
     try Self.checkTags(request, regions)
     for region in regions where region.adapterStrengths.count > conditions.count {
@@ -147,6 +171,7 @@ package struct SamplePlan: Sendable {
         "\(region.name) has \(region.adapterStrengths.count) t2i strengths for "
           + "\(conditions.count) --t2i-adapter")
     }
+    previews = try request.preview.file()
     trajectory = try request.trajectory.map { try OutputFile($0) }
     if batches.count != 1, trajectory != nil || given != nil {
       throw CommandError.usage(
@@ -165,7 +190,8 @@ package struct SamplePlan: Sendable {
     try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
     try CommandError.check("batch-size", request.batchSize, in: 1...64)
     try CommandError.check("clip-skip", request.clipSkip, in: 1...10_000)
-    if let eta = request.eta {
+    // A few-step adapter may yet choose a sampler that takes it.
+    if let eta = request.eta, !request.fewSteps.unsaid.contains(.sampler) {
       guard request.sampler.sampler.takesEta else {
         throw CommandError.usage(
           "--eta is for DDIM and TCD; \(request.sampler) puts back the noise that it is made for")

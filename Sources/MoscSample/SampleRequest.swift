@@ -48,8 +48,12 @@ package struct SampleRequest: Hashable, Sendable {
   package var randomSource = RandomSourceKind.cpu
   package var writesMetadata = true
   package var regions = RegionOptions()
+  package var fewSteps = FewStepOptions()
+  package var preview = PreviewOptions()
   /// Condition images, each with its T2I-Adapter.
   package var conditions: [SpatialCondition] = []
+  /// Pictures that are followed through ControlNets.
+  package var control = ControlOptions()
   /// Whether sampling ends and boxes round as in the Mix-of-Show code.
   package var matchesMixOfShow = false
   /// A safetensors file whose `latents_init` replaces the random initial latents.

@@ -17,10 +17,14 @@ package final class Sampler {
   private let encoder: PromptEncoder
   private let reading: PromptReading
   private let regions: RegionSchedule
+  /// Previews, if there are any.
+  private let previews: PreviewWriter?
   /// The maps of condition images, computed once.
   private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
-  /// The U-Net, and the texts whose states it holds.
-  private var unet: (shape: UNet.Shape, texts: [[String]], program: Program)?
+  private lazy var control = ControlRun(plan, compiler)
+  /// The U-Net, and the texts whose states it holds, by the number of predictions at a time: with a range of
+  /// guidance there are two.
+  private var unets: [Int: (steps: UNetSteps, texts: [[String]])] = [:]
   private var decoder: Program?
   /// Sees every call of the model.
   package var watch: (Denoising.Step) throws -> Void = { _ in }
@@ -43,6 +47,11 @@ package final class Sampler {
     encoder = try PromptEncoder(
       components, skippedLayers: plan.request.clipSkip - 1, reading: reading, compiler.reporter)
     regions = try RegionSchedule(plan)
+    previews = try plan.previews.map {
+      let options = plan.request.preview
+      let preview = try LatentPreview(options.method, plan.model, taesd: options.taesd, compiler)
+      return PreviewWriter(preview, every: options.interval, to: $0)
+    }
     for warning in plan.remarks + regions.warnings { reporter.warn(warning) }
   }
 
@@ -72,9 +81,10 @@ package final class Sampler {
       try Interruption.check()
       let run = try denoise(batch, plan.scripts[index], states)
       try observe(run)
+      previews?.release()
       if index == plan.batches.count - 1 {
         if plan.request.profiles { try printProfile() }
-        unet = nil
+        unets = [:]
       }
       for (number, picture) in batch.enumerated() {
         try Interruption.check()
@@ -93,8 +103,11 @@ package final class Sampler {
     _ batch: [SamplePlan.Picture], _ script: PromptScript, _ states: PromptStates
   ) throws -> Denoising.Run {
     let count = batch.count
-    let copies = script.count
-    let program = try unetProgram(batch.count, script, states)
+    // All that is needed is made before the first step.
+    for isGuided in [true, false] {
+      guard let call = (0..<plan.calls).first(where: { plan.isGuided($0) == isGuided }) else { continue }
+      _ = try unetSteps(count, isGuided ? script : script.unguided, states, at: call)
+    }
     let denoising = Denoising(
       height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
       plan.sampler.scheduler(
@@ -102,22 +115,33 @@ package final class Sampler {
     var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
     let (first, last) = (before + batch[0].number, before + batch[count - 1].number)
     let numbers = count == 1 ? "\(first)" : "\(first)-\(last)"
+    // Coverage so far, for a program that has not seen all of it.
+    var regional: [String: HostArray] = [:]
+    var current: UNetSteps?
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
       initial: plan.initialLatents?.channelsLast, sources: &sources, reporter,
-      observing: { try watch($0) }
+      observing: {
+        try previews?.see($0, plan.schedulerConfig.prediction)
+        try watch($0)
+      }
     ) { latents, timestep, step in
+      let script = plan.isGuided(step) ? script : script.unguided
+      let copies = script.count
       var inputs = [
         "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]
-      let given = program.inputTypes
-      inputs.merge(try regions.inputs(changingAt: step).filter { given[$0.key] != nil }) { $1 }
-      if script.changes(at: step) { try setTexts(script, step, count, states) }
-      guard let output = try program.run(inputs)["noise_pred"] else {
-        throw CommandError.failure("the U-Net gave no 'noise_pred'")
+      regional.merge(regions.inputs(changingAt: step)) { $1 }
+      let unet = try unetSteps(count, script, states, at: step)
+      if !regional.isEmpty, unet !== current || regions.changes(at: step) {
+        try unet.set(regional.filter { unet.inputNames.contains($0.key) })
       }
+      current = unet
+      inputs.merge(
+        try control.inputs(latents, timestep: timestep, step: step, script, states)) { $1 }
+      let output = try unet.run(inputs, call: step)
       return combine(
         (0..<copies).map { output.samples($0 * count..<($0 + 1) * count).floats }, script)
     }
@@ -138,33 +162,39 @@ package final class Sampler {
       unconditional: predictions[0], parts: parts.map { ($0, Float($1.weight)) }, scale: scale)
   }
 
-  /// The U-Net with the states of the first step, compiled and computed anew only where they differ.
-  private func unetProgram(
-    _ count: Int, _ script: PromptScript, _ states: PromptStates
-  ) throws -> Program {
+  /// The U-Net with the states of a step, compiled and computed anew only where they differ.
+  private func unetSteps(
+    _ count: Int, _ script: PromptScript, _ states: PromptStates, at step: Int
+  ) throws -> UNetSteps {
     let size = script.count * count
     var shape = UNet.Shape(
       batch: size, height: plan.latentHeight, width: plan.latentWidth,
       tokens: try states.tokens(script.allTexts), isLayerwise: states.layers != nil,
       regions: UNet.bucket(regions: plan.regions.count))
     shape.hasAdapter = !plan.conditions.isEmpty
-    if unet?.shape != shape {
+    shape.hasControl = !plan.controls.isEmpty
+    if unets[script.count]?.steps.shape != shape {
       var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {
         inputs["adapter.\(level)"] = .stacked([HostArray](repeating: map, count: size))
       }
+      if let width = try plan.model.unet().config.guidanceWidth {
+        inputs[GuidanceEmbedding.input] = GuidanceEmbedding.of(
+          plan.guidance, width: width, batch: size)
+      }
       // Two copies of the packed weights would not fit where one does.
-      unet = nil
-      let program = try components.program(.unet(shape))
-      program.isProfiling = plan.request.profiles
-      let given = program.inputTypes
-      inputs.merge(regions.constantInputs(tokens: shape.tokens).filter { given[$0.key] != nil }) { $1 }
-      try program.set(inputs)
-      unet = (shape, [], program)
+      if plan.request.fewSteps.guidanceRange == nil { unets = [:] }
+      unets[script.count] = nil
+      let steps = try UNetSteps(
+        shape, components, reuse: plan.request.fewSteps.reuse, sharing: unets.values.first?.steps)
+      steps.isProfiling = plan.request.profiles
+      inputs.merge(regions.constantInputs(tokens: shape.tokens)) { $1 }
+      try steps.set(inputs.filter { steps.inputNames.contains($0.key) })
+      unets[script.count] = (steps, [])
     }
-    try setTexts(script, 0, count, states)
-    guard let unet else { throw CommandError.failure("the U-Net was not made") }
-    return unet.program
+    try setTexts(script, step, count, states)
+    guard let held = unets[script.count] else { throw CommandError.failure("the U-Net was not made") }
+    return held.steps
   }
 
   /// Gives the U-Net the states of a step, unless it holds them.
@@ -172,24 +202,25 @@ package final class Sampler {
     _ script: PromptScript, _ step: Int, _ count: Int, _ states: PromptStates
   ) throws {
     let texts = script.texts(at: step)
-    guard let held = unet, held.texts != texts else { return }
+    guard let held = unets[script.count], held.texts != texts else { return }
     // Contexts that only fill a bucket cover nothing, so what they say is not heard.
-    let filler = held.shape.regions - plan.regions.count
+    let filler = held.steps.shape.regions - plan.regions.count
     let contexts = try texts.map { own in
-      try states.context(own + [String](repeating: own[0], count: filler), tokens: held.shape.tokens)
+      try states.context(own + [String](repeating: own[0], count: filler), tokens: held.steps.shape.tokens)
     }
-    try held.program.set([
+    try held.steps.set([
       "encoder_hidden_states": .stacked(
         contexts.flatMap { [HostArray](repeating: $0, count: count) })
     ])
-    unet?.texts = texts
+    unets[script.count]?.texts = texts
   }
 
   /// Prints where the time of the U-Net and the decoder went so far.
   private func printProfile() throws {
     let peak = try MachinePeak(compiler)
-    for (name, program) in [("U-Net", unet?.program), ("decoder", decoder)] {
-      guard let program, program.profiled.runs > 0 else { continue }
+    let programs = unets.sorted { $0.key > $1.key }.flatMap(\.value.steps.programs)
+    for (name, program) in programs + (decoder.map { [("decoder", $0)] } ?? []) {
+      guard program.profiled.runs > 0 else { continue }
       reporter.print("\(name):\n" + ProfileReport(program, peak).text())
     }
   }

@@ -34,7 +34,11 @@ import Testing
     #expect(try sample("-p", "a fox", "-s", "1", "-o", "a.jpg").output == "a.jpg\n")
     let data = try Data(contentsOf: URL(fileURLWithPath: scratch.path("a.jpg")))
     #expect(data.starts(with: [0xff, 0xd8]) && JPEG.texts(data).first?.text.hasPrefix("a fox") == true)
-    for name in ["a.webp", "a.bmp", "a.safetensors"] {
+    #expect(try sample("-p", "a fox", "-s", "1", "-o", "a.webp").output == "a.webp\n")
+    let webp = try Data(contentsOf: URL(fileURLWithPath: scratch.path("a.webp")))
+    #expect(WebP.begins(webp) && WebP.texts(webp).map(\.keyword) == ["parameters", "mosc"])
+    #expect(try MoscProgram.run(["inspect", "a.webp"], in: scratch).output.contains("a WebP picture"))
+    for name in ["a.gif", "a.bmp", "a.safetensors"] {
       let outcome = try sample("-p", "a fox", "-o", name)
       #expect(outcome.status == 2 && outcome.errors.contains("'\(name)'"), "\(outcome.errors)")
       #expect(try MoscProgram.run(["grid", "--row", "=a.jpg", "-o", name], in: scratch).status == 2)
@@ -44,7 +48,7 @@ import Testing
       let outcome = try MoscProgram.run(command, in: scratch)
       #expect(outcome.status == 2 && outcome.errors.contains(".safetensors"), "\(outcome.errors)")
     }
-    #expect(scratch.names == ["a.jpg"])
+    #expect(scratch.names.sorted() == ["a.jpg", "a.webp"])
   }
 
   @Test func sheetsAndSketchesAreNumbered() throws {

@@ -35,7 +35,7 @@ import Testing
     Rule("Sources/MoscFuzz", ["MoscIR"]),
     Rule("Sources/MoscRuntime", ["CRelax"]),
     Rule("Sources/MoscFormats", ["CMapping", "CZlib", "Crypto"]),
-    Rule("Sources/MoscImages", ["MoscFormats", "CPNG", "CJPEG"]),
+    Rule("Sources/MoscImages", ["MoscFormats", "CPNG", "CJPEG", "CWebP"]),
     Rule("Sources/MoscRandom", []),
     Rule("Sources/MoscPrompts", ["MoscFormats", "MoscRandom"]),
     Rule("Sources/MoscReport", ["MoscFormats"]),

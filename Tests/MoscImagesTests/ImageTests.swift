@@ -15,11 +15,11 @@ import Testing
 
   @Test(arguments: [
     "gray.png", "rgb.png", "rgba.png", "palette.png", "gray16.png", "s420.jpg", "s444.jpg",
-    "progressive.jpg", "gray.jpg", "cmyk.jpg",
+    "progressive.jpg", "gray.jpg", "cmyk.jpg", "lossy.webp", "alpha.webp",
   ])
   func reads(name: String) throws {
     let image = try ImageFile.read(golden(name))
-    #expect(image.channels == (name == "rgba.png" ? 4 : 3))
+    #expect(image.channels == (["rgba.png", "alpha.webp"].contains(name) ? 4 : 3))
     let expected = try json("expected.json")[name]?.string
     #expect(FileHash.sha256(image.pixels) == expected)
   }
@@ -82,7 +82,7 @@ import Testing
       try ImageFile.decode(Data("GIF89a".utf8), path: "x.gif")
     }
     #expect(text?.path == "x.gif")
-    #expect(text?.message == "is neither PNG nor JPEG: it starts with the bytes 47 49 46 38")
+    #expect(text?.message == "is neither PNG, JPEG nor WebP: it starts with the bytes 47 49 46 38")
     #expect(throws: FormatError.self) { try ImageFile.read(golden("absent.png")) }
   }
 

@@ -15,7 +15,7 @@ import Testing
   static let lycoris = [
     "locon", "locon_tucker", "locon_root", "loha", "loha_wide", "loha_tucker", "lokr", "lokr_full",
     "lokr_both", "lokr_tucker", "dora_rows", "dora_columns", "dora_loha", "ia3", "ia3_inputs", "full",
-    "norms",
+    "norms", "oft", "oft_limited", "boft", "boft_rescaled",
   ]
   static let peft = ["peft_lora", "peft_dora", "peft_loha", "peft_lokr", "peft_ia3"]
 
@@ -62,7 +62,7 @@ import Testing
   }
 
   /// Strength 0 is the model itself, and what is added is in proportion to the strength.
-  @Test(arguments: ["loha_wide", "dora_rows", "full", "norms", "peft_ia3"])
+  @Test(arguments: ["loha_wide", "dora_rows", "full", "norms", "peft_ia3", "oft"])
   func strengths(_ name: String) throws {
     let plain = try expected().array("base").floats
     #expect(Comparison.relative(try noise(path(name), strength: 0), plain) < 1e-5)

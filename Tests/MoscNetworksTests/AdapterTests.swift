@@ -109,8 +109,8 @@ import Testing
         tensors[index].0 = tensors[index].0.replacing("mid_block", with: "mid_blocc")
       }
     }
-    try expectFailure("oft_blocks", "OFT", status: .strictness) { tensors in
-      tensors.append(("lora_unet_conv_in.oft_blocks", HostArray([Float(1)], shape: [1])))
+    try expectFailure("oft_R", "OFT", status: .strictness) { tensors in
+      tensors.append(("lora_unet_conv_in.oft_R.weight", HostArray([Float(1)], shape: [1])))
     }
     try expectFailure("hada_w1_a", "expected at least 2 extents") { tensors in
       tensors.append(("lora_unet_conv_in.hada_w1_a", HostArray([Float(1)], shape: [1])))

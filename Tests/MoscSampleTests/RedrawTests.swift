@@ -3,6 +3,7 @@ import MoscDiffusion
 import MoscEngine
 import MoscFormats
 import MoscImages
+import MoscModel
 import MoscNetworks
 import MoscPrompts
 import MoscRandom
@@ -42,7 +43,8 @@ import Testing
     request.model.adapters.files = [
       AdapterRequest(path: loras.appending(path: "second.safetensors").path, textEncoder: 0.5, unet: 0.25)
     ]
-    request.prompt = "a (cat:1.3), [red:blue:0.5] AND a dog:0.4 <lora:first:0.7>"
+    request.model.adapters.files[0].blocks = try BlockWeights("MIDD")
+    request.prompt = "a (cat:1.3), [red:blue:0.5] AND a dog:0.4 <lora:first:0.7:lbw=OUTALL>"
     request.negativePrompt = "[dark]"
     request.promptSettings.emphasis = .noNorm
     (request.steps, request.seeds, request.width, request.height) = (2, [7], 64, 64)

@@ -204,7 +204,7 @@ import Testing
     let found = try MixOfShowConfig.read(url).problems().map(\.description)
     #expect(found.count == 4, "\(found)")
     #expect(found.contains { $0.contains("c.png: its brightest pixel is 90 of 255") })
-    #expect(found.contains { $0.contains("c.png: is neither PNG nor JPEG") })
+    #expect(found.contains { $0.contains("c.png: is neither PNG, JPEG nor WebP") })
     #expect(found.contains { $0.contains("a.png: the mask has 8x8 pixels") })
     #expect(found.contains { $0.contains("b.png: the mask is black") })
     try FileManager.default.removeItem(at: scratch.url.appending(path: "data/masks"))

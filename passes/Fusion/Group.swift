@@ -5,6 +5,8 @@ struct FusionGroup {
   /// What a member does in its group.
   enum Role {
     case producer, anchor, epilogue
+    /// A contraction whose products are added to the anchor's sums.
+    case summand
   }
 
   /// How the kernel is generated, which decides what may join.

@@ -24,7 +24,7 @@ struct Grouping {
     let computed = flow.computed
     for id in computed {
       let kind = graph[id].op.kernelKind
-      if kind == .loopNest { continue }
+      if kind == .loopNest || groupOf[id] != nil { continue }
       start(kind, id)
       if isFusing { absorbConsumers(of: groups.count - 1, &context) }
     }
@@ -73,9 +73,40 @@ struct Grouping {
       {
         return
       }
+      if let summand = summand(of: group, besides: value, at: user) {
+        join(group, summand, .summand)
+        context.count("sums")
+      }
       join(group, user, .epilogue)
       context.count("epilogue-ops")
     }
+  }
+
+  /// The contraction that is added to the anchor's result and to nothing else, if its products can be added
+  /// to the same sums: it is without a bias, as the branch of an adapter is, and cut alike.
+  private func summand(of group: Int, besides value: ValueID, at user: NodeID) -> NodeID? {
+    let anchor = graph[groups[group].anchor]
+    guard case .contraction = groups[group].kind, groups[group].root == groups[group].anchor,
+      case .add = graph[user].op, let own = anchor.op.tile,
+      let other = graph[user].operands.first(where: { $0 != value }), let id = graph.producer(other),
+      groupOf[id] == nil, flow.uses[other].count == 1, !flow.results.contains(other)
+    else { return nil }
+    let node = graph[id]
+    switch (anchor.op, node.op) {
+    case (.linear, .linear), (.conv2d, .conv2d), (.conv2d, .linear): break
+    default: return nil
+    }
+    func isSuited(_ weight: ValueID) -> Bool {
+      if case .panel = graph.type(weight).layout { return graph.type(weight).dtype != .q8 }
+      return false
+    }
+    guard node.operands.count == 2, node.op.tile?.cutsAlike(own) == true,
+      graph.type(other).shape == graph.type(value).shape, isSuited(anchor.operands[1]),
+      isSuited(node.operands[1]),
+      graph.type(node.operands[1]).dtype == graph.type(anchor.operands[1]).dtype,
+      graph.type(node.operands[1]).shape.dropFirst(2).allSatisfy({ $0 == 1 })
+    else { return nil }
+    return id
   }
 
   /// Whether a use reads the value element by element in the value's own order of rows and columns,

@@ -19,7 +19,7 @@ blue purple pink gray grey black white brown golden grass sea desert snow night 
 field beach animal animals fruit fruits food thing things toy toys vehicle face flower plant heart bird
 building character scene man woman girl boy person people hat wearing sitting standing poodle parrot
 teddy dragon guitar teapot clown unicorn santa raccoon llama volcano flamingo sauropod mountain monster
-instrument pot candy style painting drawing emoji icon""".split()
+instrument pot candy style painting drawing emoji icon depicts""".split()
 WORDS = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+")
 
 
@@ -60,7 +60,8 @@ def merges_of(counts):
             words[word] = ([part for part in merged if part is not None], count)
 
 
-def main(pictures, out):
+def main(pictures, out, length=77):
+    """Writes the tokenizer for texts of so many tokens; the number of its entries."""
     counts = collections.Counter()
     for file in sorted(pictures.glob("*.txt")):
         counts.update(WORDS.findall(file.read_text().lower()))
@@ -78,11 +79,12 @@ def main(pictures, out):
     end = "<|endoftext|>"
     special = {"bos_token": "<|startoftext|>", "eos_token": end, "pad_token": end, "unk_token": end}
     settings = {
-        **special, "model_max_length": 77, "do_lower_case": True, "add_prefix_space": False,
+        **special, "model_max_length": length, "do_lower_case": True, "add_prefix_space": False,
         "errors": "replace", "tokenizer_class": "CLIPTokenizer"}
     (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
     (out / "special_tokens_map.json").write_text(json.dumps(special, indent=1))
     print(f"{len(entries)} entries, {len(merges)} merges")
+    return len(entries)
 
 
 if __name__ == "__main__":

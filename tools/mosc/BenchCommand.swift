@@ -24,13 +24,25 @@ struct BenchCommand: ParsableCommand {
     valueName: "file.html"))
   var explore: String?
 
+  @Option(help: ArgumentHelp(
+    "Give each region a made-up adapter of this rank, and time it in turns with the U-Net without regions.",
+    valueName: "rank"))
+  var regionRank: Int?
+
   @OptionGroup(title: "Shape") var shape: ShapeArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters", visibility: .hidden) var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
-  func validate() throws { try check("runs", runs, least: 1) }
+  func validate() throws {
+    try check("runs", runs, least: 1)
+    guard let regionRank else { return }
+    try check("region-rank", regionRank, least: 1, largest: 1024)
+    if component != .unet || shape.regions == 0 {
+      throw ValidationError("--region-rank is for the U-Net with --regions")
+    }
+  }
 
   func run() throws {
     let reporter = try log.reporter()
@@ -40,6 +52,7 @@ struct BenchCommand: ParsableCommand {
     request.compiler = try compiler.options(for: request.model)
     (request.runs, request.printsJSON) = (runs, json)
     (request.profiles, request.explorer) = (profile, explore)
+    request.regionRank = regionRank
     let job = BenchJob(request, reporter)
     try perform(reporter) { try StandardOutput.print(try job.run()) }
   }

@@ -16,7 +16,7 @@ struct GridCommand: ParsableCommand {
   var title = ""
 
   @Option(name: .shortAndLong, help: ArgumentHelp(
-    "The sheet: a .png or .jpg file, or a folder (default: grid-0000.png here, and so on).",
+    "The sheet: a .png, .jpg or .webp file, or a folder (default: grid-0000.png here, and so on).",
     valueName: "file|folder/"))
   var output = GridRequest().output
 

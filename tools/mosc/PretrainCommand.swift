@@ -7,7 +7,7 @@ struct PretrainCommand: ParsableCommand {
     commandName: "pretrain",
     abstract: "Train a complete small model on captioned pictures.",
     discussion: """
-      Pictures are PNG or JPEG files, each with a text file of the same name beside it. Weights \
+      Pictures are PNG, JPEG or WebP files, each with a text file of the same name beside it. Weights \
       start from random numbers, or from those of a model with -m. The folder holds the running \
       mean of the weights after every checkpoint, and can be sampled from at any time.
       """)

@@ -13,7 +13,7 @@ struct RedrawCommand: ParsableCommand {
       holds no files: say where model and adapters are.
       """)
 
-  @Argument(help: ArgumentHelp("A PNG or JPEG file.", valueName: "picture"))
+  @Argument(help: ArgumentHelp("A PNG, JPEG or WebP file.", valueName: "picture"))
   var picture: String
 
   @Option(name: .shortAndLong, help: ArgumentHelp(

@@ -20,8 +20,9 @@ struct SampleCommand: ParsableCommand {
       valueName: "file"))
   var promptFile: String?
 
-  @Option(name: [.long, .customLong("num-inference-steps")], help: "Denoising steps.")
-  var steps = 20
+  @Option(name: [.long, .customLong("num-inference-steps")], 
+    help: "Denoising steps (default: \(SampleRequest().steps), or what a few-step model or adapter is made for).")
+  var steps: Int?
 
   @Option(name: [.long, .customLong("guidance-scale")],
     help: "Guidance; 1 or less draws without the negative prompt (default: \(defaults(\.guidance))).")
@@ -42,9 +43,10 @@ struct SampleCommand: ParsableCommand {
 
   @Option(name: [.customLong("sampling-method"), .customLong("sampler")],
     help: ArgumentHelp(
-      "The sampler, by the name that any program has for it: dpm++2m, euler_a, PNDMScheduler, 'DPM++ 2M Karras'.",
+      "The sampler, by the name that any program has for it: dpm++2m, euler_a, PNDMScheduler, 'DPM++ 2M Karras' "
+        + "(default: \(SampleRequest().sampler), or what a few-step model or adapter is made for).",
       valueName: "name"))
-  var sampler = SampleRequest().sampler
+  var sampler: SamplerName.Choice?
 
   @Option(help: ArgumentHelp("The spacing of noise levels.", valueName: "spacing"))
   var scheduler: SchedulerConfig.Levels?
@@ -83,7 +85,7 @@ struct SampleCommand: ParsableCommand {
 
   @Option(name: .shortAndLong,
     help: ArgumentHelp(
-      "A .png or .jpg file ('-' for standard output), a folder for numbered pictures, or a pattern of names "
+      "A .png, .jpg or .webp file ('-' for standard output), a folder for numbered pictures, or a pattern of names "
         + "with %03d, [seed] and [prompt] (default: 00000-SEED.png here, and so on).",
       valueName: "file|folder/"))
   var output = SampleRequest().output
@@ -106,8 +108,11 @@ struct SampleCommand: ParsableCommand {
   var profile = false
 
   @OptionGroup(title: "Prompts") var prompts: PromptArguments
+  @OptionGroup(title: "Few and cheap steps") var fewSteps: FewStepArguments
+  @OptionGroup(title: "Previews and the tiny autoencoder") var previews: PreviewArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
+  @OptionGroup(title: "ControlNets") var control: ControlArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -135,10 +140,15 @@ struct SampleCommand: ParsableCommand {
     (request.prompts, request.promptFile) = (prompt, promptFile)
     request.negativePrompt = negativePrompt.first ?? ""
     request.promptSettings = try prompts.settings
-    (request.steps, request.guidance, request.clipSkip) = (steps, cfgScale, clipSkip)
+    request.fewSteps = fewSteps.options
+    if steps == nil { request.fewSteps.unsaid.insert(.steps) }
+    if sampler == nil { request.fewSteps.unsaid.insert(.sampler) }
+    try previews.apply(to: &request)
+    (request.guidance, request.clipSkip) = (cfgScale, clipSkip)
+    request.steps = steps ?? request.steps
     (request.seeds, request.randomSource) = (seed.seeds(), rng)
     (request.width, request.height) = (size?.width ?? width, size?.height ?? height)
-    (request.sampler, request.levels) = (sampler, scheduler)
+    (request.sampler, request.levels) = (sampler ?? request.sampler, scheduler)
     request.timestepSpacing = timestepSpacing
     (request.sigmas, request.eta) = (sigmas?.levels, eta)
     (request.prediction, request.hasZeroTerminalSNR) = (predictionType, zeroTerminalSnr)
@@ -146,6 +156,7 @@ struct SampleCommand: ParsableCommand {
     (request.output, request.writesMetadata) = (output, !disableImageMetadata)
     request.regions = regions.options
     request.conditions = try conditions.conditions()
+    request.control = try control.options
     request.matchesMixOfShow = compat == .mixOfShow
     (request.latentsIn, request.trajectory) = (latentsIn, trajectory)
     request.profiles = profile

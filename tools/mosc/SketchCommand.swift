@@ -10,11 +10,11 @@ struct SketchCommand: ParsableCommand {
       two flat areas, 1 from black to white.
       """)
 
-  @Argument(help: ArgumentHelp("A PNG or JPEG file.", valueName: "image"))
+  @Argument(help: ArgumentHelp("A PNG, JPEG or WebP file.", valueName: "image"))
   var image: String
 
   @Option(name: .shortAndLong, help: ArgumentHelp(
-    "The sketch: a .png or .jpg file, or a folder (default: sketch-0000.png here, and so on).",
+    "The sketch: a .png, .jpg or .webp file, or a folder (default: sketch-0000.png here, and so on).",
     valueName: "file|folder/"))
   var output = SketchRequest().output
 

@@ -17,6 +17,8 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 import golden
+from lycoris.modules.boft import ButterflyOFTModule
+from lycoris.modules.diag_oft import DiagOFTModule
 from lycoris.modules.full import FullModule
 from lycoris.modules.ia3 import IA3Module
 from lycoris.modules.locon import LoConModule
@@ -54,6 +56,10 @@ LYCORIS = {
     "ia3_inputs": (IA3Module, LAYERS[:4], {"train_on_input": True}),
     "full": (FullModule, LINEAR[:1] + ["mid_block.attentions.0.proj_in", "conv_out"], {}),
     "norms": (NormModule, NORMS, {}),
+    "oft": (DiagOFTModule, LAYERS[:4], {"lora_dim": 4, "constraint": 0}),
+    "oft_limited": (DiagOFTModule, LINEAR, {"lora_dim": 8, "constraint": 0.01, "rescaled": True}),
+    "boft": (ButterflyOFTModule, LAYERS[:4], {"lora_dim": 4, "constraint": 0}),
+    "boft_rescaled": (ButterflyOFTModule, LINEAR, {"lora_dim": 8, "constraint": 0, "rescaled": True}),
 }
 
 PEFT = {
@@ -73,7 +79,7 @@ PEFT = {
 def fill(tensors, generator):
     for name, tensor in sorted(tensors):
         noise = torch.randn(tensor.shape, generator=generator)
-        if "dora_scale" in name or "magnitude" in name:
+        if "dora_scale" in name or "magnitude" in name or name.endswith("rescale"):
             tensor.mul_(1 + 0.2 * noise)
         elif "ia3_l" in name:
             tensor.copy_(1 + 0.3 * noise)

@@ -63,4 +63,16 @@ large.convert("L").save(folder / "gray.jpg", quality=80)
 large.convert("CMYK").save(folder / "cmyk.jpg", quality=80)
 for name in ["s420", "s444", "progressive", "gray", "cmyk"]:
     expected[f"{name}.jpg"] = sha256(Image.open(folder / f"{name}.jpg").convert("RGB"))
+large.save(folder / "lossy.webp", quality=80)
+Image.fromarray(np.dstack([picture(21, 18), random.randint(0, 255, (18, 21)).astype(np.uint8)])).save(
+    folder / "alpha.webp", lossless=True, exact=True)
+exif = Image.Exif()
+exif[0x0112] = 6
+exif[0x0110] = "prompt:{}"
+exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + "a fox\nSteps: 2".encode("utf-16-be")
+large.save(folder / "turned.webp", quality=80, exif=exif)
+large.save(folder / "moving.webp", save_all=True, append_images=[large.rotate(90)], duration=50)
+for name in ["lossy", "alpha"]:
+    image = Image.open(folder / f"{name}.webp")
+    expected[f"{name}.webp"] = sha256(image.convert("RGBA" if name == "alpha" else "RGB"))
 (folder / "expected.json").write_text(json.dumps(expected, indent=0))

@@ -89,14 +89,13 @@ package final class KernelCompiler: Sendable {
       ? KernelLowering.symbol : KernelLowering.symbol(KernelLowering.symbol, of: kernel.name)
     var warnings: [String] = []
     var object: [UInt8]?
-    var key: String?
+    // Programs of one run tell by it, too, which of their values are the same.
+    let key = ContentKey.of([
+      module.text, options.facts.cpu, options.facts.features, LLVMVersion.current,
+      options.level.rawValue, options.level.pipeline ?? "",
+    ])
     if let cache = options.cache {
-      let text = ContentKey.of([
-        module.text, options.facts.cpu, options.facts.features, LLVMVersion.current,
-        options.level.rawValue, options.level.pipeline ?? "",
-      ])
-      key = text
-      switch cache.object(text) {
+      switch cache.object(key) {
       case .hit(let bytes): object = bytes
       case .miss: break
       case .damaged(let reason): warnings.append(reason)
@@ -110,7 +109,7 @@ package final class KernelCompiler: Sendable {
       try annotate(kernel) { try module.optimise(for: machine, options.level) }
       code = try module.object(for: machine)
       // A cache that cannot be written is said once, not once for every kernel.
-      if let key, !isUnwritable.load(ordering: .relaxed),
+      if !isUnwritable.load(ordering: .relaxed),
         let reason = options.cache?.store(code, key),
         !isUnwritable.exchange(true, ordering: .relaxed)
       {

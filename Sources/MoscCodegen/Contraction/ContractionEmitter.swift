@@ -2,6 +2,9 @@ import MoscIR
 import MoscLLVM
 
 /// The loops of one task over depth blocks, panels and register tiles.
+///
+/// Where an output is the sum of two products, the second one's depth follows tile by tile, while the sums
+/// are in the first cache.
 struct ContractionEmitter {
   let e: FunctionEmitter
   let plan: ContractionPlan
@@ -15,11 +18,15 @@ struct ContractionEmitter {
   let rowOffsets: LLVMValue
   let full: Microkernel?
   let tail: Microkernel?
+  /// The product whose sums are added.
+  private let next: [ContractionEmitter]
 
   init(
     _ e: FunctionEmitter, _ plan: ContractionPlan, a: LLVMValue, b: LLVMValue,
+    next: ContractionEmitter? = nil,
     prefetch: ContractionKernel.Prefetch?, epilogue: @escaping ContractionKernel.Epilogue
   ) throws {
+    self.next = next.map { [$0] } ?? []
     self.e = e
     self.plan = plan
     spec = plan.spec
@@ -28,14 +35,16 @@ struct ContractionEmitter {
     self.b = b
     self.prefetch = prefetch
     self.epilogue = epilogue
-    scratch = e.stackSlot(bytes: plan.scratchBytes)
+    // A continuation adds to memory that it is given.
+    scratch = e.stackSlot(bytes: plan.continues ? 64 : plan.scratchBytes)
     rowOffsets = plan.hasUniformRows ? scratch : e.stackSlot(bytes: tile.blockRows * 8)
+    let name = plan.continues ? "more" : "tile"
     full =
       plan.fullPanels == 0
-      ? nil : try Microkernel(e, plan, vectors: plan.vectors(tail: false), name: "tile")
+      ? nil : try Microkernel(e, plan, vectors: plan.vectors(tail: false), name: name)
     tail =
       plan.tailColumns == 0
-      ? nil : try Microkernel(e, plan, vectors: plan.vectors(tail: true), name: "tile_tail")
+      ? nil : try Microkernel(e, plan, vectors: plan.vectors(tail: true), name: "\(name)_tail")
   }
 
   func write(_ task: LLVMValue) throws {
@@ -44,7 +53,7 @@ struct ContractionEmitter {
     let firstRow = e.mul(rowBlock, tile.blockRows)
     let rows = e.min(e.sub(e.int(spec.rows), firstRow), tile.blockRows)
     let tiles = e.div(e.add(rows, tile.rows - 1), tile.rows)
-    if !plan.hasUniformRows { writeRowOffsets(firstRow, tiles) }
+    for part in [self] + next where !part.plan.hasUniformRows { part.writeRowOffsets(firstRow, tiles) }
     let firstPanel = e.mul(columnBlock, plan.panelsPerBlock)
     let lastFull = e.min(e.add(firstPanel, plan.panelsPerBlock), plan.fullPanels)
     let here = Place(firstRow: firstRow, rows: rows, tiles: tiles, firstPanel: firstPanel)
@@ -191,11 +200,35 @@ struct ContractionEmitter {
     return e.splat(e.builder.load(e.f32, e.offset(a, bytes: end), align: 1), plan.lanes)
   }
 
+  /// Adds all of the depth to the sums of a tile.
+  private func add(
+    to sums: LLVMValue, tile index: LLVMValue, _ panel: LLVMValue, isTail: Bool, _ here: Place
+  ) throws {
+    guard let kernel = isTail ? tail : full else { return }
+    let size = spec.dtype.byteSize
+    let row = e.mul(index, tile.rows)
+    try depthLoop { block in
+      let weights = e.offset(
+        panelStart(panel), bytes: e.mul(block.depth, kernel.vectors * plan.lanes * size))
+      let input = e.offset(a, bytes: e.mul(block.inputOffset, size))
+      let first = plan.hasUniformRows ? plan.rowOffset(e, e.add(here.firstRow, row)) : e.int(0)
+      kernel.call(
+        a: e.offset(input, bytes: e.mul(first, size)), b: weights,
+        next: e.offset(weights, bytes: panelBytes), tile: index, c: sums,
+        rowOffsets: plan.hasUniformRows ? rowOffsets : e.offset(rowOffsets, bytes: e.mul(row, 8)),
+        isFirst: e.builder.constant(0, e.i1), steps: block.steps, segments: block.segments)
+    }
+  }
+
   /// Sends the finished rows of a tile through the epilogue.
   private func finish(
     _ kernel: Microkernel, _ panel: LLVMValue, _ columns: Int, _ sums: LLVMValue,
     _ firstRow: LLVMValue, _ here: Place
   ) throws {
+    for part in next {
+      try part.add(
+        to: sums, tile: e.div(firstRow, tile.rows), panel, isTail: columns < tile.columns, here)
+    }
     let lanes = plan.lanes
     let count = e.min(e.sub(here.rows, firstRow), tile.rows)
     let firstColumn = e.mul(panel, tile.columns)

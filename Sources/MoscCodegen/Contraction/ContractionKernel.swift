@@ -30,20 +30,45 @@ package enum ContractionKernel {
     ContractionPlan(spec, lanes: target.lanes).tasks
   }
 
+  /// A second product whose sums are added to those of the first: its outputs are the same, cut by the
+  /// same tile.
+  package struct Continuation {
+    package let spec: ContractionSpec
+    /// Input and packed weights.
+    package let a, b: LLVMValue
+
+    package init(_ spec: ContractionSpec, a: LLVMValue, b: LLVMValue) {
+      (self.spec, self.a, self.b) = (spec, a, b)
+    }
+  }
+
   /// Writes the code of task `task` into the function being written.
   ///
   /// - Parameters:
   ///   - a: The input buffer, aligned to its elements.
   ///   - b: The packed weights (see `Pack`), aligned to 64 bytes.
+  ///   - continuation: A second product whose sums are added.
   ///   - prefetch: Called for each row of a tile before its last products are summed.
   package static func emit(
     _ e: FunctionEmitter, _ spec: ContractionSpec, task: LLVMValue, a: LLVMValue, b: LLVMValue,
-    prefetch: Prefetch? = nil, epilogue: @escaping Epilogue
+    continuation: Continuation? = nil, prefetch: Prefetch? = nil, epilogue: @escaping Epilogue
   ) throws {
     try spec.check(e.target)
     let plan = ContractionPlan(spec, lanes: e.target.lanes)
+    var next: ContractionEmitter?
+    if let continuation {
+      let second = continuation.spec
+      try second.check(e.target)
+      try EmitError.require(
+        second.continues(spec),
+        "a product of \(second.rows)x\(second.columns) outputs cannot be added to one of "
+          + "\(spec.rows)x\(spec.columns)")
+      next = try ContractionEmitter(
+        e, ContractionPlan(second, lanes: e.target.lanes, continues: true), a: continuation.a,
+        b: continuation.b, prefetch: nil, epilogue: { _, _ in })
+    }
     let emitter = try ContractionEmitter(
-      e, plan, a: a, b: b, prefetch: prefetch, epilogue: epilogue)
+      e, plan, a: a, b: b, next: next, prefetch: prefetch, epilogue: epilogue)
     try emitter.write(task)
   }
 }

@@ -21,12 +21,16 @@ struct ContractionPlan {
   /// Whether the rows of a register tile are a constant distance apart in the input.
   let hasUniformRows: Bool
 
+  /// Whether sums are those of another contraction at first.
+  let continues: Bool
+
   /// Inner steps consume four bytes: one element (f32), a pair (bf16) or four (q8).
   let elementsPerStep: Int
   static let unroll = 4
 
-  init(_ spec: ContractionSpec, lanes: Int) {
+  init(_ spec: ContractionSpec, lanes: Int, continues: Bool = false) {
     self.spec = spec
+    self.continues = continues
     self.lanes = lanes
     tile = spec.tile
     let touching = spec.pixelPitch == spec.channels && spec.dtype != .q8

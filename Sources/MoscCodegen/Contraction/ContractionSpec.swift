@@ -81,6 +81,12 @@ package struct ContractionSpec: Hashable, Sendable {
   /// Floating-point operations, two per product.
   package var flops: Int { 2 * rows * columns * depth }
 
+  /// Whether sums of this contraction can be added to those of another where they lie.
+  func continues(_ other: ContractionSpec) -> Bool {
+    rows == other.rows && columns == other.columns && dtype == other.dtype && dtype != .q8
+      && tile.cutsAlike(other.tile)
+  }
+
   /// Throws when the numbers contradict each other.
   func check(_ target: TargetFacts) throws(EmitError) {
     let positive = [

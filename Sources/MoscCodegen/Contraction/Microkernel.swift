@@ -80,14 +80,13 @@ private struct MicrokernelEmitter {
     let count = rows * vectors
     let zero = e.builder.zero(e.storageType(plan.sumType, lanes))
     let zeros = Array(repeating: zero, count: count)
+    func sumsSoFar() -> [LLVMValue] {
+      (0..<count).map { e.loadRaw(plan.sumType, tileAddress($0), lanes: lanes, align: lanes * 4) }
+    }
     let start =
-      plan.depthBlocks == 1
-      ? zeros
-      : e.branch(if: isFirst) { zeros } else: {
-        (0..<count).map {
-          e.loadRaw(plan.sumType, tileAddress($0), lanes: lanes, align: lanes * 4)
-        }
-      }
+      plan.continues
+      ? sumsSoFar()
+      : plan.depthBlocks == 1 ? zeros : e.branch(if: isFirst) { zeros } else: { sumsSoFar() }
     var sums: [LLVMValue]
     if plan.segmentsPerCall == 1 {
       sums = segment(rowPointers, b, start)

@@ -2,21 +2,54 @@ import MoscIR
 import MoscLLVM
 
 /// Lowers a kernel around a linear map or convolution over packed weights: the tuned contraction
-/// computes the anchor, and every op after it is evaluated on the finished vectors.
+/// computes the anchor, and every op after it is evaluated on the finished vectors. A kernel around the sum
+/// of two of them adds the second's products to the first's sums.
 struct ContractionLowering {
   let pull: PullEmitter
-  let anchor: NodeID
-  let spec: ContractionSpec
-  let input: ValueID
   let result: (id: ValueID, pointer: LLVMValue)
+  /// The contractions whose sums are added, one or two.
+  private let parts: [Part]
+  /// The node whose result is their sum.
+  private let finished: Node
 
-  private var node: Node { pull.graph[anchor] }
+  private struct Part {
+    let node: Node
+    var spec: ContractionSpec
+    let input: ValueID
+  }
 
   /// - Returns: nil when the anchor's operands are not what the tuned kernels read: packed weights
   ///   in a parameter, and a dense input that only views lead to.
   /// - Throws: when no tile is decided.
   init?(_ pull: PullEmitter, _ anchor: NodeID, _ result: (id: ValueID, pointer: LLVMValue)) throws {
-    let node = pull.graph[anchor]
+    let sum = Self.sum(of: anchor, in: pull.graph)
+    let nodes = sum?.parts ?? [anchor]
+    var parts = try nodes.compactMap { try Self.part(pull, pull.graph[$0]) }
+    guard parts.count == nodes.count else { return nil }
+    if parts.count == 2 {
+      guard parts[1].spec.continues(parts[0].spec) else { return nil }
+      // Each cuts its own depth.
+      let depth = parts[1].spec.tile.blockDepth
+      parts[1].spec.tile = parts[0].spec.tile
+      parts[1].spec.tile.blockDepth = depth
+    }
+    self.pull = pull
+    self.result = result
+    self.parts = parts
+    finished = pull.graph[sum?.node ?? anchor]
+  }
+
+  /// The sum of two contractions that a contraction is a part of, in their order.
+  private static func sum(of anchor: NodeID, in graph: Graph) -> (node: NodeID, parts: [NodeID])? {
+    for id in graph.order {
+      guard case .add = graph[id].op else { continue }
+      let parts = graph[id].operands.compactMap(graph.producer).filter { graph[$0].op.tile != nil }
+      if parts.count == 2, parts[0] != parts[1], parts.contains(anchor) { return (id, parts.sorted()) }
+    }
+    return nil
+  }
+
+  private static func part(_ pull: PullEmitter, _ node: Node) throws -> Part? {
     let weight = node.operands[1]
     guard case .panel = pull.graph.type(weight).layout, pull.pointers[weight] != nil else {
       return nil
@@ -31,12 +64,7 @@ struct ContractionLowering {
       found = Self.convolution(pull, node, op.stride, tile)
     default: found = nil
     }
-    guard let found else { return nil }
-    self.pull = pull
-    self.anchor = anchor
-    self.result = result
-    spec = found.spec
-    input = found.input
+    return found.map { Part(node: node, spec: $0.spec, input: $0.input) }
   }
 
   /// Rows of q8 with their scales, which no view but a reshape separates from a parameter.
@@ -115,20 +143,28 @@ struct ContractionLowering {
   }
 
   func part() throws -> KernelLowering.Part {
-    KernelLowering.Part(taskCount: ContractionKernel.tasks(spec, pull.e.target)) { task in
-      guard let a = pull.pointers[input], let b = pull.pointers[node.operands[1]] else {
-        throw pull.failure("a contraction without buffers")
+    let (first, second) = (parts[0], parts.dropFirst().first)
+    return KernelLowering.Part(taskCount: ContractionKernel.tasks(first.spec, pull.e.target)) { task in
+      func memory(_ part: Part) throws -> (a: LLVMValue, b: LLVMValue) {
+        guard let a = pull.pointers[part.input], let b = pull.pointers[part.node.operands[1]] else {
+          throw pull.failure("a contraction without buffers")
+        }
+        return (a, b)
+      }
+      let (a, b) = try memory(first)
+      let continuation = try second.map { part in
+        let (a, b) = try memory(part)
+        return ContractionKernel.Continuation(part.spec, a: a, b: b)
       }
       try ContractionKernel.emit(
-        pull.e, spec, task: task, a: a, b: b,
-        prefetch: EpilogueMemory(pull, node, result).prefetch
+        pull.e, first.spec, task: task, a: a, b: b, continuation: continuation,
+        prefetch: EpilogueMemory(pull, finished, besides: parts.flatMap(\.node.operands), result).prefetch
       ) { _, vector in
-        let epilogue = Epilogue(pull: pull, anchor: node, result: result)
-        let bias = node.operands.dropFirst(2).first
+        let epilogue = Epilogue(pull: pull, anchor: finished, result: result)
+        let biases = parts.compactMap { $0.node.operands.dropFirst(2).first }
         try epilogue.emit(vector.value, row: vector.row, column: vector.column, vector.count) {
           value, column in
-          guard let bias else { return value }
-          return pull.e.fadd(value, pull.wide(try pull.value(bias, at: [column])))
+          try biases.reduce(value) { pull.e.fadd($0, pull.wide(try pull.value($1, at: [column]))) }
         }
       }
     }

@@ -17,14 +17,18 @@ struct EpilogueMemory {
   /// Bytes of a cache line.
   private static let line = 64
 
-  init(_ pull: PullEmitter, _ anchor: Node, _ result: (id: ValueID, pointer: LLVMValue)) {
+  /// - Parameter factors: what the products read, which is no business of the epilogue.
+  init(
+    _ pull: PullEmitter, _ anchor: Node, besides factors: [ValueID],
+    _ result: (id: ValueID, pointer: LLVMValue)
+  ) {
     e = pull.e
     let type = pull.graph.type(anchor.results[0])
     width = type.lastExtent
     func isParallel(_ id: ValueID) -> Bool {
       let other = pull.graph.type(id)
       return other.layout == .dense && other.dtype != .q8 && other.count == type.count
-        && other.lastExtent == type.lastExtent && !anchor.operands.contains(id)
+        && other.lastExtent == type.lastExtent && !factors.contains(id)
     }
     buffers =
       pull.graph.parameters.filter(isParallel).compactMap { id in

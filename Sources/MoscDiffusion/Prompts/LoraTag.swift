@@ -3,10 +3,10 @@ package struct LoraTag: Hashable, Sendable {
   package var name: String
   package var textEncoder: Float
   package var unet: Float
+  /// What multiplies the strengths block by block, as `lbw=` spells it.
+  package var blocks: String?
 
-  package init(name: String, textEncoder: Float, unet: Float) {
-    self.name = name
-    self.textEncoder = textEncoder
-    self.unet = unet
+  package init(name: String, textEncoder: Float, unet: Float, blocks: String? = nil) {
+    (self.name, self.textEncoder, self.unet, self.blocks) = (name, textEncoder, unet, blocks)
   }
 }

@@ -12,7 +12,7 @@ import MoscRuntime
 
 /// `mosc bench`: times a component on made-up inputs.
 package struct BenchJob {
-  package let request: BenchRequest
+  package var request: BenchRequest
   package let reporter: Reporter
 
   package init(_ request: BenchRequest, _ reporter: Reporter) {
@@ -22,6 +22,7 @@ package struct BenchJob {
 
   /// The figures: one JSON line, or a few lines to read.
   package func run() throws -> String {
+    if let rank = request.regionRank { return try PairedBench(self, rank: rank).run() }
     let name = request.component.rawValue
     let page = try request.explorer.map { try OutputFile($0) }
     let asked = try Compiler(request.compiler, precision: request.model.precision, reporter)
@@ -90,7 +91,7 @@ package struct BenchJob {
   }
 
   /// The function and its inputs: numbers of about unit size that depend on nothing.
-  private func subject(_ model: DiffusersModel) throws -> (ModelFunction, [String: HostArray]) {
+  func subject(_ model: DiffusersModel) throws -> (ModelFunction, [String: HostArray]) {
     let (n, h, w) = (request.shape.batch, request.shape.latent.height, request.shape.latent.width)
     var source = TorchRandomSource(seed: 0)
     func noise(_ shape: [Int]) -> HostArray {
@@ -131,17 +132,22 @@ package struct BenchJob {
     }
   }
 
-  /// The coverage of regions that stand side by side, from edge to edge.
-  private func columns(_ config: UNetConfig) -> [String: HostArray] {
-    let count = request.shape.regions
-    if count == 0 { return [:] }
-    let regions = (0..<count).map { index in
+  /// Regions that stand side by side.
+  static func columns(_ count: Int) -> [Region] {
+    (0..<count).map { index in
       var region = Region(name: "region \(index + 1)", prompt: "")
       region.box = RegionBox(
         left: Double(index) / Double(count), top: 0, right: Double(index + 1) / Double(count),
         bottom: 1)
       return region
     }
+  }
+
+  /// The coverage of regions that stand side by side, from edge to edge.
+  private func columns(_ config: UNetConfig) -> [String: HostArray] {
+    let count = request.shape.regions
+    if count == 0 { return [:] }
+    let regions = Self.columns(count)
     let latent = request.shape.latent
     let sizes = config.attentionResolutions(height: latent.height, width: latent.width)
     return Dictionary(

@@ -15,5 +15,8 @@ package struct BenchRequest: Hashable, Sendable {
   /// An HTML file to walk through the program with these times; nil for none.
   package var explorer: String?
 
+  /// The rank of an adapter in each region, timed beside the U-Net without regions; nil for none.
+  package var regionRank: Int?
+
   package init(_ component: ComponentKind) { self.component = component }
 }

@@ -3,7 +3,8 @@ import MoscIR
 import MoscRuntime
 import Synchronization
 
-/// Which values of a load function are on disk, and which are to be computed and kept.
+/// Which values of a load function are there already, in another program or on disk, and which are to be
+/// computed and kept.
 package struct LoadPlan {
   /// Values that need not be computed, by name.
   package private(set) var found: [String: AlignedBuffer] = [:]
@@ -18,15 +19,40 @@ package struct LoadPlan {
   /// A plan that computes everything.
   init() { cache = nil }
 
-  /// Looks up every large value that depends on weights of a model's files and nothing else.
+  /// Takes every value that another program of the same weights has, and looks up every large other one
+  /// that depends on weights of a model's files and nothing else.
+  ///
+  /// - Parameters:
+  ///   - cache: nil without a cache.
+  ///   - shared: values of another program by their keys (`sharedKeys`).
   package init(
-    _ function: LinkedFunction, _ weights: WeightFiles, _ cache: PackedWeights, pool: ThreadPool
+    _ function: LinkedFunction, _ weights: WeightFiles, _ cache: PackedWeights?, pool: ThreadPool,
+    sharing shared: [String: AlignedBuffer] = [:]
   ) {
     self.cache = cache
-    let flow = LoadFlow(function, weights)
+    if !shared.isEmpty {
+      for (output, key) in zip(function.outputs, Self.sharedKeys(function)) {
+        if let buffer = key.flatMap({ shared[$0] }) { found[output.name] = buffer }
+      }
+    }
+    let flow = LoadFlow(function) { weights.identity(of: $0) }
+    if let cache { look(function, flow, cache, pool) }
+    let positions = function.outputs.indices.filter { found[function.outputs[$0].name] != nil }
+    skipped = flow.launchesNotNeeded(without: Set(positions))
+  }
+
+  /// What tells the values of a load function from any others of programs that read the same weights, in
+  /// the order of its results.
+  static func sharedKeys(_ function: LinkedFunction) -> [String?] {
+    LoadFlow(function) { "\($0.source) \($0.name) \($0.type)" }.keys
+  }
+
+  private mutating func look(
+    _ function: LinkedFunction, _ flow: LoadFlow, _ cache: PackedWeights, _ pool: ThreadPool
+  ) {
     let wanted = function.outputs.enumerated().compactMap { index, output in
       let bytes = output.type.byteCount()
-      return bytes < cache.minimumBytes
+      return bytes < cache.minimumBytes || found[output.name] != nil
         ? nil : flow.keys[index].map { (name: output.name, bytes: bytes, key: $0) }
     }
     let entries = Mutex([Int: PackedWeights.Entry]())
@@ -46,8 +72,6 @@ package struct LoadPlan {
       }
       missing.append((value.name, value.key))
     }
-    let positions = function.outputs.indices.filter { found[function.outputs[$0].name] != nil }
-    skipped = flow.launchesNotNeeded(without: Set(positions))
   }
 
   /// Keeps what had to be computed.
@@ -72,7 +96,7 @@ private struct LoadFlow {
     let key: String?
   }
 
-  init(_ function: LinkedFunction, _ weights: WeightFiles) {
+  init(_ function: LinkedFunction, identity: (Param) -> String?) {
     keys = [String?](repeating: nil, count: function.outputs.count)
     var writer = [Int?](repeating: nil, count: function.outputs.count)
     var pieces: [Piece] = []
@@ -85,7 +109,7 @@ private struct LoadFlow {
         switch argument {
         case .external(let external, 0):
           switch function.externals[external] {
-          case .weight(let weight): parts.append(weights.identity(of: weight))
+          case .weight(let weight): parts.append(identity(weight))
           case .constant(let constant): parts.append("\(constant)")
           case .output(let output):
             parts.append(keys[output])

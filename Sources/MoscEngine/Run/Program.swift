@@ -45,10 +45,16 @@ package final class Program {
   /// Seconds by kernel, filled while `isProfiling`.
   private var kernelTimes: [String: KernelTime] = [:]
   package var isProfiling = false
+  /// Results that runs do not hand out, as another program reads them.
+  package var keptResults: Set<String> = []
   /// Runs while profiling, and what they took from call to return.
   package private(set) var profiled = (runs: 0, seconds: 0.0)
-  /// The bytes of packed weights and everything else computed at load.
+  /// The bytes of packed weights and everything else known at load.
   package let loadBytes: Int
+  /// The bytes of those that are another program's.
+  package let sharedBytes: Int
+  /// The memory of intermediate values.
+  private let arena: AlignedBuffer?
   /// The bytes shared by intermediate values.
   package let arenaBytes: Int
 
@@ -60,10 +66,14 @@ package final class Program {
   /// - Parameter memory: where inputs and results of these names lie; a run neither asks for the
   ///   inputs nor copies the results.
   /// - Parameter keepsPacked: whether values that depend on weights only are kept between runs.
+  /// - Parameter other: a program of the same weights, and of the same thread, whose values and scratch
+  ///   memory serve this one, too; inputs with the names of its results are read where it leaves them.
   package init(
     _ compiled: CompiledFunction, weights: WeightFiles, on compiler: Compiler,
-    memory: [String: AlignedBuffer] = [:], keepsPacked: Bool = false
+    memory: [String: AlignedBuffer] = [:], keepsPacked: Bool = false,
+    sharing other: Program? = nil
   ) throws {
+    let memory = memory.merging(other?.results(among: compiled.parameters.map(\.name)) ?? [:]) { own, _ in own }
     self.memory = memory
     self.compiled = compiled
     self.weights = weights
@@ -73,7 +83,8 @@ package final class Program {
     resultNames = compiled.resultNames
     let parts = [compiled.prompt, compiled.step]
     arenaBytes = parts.map { $0?.executable.arenaBytes ?? 0 }.max() ?? 0
-    let arena = try Self.arena(arenaBytes)
+    let arena = try other?.arena(of: arenaBytes) ?? Self.arena(arenaBytes)
+    self.arena = arena
     for (name, type) in compiled.parameters.map({ ($0.name, $0.type) }) {
       guard let given = memory[name], given.byteCount < type.byteCount() else { continue }
       throw CommandError.failure(
@@ -98,8 +109,10 @@ package final class Program {
     var plan = LoadPlan()
     let phase = "weights of \(compiled.name)"
     if compiled.load != nil { reporter.begin(.load, phase) }
-    if keepsPacked, let packed = compiler.packedWeights, let load = compiled.load {
-      plan = LoadPlan(load, weights, packed, pool: pool)
+    let packed = keepsPacked ? compiler.packedWeights : nil
+    let shared = other?.sharedValues ?? [:]
+    if let load = compiled.load, packed != nil || !shared.isEmpty {
+      plan = LoadPlan(load, weights, packed, pool: pool, sharing: shared)
       for warning in plan.warnings { reporter.warn(warning, kind: "packed weights") }
     }
     let load = try bind(
@@ -107,6 +120,9 @@ package final class Program {
     prompt = try bind(compiled.prompt, arena)
     step = try bind(compiled.step, arena)
     loadBytes = compiled.load?.outputs.reduce(0) { $0 + $1.type.byteCount() } ?? 0
+    let others = Set(shared.values.map(\.address))
+    sharedBytes = load?.outputs.values.filter { others.contains($0.address) }
+      .reduce(0) { $0 + $1.byteCount } ?? 0
     loaded = load.map { part in
       part.function.outputs.map { ($0.name, $0.type, part.outputs[$0.name]) }
     } ?? []
@@ -119,6 +135,26 @@ package final class Program {
     reporter.end(.load, phase)
     // What was packed while a file was written must not be believed under the file's name.
     if weights.areUnchanged { plan.store(load.outputs) }
+  }
+
+  /// The values known at load by what tells them from others of the same weights.
+  private var sharedValues: [String: AlignedBuffer] {
+    guard let load = compiled.load else { return [:] }
+    let pairs = zip(LoadPlan.sharedKeys(load), loaded).compactMap { key, value in
+      key.flatMap { key in value.buffer.map { (key, $0) } }
+    }
+    return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The memory of results of these names.
+  private func results(among names: [String]) -> [String: AlignedBuffer] {
+    let outputs = step?.outputs ?? [:]
+    return outputs.filter { names.contains($0.key) && resultNames.contains($0.key) }
+  }
+
+  /// The scratch memory, if it is large enough.
+  private func arena(of bytes: Int) -> AlignedBuffer? {
+    arena.flatMap { bytes > 0 && $0.byteCount >= bytes ? $0 : nil }
   }
 
   private static func arena(_ bytes: Int) throws -> AlignedBuffer? {
@@ -168,7 +204,9 @@ package final class Program {
       results[name] = buffer?.load(type)
     }
     for part in [prompt, step].compactMap({ $0 }) {
-      for output in part.function.outputs where resultNames.contains(output.name) && memory[output.name] == nil {
+      for output in part.function.outputs where resultNames.contains(output.name) && memory[output.name] == nil
+        && !keptResults.contains(output.name)
+      {
         results[output.name] = part.outputs[output.name]?.load(output.type)
       }
     }

@@ -76,7 +76,7 @@ enum AdapterFamilies {
 
   static let all: [any AdapterFamily.Type] = [
     LowRankProduct.self, HadamardProduct.self, KroneckerProduct.self, FullDifference.self,
-    ScaledActivation.self, NormDifference.self,
+    ScaledActivation.self, NormDifference.self, OrthogonalRotation.self,
   ]
 
   /// What any layer may have besides the tensors of its family.
@@ -91,7 +91,9 @@ enum AdapterFamilies {
 
   /// Kinds that are known and not read; the beginning of what follows the layer's name.
   static let unread = [
-    ("oft_", "OFT is not supported"), ("boft_", "BOFT is not supported"),
+    ("oft_r", "OFT in the form of PEFT (oft_R) is not read, only LyCORIS' and kohya's; merge it into a model there"),
+    ("oft_R", "OFT in the form of PEFT (oft_R) is not read, only LyCORIS' and kohya's; merge it into a model there"),
+    ("boft_", "BOFT in the form of PEFT (boft_R) is not read, only LyCORIS'; merge it into a model there"),
     ("glora_", "GLoRA is not supported"), ("vera_", "VeRA is not supported"),
     ("a1.", "GLoRA is not supported"), ("b1.", "GLoRA is not supported"),
   ]

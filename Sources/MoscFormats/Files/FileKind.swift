@@ -10,6 +10,7 @@ package enum FileKind {
     ([0x80, 0x02], "a torch file (pickle)"),
     ([0x80, 0x04], "a pickle"),
     ([0x89, 0x50, 0x4e, 0x47], "a PNG picture"), ([0xff, 0xd8, 0xff], "a JPEG picture"),
+    (Array("RIFF".utf8), "a WebP picture or another RIFF file"),
     ([0x1f, 0x8b], "a gzip archive"), ([0x37, 0x7a, 0xbc, 0xaf], "a 7z archive"),
     (Array("Rar!".utf8), "a RAR archive"),
     ([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59], "a NumPy file"),

@@ -10,6 +10,7 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
   case controlNet = "a ControlNet"
   case t2iAdapter = "a T2I-Adapter"
   case vae = "an autoencoder (VAE)"
+  case tinyAutoencoder = "a tiny autoencoder (TAESD)"
   case diffusersUNet = "a U-Net in diffusers' names"
   case textEncoder = "a CLIP text encoder"
   case lora = "a LoRA or another adapter"
@@ -55,6 +56,7 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
     (.t2iAdapter, "body.0.block1", ""),
     (.upscaler, "", "RDB1.conv1"), (.upscaler, "", "rdb1.conv1"),
     (.diffusersUNet, "down_blocks.", ""),
+    (.tinyAutoencoder, "", ".conv.4.weight"),
     (.vae, "first_stage_model.", ""), (.vae, "decoder.", ""), (.vae, "encoder.down", ""),
     (.textEncoder, "text_model.", ""), (.textEncoder, "cond_stage_model.transformer.", ""),
     (.textualInversion, "string_to_param.", ""), (.textualInversion, "emb_params", ""),
@@ -100,6 +102,7 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
     case .controlNet: "is \(name), not a whole model"
     case .t2iAdapter: "is \(name), not a whole model; give it with --t2i-adapter beside a model"
     case .vae: "is \(name), not a whole model; give it with --vae beside a model"
+    case .tinyAutoencoder: "is \(name), not a whole model; give it with --taesd beside a model"
     case .lora: "is \(name), not a whole model; give it with --lora beside a model"
     case .concept: "is \(name), not a whole model; give it with --lora beside a model"
     case .textualInversion:

@@ -131,6 +131,10 @@ struct FusionConcepts {
     switch input {
     case .configuration(let path): try add(configuration: path)
     case .concept(let file):
+      guard file.blocks == nil else {
+        throw CommandError.usage(
+          "'\(file.path)': lbw= is for drawing; fusing takes a strength for the text encoder and one for the U-Net")
+      }
       try add(
         FusionConcept(
           path: file.path,

@@ -9,6 +9,9 @@ package struct ModelBuilder {
   /// The attention of image to text that cross-attention layers leave here; nil to leave none.
   package var attentionMaps: AttentionMaps?
 
+  /// What enters the up layer at which shallow steps begin; nil without such steps.
+  package var deepFeature: ValueID?
+
   /// A function over one network, or of none so far.
   package init(
     _ name: String, _ weights: NetworkWeights = NetworkWeights(WeightTable([:], declarations: []))
@@ -55,10 +58,11 @@ package struct ModelBuilder {
   /// A square convolution, `[n,h,w,i]` → `[n,h/stride,w/stride,out]`, padded by half the kernel
   /// unless told otherwise.
   package mutating func conv(
-    _ x: ValueID, _ path: String, out: Int, kernel: Int = 3, stride: Int = 1, pad: Int? = nil
+    _ x: ValueID, _ path: String, out: Int, kernel: Int = 3, stride: Int = 1, pad: Int? = nil,
+    bias hasBias: Bool = true
   ) throws(Diagnostic) -> ValueID {
     let w = try weight("\(path).weight", out, type(x).lastExtent, kernel, kernel)
-    let b = try weight("\(path).bias", out)
+    let b = hasBias ? try weight("\(path).bias", out) : nil
     let pad = pad ?? (kernel - 1) / 2
     let y = try graph.conv2d(x, weight: w, bias: b, stride: stride, pad: pad, name: path)
     return try weights.hooks.adapted(

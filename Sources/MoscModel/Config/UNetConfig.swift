@@ -37,6 +37,9 @@ package struct UNetConfig: Hashable, Sendable {
   package var frequencyShift = 0.0
   package var convInKernel = 3
   package var convOutKernel = 3
+  /// The width of the embedding of guidance that a distilled model takes (`time_cond_proj_dim`); nil for
+  /// others.
+  package var guidanceWidth: Int?
   /// Height and width of the latents it was trained on.
   package var sampleSize: Int?
   /// Keys of the file that were not recognised.
@@ -72,6 +75,9 @@ package struct UNetConfig: Hashable, Sendable {
     hasMidBlock = try reader.choice(
       "mid_block_type", [.string("UNetMidBlock2DCrossAttn"): true, .null: false],
       default: .string("UNetMidBlock2DCrossAttn"))
+    if let width = reader.value("time_cond_proj_dim"), width != .null {
+      guidanceWidth = try reader.int("time_cond_proj_dim", default: 256)
+    }
     try Self.refuseVariants(&reader)
     // These change nothing here: softmax is in f32 anyway, dropout is for training.
     reader.accept(
@@ -99,7 +105,7 @@ package struct UNetConfig: Hashable, Sendable {
     for key in [
       "num_attention_heads", "encoder_hid_dim", "encoder_hid_dim_type", "class_embed_type",
       "addition_embed_type", "addition_time_embed_dim", "num_class_embeds", "time_embedding_dim",
-      "time_embedding_act_fn", "timestep_post_act", "time_cond_proj_dim",
+      "time_embedding_act_fn", "timestep_post_act",
       "projection_class_embeddings_input_dim", "cross_attention_norm",
     ] {
       try reader.require(key, .null)

@@ -1,7 +1,7 @@
 import MoscFormats
 import MoscIR
 
-/// The architecture of an `AutoencoderKL`, from its `config.json`.
+/// The architecture of an `AutoencoderKL`, or of an `AutoencoderTiny`, from its `config.json`.
 ///
 /// Absent keys have the defaults of the diffusers constructor. Source: diffusers `AutoencoderKL`.
 package struct VAEConfig: Hashable, Sendable {
@@ -19,6 +19,8 @@ package struct VAEConfig: Hashable, Sendable {
   /// Latents of the denoiser are encoder means times this factor.
   package var scalingFactor = 0.18215
   package var sampleSize: Int?
+  /// The sizes of a tiny autoencoder; nil for one with moments.
+  package var tiny: TinyAutoencoderConfig?
   /// Keys of the file that were not recognised.
   package var ignoredKeys: [String] = []
 
@@ -28,6 +30,13 @@ package struct VAEConfig: Hashable, Sendable {
   /// Reads and checks a config.
   package init(_ reader: ConfigReader) throws(Diagnostic) {
     var reader = reader
+    if reader.value("_class_name") == .string(TinyAutoencoderConfig.className) {
+      let tiny = try TinyAutoencoderConfig(&reader)
+      widths = tiny.decoderWidths.reversed()
+      self.tiny = tiny
+      try readTiny(&reader)
+      return
+    }
     try reader.expectClass("AutoencoderKL")
     widths = try reader.ints("block_out_channels")
     _ = try reader.strings(
@@ -55,6 +64,19 @@ package struct VAEConfig: Hashable, Sendable {
       try reader.check(
         width % groups == 0, "norm_num_groups", "\(groups)", "a divisor of the \(width) channels")
     }
+    try reader.check(scalingFactor > 0, "scaling_factor", "\(scalingFactor)", "a positive number")
+  }
+
+  /// Reads what a tiny autoencoder shares with others.
+  private mutating func readTiny(_ reader: inout ConfigReader) throws(Diagnostic) {
+    (groups, hasMidAttention, hasQuantConv, hasPostQuantConv) = (1, false, false, false)
+    inChannels = try reader.int("in_channels", default: 3)
+    outChannels = try reader.int("out_channels", default: 3)
+    latentChannels = try reader.int("latent_channels", default: 4)
+    scalingFactor = try reader.double("scaling_factor", default: 1)
+    try reader.require("shift_factor", .int(0), or: .null)
+    reader.accept("force_upcast")
+    ignoredKeys = reader.unreadKeys
     try reader.check(scalingFactor > 0, "scaling_factor", "\(scalingFactor)", "a positive number")
   }
 

@@ -19,6 +19,11 @@ package struct CheckpointWriter {
   ///
   /// - Parameter type: the type of all tensors; nil keeps the type of each.
   package func write(to url: URL, as type: ElementType?, metadata extra: [String: String]) throws {
+    guard try model.vae().config.tiny == nil else {
+      throw FormatError(
+        model.url.path, nil,
+        "has a tiny autoencoder, for which a model in one file has no names; keep the folder")
+    }
     let clip = try CLIPTokenizer(folder: try BundledFiles.folder("clip"))
     guard try model.tokenizer().hasVocabulary(of: clip) else {
       throw FormatError(

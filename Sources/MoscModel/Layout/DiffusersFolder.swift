@@ -11,7 +11,8 @@ package struct DiffusersFolder {
   package func writeAllButWeights(of model: DiffusersModel) throws {
     let scheduler = try model.layout.schedulerConfig()?.members ?? []
     let kind = scheduler.first { $0.key == "_class_name" }?.value.string ?? "PNDMScheduler"
-    try writeIndex(scheduler: kind)
+    let vae = try model.layout.config(.vae)["_class_name"]?.string ?? "AutoencoderKL"
+    try writeIndex(scheduler: kind, vae: vae)
     if !scheduler.isEmpty { try write(.object(scheduler), to: "scheduler/scheduler_config.json") }
     for component in DiffusersModel.Component.allCases {
       let config = try model.layout.config(component)
@@ -27,7 +28,7 @@ package struct DiffusersFolder {
   }
 
   /// Writes the index by which diffusers finds the parts.
-  package func writeIndex(scheduler: String) throws {
+  package func writeIndex(scheduler: String, vae: String = "AutoencoderKL") throws {
     func pair(_ library: String, _ name: String) -> JSONValue {
       .array([.string(library), .string(name)])
     }
@@ -41,7 +42,7 @@ package struct DiffusersFolder {
         .init("text_encoder", pair("transformers", "CLIPTextModel")),
         .init("tokenizer", pair("transformers", "CLIPTokenizer")),
         .init("unet", pair("diffusers", "UNet2DConditionModel")),
-        .init("vae", pair("diffusers", "AutoencoderKL")),
+        .init("vae", pair("diffusers", vae)),
       ]), to: "model_index.json")
   }
 

@@ -64,8 +64,13 @@ package struct TextEncoder: Sendable {
     let prompts = SharedPrefix(batch: shape.batch, tokens: tokens, shared: shape.sharedTokens)
     let own = b.graph.parameter("input_ids", .i32(shape.batch, tokens - prompts.shared))
     var x = try embed(own, prompts, in: &b)
-    for layer in 0..<config.layers - shape.skippedLayers {
-      x = try encoderLayer(x, prompts, "text_model.encoder.layers.\(layer)", in: &b)
+    let layer = CLIPLayer(
+      innerWidth: config.innerWidth, activation: config.activation, eps: config.eps)
+    for number in 0..<config.layers - shape.skippedLayers {
+      x = try layer(x, "text_model.encoder.layers.\(number)", in: &b) {
+        (q, k, v, name, g) throws(Diagnostic) in
+        try prompts.attend(q, k, v, heads: config.heads, name: name, in: &g)
+      }
     }
     x = try b.layerNorm(x, "text_model.final_layer_norm", eps: config.eps)
     return try prompts.separated(x, in: &b.graph)
@@ -105,35 +110,6 @@ package struct TextEncoder: Sendable {
     let isNew = try b.graph.compare(ids, first, is: .greaterOrEqual)
     let mask = try b.graph.reshape(isNew, to: shape + [1])
     return try b.graph.select(mask, new, known, name: path)
-  }
-
-  /// Causal self-attention and a feed-forward net, each added to its input after a layer norm.
-  private func encoderLayer(
-    _ x: ValueID, _ prompts: SharedPrefix, _ path: String, in b: inout ModelBuilder
-  ) throws(Diagnostic) -> ValueID {
-    let normed1 = try b.layerNorm(x, "\(path).layer_norm1", eps: config.eps)
-    let mixed = try selfAttention(normed1, prompts, "\(path).self_attn", in: &b)
-    let h = try b.graph.add(x, mixed, name: "\(path).after_attn")
-    let normed2 = try b.layerNorm(h, "\(path).layer_norm2", eps: config.eps)
-    let inner = try b.linear(normed2, "\(path).mlp.fc1", out: config.innerWidth)
-    let active: ValueID
-    switch config.activation {
-    case .quickGelu: active = try b.graph.quickGelu(inner, name: "\(path).mlp.act")
-    case .gelu: active = try b.graph.gelu(inner, name: "\(path).mlp.act")
-    }
-    let outer = try b.linear(active, "\(path).mlp.fc2", out: config.width)
-    return try b.graph.add(h, outer, name: path)
-  }
-
-  private func selfAttention(
-    _ x: ValueID, _ prompts: SharedPrefix, _ path: String, in b: inout ModelBuilder
-  ) throws(Diagnostic) -> ValueID {
-    let q = try b.linear(x, "\(path).q_proj", out: config.width)
-    let k = try b.linear(x, "\(path).k_proj", out: config.width)
-    let v = try b.linear(x, "\(path).v_proj", out: config.width)
-    let mixed = try prompts.attend(
-      q, k, v, heads: config.heads, name: "\(path).attend", in: &b.graph)
-    return try b.linear(mixed, "\(path).out_proj", out: config.width)
   }
 
   /// Files may leave out the leading module name.

@@ -6,7 +6,9 @@ import MoscIR
 /// f32[n,h,w,c]`; the text states are `f32[n,m,e]`, or `f32[n,l,m,e]` with one prompt per
 /// cross-attention layer, counted through the down blocks, the mid block and the up blocks. Any
 /// height, width, batch and number of text tokens. With an adapter, `%adapter.k f32[n,hₖ,wₖ,cₖ]` is
-/// added to the output of the last layer of down block k, before it becomes a skip.
+/// added to the output of the last layer of down block k, before it becomes a skip. With control,
+/// `%control.k` is added to skip k in the order in which they are made, `%control.mid` to the output of
+/// the mid block.
 ///
 /// With regions there is an axis of contexts before the tokens, `[n,r,m,e]` or `[n,l,r,m,e]`, the
 /// prompt of the whole picture first; and `%coverage.HxW f32[r,h·w]` for every resolution with
@@ -31,6 +33,10 @@ package struct UNet: Sendable {
     package var isLayerwise: Bool
     /// Whether the maps of a T2I-Adapter are added on the way down.
     package var hasAdapter = false
+    /// Whether the step leaves deep features, or takes them; nil for neither.
+    package var reuse: Reuse?
+    /// Whether the residuals of ControlNets are added to the skips and the middle.
+    package var hasControl = false
     /// The number of regions with a prompt of their own, beside the prompt of the whole picture.
     package var regions: Int
 
@@ -66,6 +72,9 @@ package struct UNet: Sendable {
       rate: .prompt)
 
     let x = try denoise(sample, timestep: timestep, states: states, shape, in: &b)
+    if let deep = b.deepFeature, shape.reuse?.isShallow == false {
+      return b.finish(["noise_pred": x, Reuse.feature: deep], &weights)
+    }
     return b.finish(["noise_pred": x], &weights)
   }
 
@@ -75,6 +84,12 @@ package struct UNet: Sendable {
     in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let embedding = try timeEmbedding(timestep, in: &b)
+    if let depth = shape.reuse?.depth, !(1..<config.skipCount ~= depth) {
+      throw Diagnostic(
+        "model.reuse", "depth \(depth), expected 1 to \(config.skipCount - 1): the U-Net has "
+          + "\(config.skipCount) skips")
+    }
+    var cut = ReuseCut(reuse: shape.reuse, skips: config.skipCount)
     var contexts = LayerContexts(states, isLayerwise: shape.isLayerwise)
     if shape.regions > 0 {
       b.gateRegions(config.resolutions(height: shape.height, width: shape.width))
@@ -88,11 +103,20 @@ package struct UNet: Sendable {
     var skips = [x]
     for level in config.widths.indices {
       x = try down(
-        x, level, embedding, &contexts, &skips, hasAdapter: shape.hasAdapter, in: &b)
+        x, level, embedding, &contexts, &skips, limit: cut.limit, hasAdapter: shape.hasAdapter, in: &b)
     }
-    if config.hasMidBlock { x = try mid(x, embedding, &contexts, in: &b) }
+    if cut.isShallow {
+      contexts.skip(config.hasMidBlock ? config.transformerLayers.last ?? 0 : 0)
+    } else if config.hasMidBlock {
+      x = try mid(x, embedding, &contexts, in: &b)
+    }
+    if shape.hasControl {
+      try addControl(toSkips: &skips, in: &b)
+      // A feature that was kept already has what is added to the middle.
+      if !cut.isShallow { x = try addControl(toMiddle: x, in: &b) }
+    }
     for level in config.widths.indices.reversed() {
-      x = try up(x, level, embedding, &contexts, &skips, in: &b)
+      x = try up(x, level, embedding, &contexts, &skips, &cut, in: &b)
     }
     x = try b.groupNorm(x, "conv_norm_out", groups: config.groups, eps: config.eps)
     x = try b.graph.silu(x, name: "conv_act")
@@ -111,28 +135,41 @@ package struct UNet: Sendable {
     "coverage.\(height)x\(width)"
   }
 
-  /// `silu(W₂·silu(W₁·sinusoids(t)))` `[n,e]`: every residual block activates it before its own
-  /// projection, so that is done once.
-  private func timeEmbedding(
+  /// `silu(W₂·silu(W₁·(sinusoids(t) + W₀·g)))` `[n,e]`: every residual block activates it before its own
+  /// projection, so that is done once. `g` is the parameter `%timestep_cond` of a model that was
+  /// distilled for any guidance (`GuidanceEmbedding`), and absent in others.
+  func timeEmbedding(
     _ timestep: ValueID, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
-    let sinusoids = try b.graph.timestepEmbedding(
-      timestep, dim: config.widths.first ?? 0, flipSinToCos: config.flipSinToCos,
+    let dim = config.widths.first ?? 0
+    var sinusoids = try b.graph.timestepEmbedding(
+      timestep, dim: dim, flipSinToCos: config.flipSinToCos,
       shift: config.frequencyShift, name: "time_proj")
+    if let width = config.guidanceWidth {
+      let guidance = b.graph.parameter(
+        GuidanceEmbedding.input, .f32(b.type(timestep).shape[0], width), rate: .prompt)
+      let added = try b.linear(guidance, "time_embedding.cond_proj", out: dim, bias: false)
+      sinusoids = try b.graph.add(sinusoids, added, name: "time_embedding.conditioned")
+    }
     var h = try b.linear(sinusoids, "time_embedding.linear_1", out: config.embeddingWidth)
     h = try b.graph.silu(h, name: "time_embedding.act")
     h = try b.linear(h, "time_embedding.linear_2", out: config.embeddingWidth)
     return try b.graph.silu(h, name: "time_embedding.activated")
   }
 
-  /// A level on the way down; every layer's output and the halved image become skips.
-  private func down(
+  /// A level on the way down; every layer's output and the halved image become skips, as long as
+  /// there are fewer than the limit.
+  func down(
     _ x: ValueID, _ level: Int, _ embedding: ValueID, _ contexts: inout LayerContexts,
-    _ skips: inout [ValueID], hasAdapter: Bool, in b: inout ModelBuilder
+    _ skips: inout [ValueID], limit: Int, hasAdapter: Bool, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let path = "down_blocks.\(level)"
     var x = x
     for i in 0..<config.layersPerBlock[level] {
+      if skips.count == limit {
+        if config.downBlocks[level] == .attention { contexts.skip(config.transformerLayers[level]) }
+        continue
+      }
       x = try resnet(level)(x, embedding: embedding, "\(path).resnets.\(i)", in: &b)
       if config.downBlocks[level] == .attention {
         x = try attend(x, level, "\(path).attentions.\(i)", &contexts, in: &b)
@@ -143,14 +180,14 @@ package struct UNet: Sendable {
       }
       skips.append(x)
     }
-    if level < config.widths.count - 1 {
+    if level < config.widths.count - 1, skips.count < limit {
       x = try b.downsample(x, "\(path).downsamplers.0")
       skips.append(x)
     }
     return x
   }
 
-  private func mid(
+  func mid(
     _ x: ValueID, _ embedding: ValueID, _ contexts: inout LayerContexts, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let level = config.widths.count - 1
@@ -162,26 +199,48 @@ package struct UNet: Sendable {
   /// A level on the way up: each layer reads the image so far next to the latest skip.
   private func up(
     _ x: ValueID, _ level: Int, _ embedding: ValueID, _ contexts: inout LayerContexts,
-    _ skips: inout [ValueID], in b: inout ModelBuilder
+    _ skips: inout [ValueID], _ cut: inout ReuseCut, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     let index = config.widths.count - 1 - level
     let path = "up_blocks.\(index)"
     var x = x
     for i in 0...config.layersPerBlock[level] {
+      defer { cut.skips -= 1 }
+      if cut.leavesLayer {
+        if config.upBlocks[index] == .attention { contexts.skip(config.transformerLayers[level]) }
+        continue
+      }
       guard let skip = skips.popLast() else { throw unbalanced() }
+      if cut.isEntrance { x = deepFeature(x, level, i, beside: skip, cut, in: &b) }
       x = try b.graph.concat([x, skip], axis: 3, name: "\(path).joined.\(i)")
       x = try resnet(level)(x, embedding: embedding, "\(path).resnets.\(i)", in: &b)
       if config.upBlocks[index] == .attention {
         x = try attend(x, level, "\(path).attentions.\(i)", &contexts, in: &b)
       }
     }
-    if level > 0 {
+    if level > 0, !cut.leavesBefore {
       // An odd size was rounded up on the way down: the next skip knows it.
       guard let next = skips.last else { throw unbalanced() }
       let size = b.type(next).shape
       x = try b.upsample(x, height: size[1], width: size[2], "\(path).upsamplers.0")
     }
     return x
+  }
+
+  /// What enters an up layer: kept for later steps, or taken from an earlier one.
+  private func deepFeature(
+    _ x: ValueID, _ level: Int, _ layer: Int, beside skip: ValueID, _ cut: ReuseCut,
+    in b: inout ModelBuilder
+  ) -> ValueID {
+    var feature = x
+    if cut.isShallow {
+      let coarser = config.widths[min(level + 1, config.widths.count - 1)]
+      var shape = b.type(skip).shape
+      shape[3] = layer == 0 ? coarser : config.widths[level]
+      feature = b.graph.parameter(Reuse.feature, TensorType(.f32, shape))
+    }
+    b.deepFeature = feature
+    return feature
   }
 
   private func resnet(_ level: Int) -> ResnetBlock {
@@ -218,6 +277,9 @@ struct LayerContexts {
     self.states = states
     self.isLayerwise = isLayerwise
   }
+
+  /// Passes over the next few layers.
+  mutating func skip(_ count: Int) { layer += count }
 
   /// The states `[n,m,e]`, or `[n,r,m,e]`, of the next few layers.
   mutating func next(_ count: Int, in b: inout ModelBuilder) throws(Diagnostic) -> [ValueID] {

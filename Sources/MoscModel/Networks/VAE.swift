@@ -5,7 +5,7 @@ import MoscIR
 /// `@vae_encoder(%image f32[n,H,W,3]) -> moments f32[n,h,w,2·c]`: mean, then log-variance, of the
 /// latents; images in −1…1. `@vae_decoder(%latents f32[n,h,w,c]) -> image f32[n,H,W,3]`. Both speak
 /// of unscaled latents: the denoiser's latents are `scaling_factor` times those, and the caller
-/// multiplies or divides.
+/// multiplies or divides. A tiny autoencoder has the same functions (`TinyAutoencoder`).
 package struct VAE: Sendable {
   package var config: VAEConfig
 
@@ -34,6 +34,10 @@ package struct VAE: Sendable {
   package func encode(
     _ image: ValueID, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
+    if let tiny = config.tiny {
+      return try TinyAutoencoder(config: tiny).encode(
+        image, latentChannels: config.latentChannels, in: &b)
+    }
     var x = try b.conv(image, "encoder.conv_in", out: config.widths.first ?? 0)
     for (level, out) in config.widths.enumerated() {
       let path = "encoder.down_blocks.\(level)"
@@ -69,6 +73,10 @@ package struct VAE: Sendable {
   package func decode(
     _ latents: ValueID, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
+    if let tiny = config.tiny {
+      return try TinyAutoencoder(config: tiny).decode(
+        latents, outChannels: config.outChannels, in: &b)
+    }
     var x = latents
     if config.hasPostQuantConv {
       x = try b.conv(x, "post_quant_conv", out: config.latentChannels, kernel: 1)

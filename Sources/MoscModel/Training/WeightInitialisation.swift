@@ -35,28 +35,28 @@ package struct WeightInitialisation: Hashable, Sendable {
   /// What a tensor is filled with.
   package func filling(_ name: String) -> Filling {
     let isBias = name.hasSuffix(".bias")
-    if let text { return filling(name, isBias, text) }
-    if isNorm(name) { return .constant(isBias ? 0 : 1) }
+    if let text { return Self.clip(name, width: text.width, layers: text.layers) }
+    if Self.isNorm(name) { return .constant(isBias ? 0 : 1) }
     if endsBranch(name) { return .constant(0) }
     let weight = isBias ? String(name.dropLast(".bias".count)) + ".weight" : name
     let inputs = shapes[weight].map { $0.dropFirst().reduce(1, *) } ?? 1
     return .uniform(limit: 1 / Double(max(1, inputs)).squareRoot())
   }
 
-  private func filling(
-    _ name: String, _ isBias: Bool, _ text: TextEncoderConfig
-  ) -> Filling {
+  /// What a tensor of one of CLIP's towers is filled with.
+  static func clip(_ name: String, width: Int, layers: Int) -> Filling {
+    let isBias = name.hasSuffix(".bias")
     if isNorm(name) { return .constant(isBias ? 0 : 1) }
     if isBias { return .constant(0) }
-    let width = Double(text.width)
-    let depth = 1 / Double(2 * max(1, text.layers)).squareRoot()
+    let width = Double(width)
+    let depth = 1 / Double(2 * max(1, layers)).squareRoot()
     if name.contains("embedding") { return .normal(deviation: 0.02) }
     if name.contains("out_proj") { return .normal(deviation: 1 / width.squareRoot()) }
     if name.contains("fc1") { return .normal(deviation: 1 / (2 * width).squareRoot()) }
     return .normal(deviation: depth / width.squareRoot())
   }
 
-  private func isNorm(_ name: String) -> Bool {
+  private static func isNorm(_ name: String) -> Bool {
     name.split(separator: ".").dropLast().last?.contains("norm") == true
   }
 

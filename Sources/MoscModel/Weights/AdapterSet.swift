@@ -6,10 +6,11 @@ import MoscIR
 package struct AdapterStrength: Hashable, Sendable {
   package var textEncoder: Float
   package var unet: Float
+  /// What multiplies them block by block.
+  package var blocks: BlockWeights?
 
-  package init(textEncoder: Float = 1, unet: Float = 1) {
-    self.textEncoder = textEncoder
-    self.unet = unet
+  package init(textEncoder: Float = 1, unet: Float = 1, blocks: BlockWeights? = nil) {
+    (self.textEncoder, self.unet, self.blocks) = (textEncoder, unet, blocks)
   }
 
   /// The strength in a network.
@@ -32,6 +33,8 @@ package struct AdapterSet: Sendable {
     package let name: String
     package let store: TensorStore
     package let declaration: WeightsDeclaration
+    /// What the file says of itself.
+    package let metadata: [String: String]
     /// The ranks of the layers, rounded up as the tensors are.
     package let ranks: [LayerID: Int]
     /// The ranks in the file.
@@ -98,6 +101,7 @@ package struct AdapterSet: Sendable {
     var ranks: [LayerID: Int] = [:]
     var fileRanks: [LayerID: Int] = [:]
     var unmatched = file.leftovers
+    let names = LDMNames(try model.unet().config)
     for layer in file.layers {
       let known = table[layer.network] ?? [:]
       guard let target = known[layer.key] else {
@@ -115,7 +119,7 @@ package struct AdapterSet: Sendable {
       guard ranks[id] == nil else {
         throw FormatError(file.path, "layer '\(id.path)'", "is there twice, under two names")
       }
-      let scale = HostArray([layer.scale * strength[layer.network]], shape: [1])
+      let scale = HostArray([layer.scale * strength.strength(id, names)], shape: [1])
       tensors += [
         (AdapterTensor.factor(id, .down).name, fitted.down),
         (AdapterTensor.factor(id, .up).name, fitted.up), (AdapterTensor.scale(id).name, scale),
@@ -129,7 +133,7 @@ package struct AdapterSet: Sendable {
     return Adapter(
       name: file.name, store: TensorStore(file.path, tensors),
       declaration: WeightsDeclaration(name: "adapter_\(number)", path: file.path),
-      ranks: ranks, fileRanks: fileRanks, changes: whole.changes, changedLayers: whole.layers,
+      metadata: file.metadata, ranks: ranks, fileRanks: fileRanks, changes: whole.changes, changedLayers: whole.layers,
       total: file.layerCount + file.leftovers.count, unmatched: unmatched)
   }
 

@@ -43,7 +43,9 @@ extension DiffusersModel {
       case .vae:
         let vae = try vae()
         let side = vae.config.downsampling
-        _ = try vae.encoder(height: side, width: side, &recording)
+        if vae.config.tiny?.hasEncoder ?? true {
+          _ = try vae.encoder(height: side, width: side, &recording)
+        }
         _ = try vae.decoder(height: 1, width: 1, &recording)
       }
       return recording.requests

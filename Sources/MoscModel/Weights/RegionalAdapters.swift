@@ -23,6 +23,9 @@ package struct RegionalAdapters: Sendable {
   private let global: Int
   let store: TensorStore
 
+  /// The least coefficients of a layer.
+  private static let leastWidth = 16
+
   /// The declaration of the factors.
   static let declaration = WeightsDeclaration(name: "regional", path: "regional")
 
@@ -44,11 +47,35 @@ package struct RegionalAdapters: Sendable {
     }
     var (ranks, tensors): ([String: Int], [(String, HostArray)]) = ([:], [])
     for (id, parts) in changes.sorted(by: { $0.key.path < $1.key.path }) {
-      let rank = parts.map(\.factors.rank).max() ?? 0
+      // Fewer coefficients than a vector has lanes are no cheaper.
+      let rank = max(parts.map(\.factors.rank).max() ?? 0, Self.leastWidth / slots)
       ranks[id.path] = rank
       let joined = Self.joined(parts, slots: slots, rank: rank)
       tensors.append((AdapterTensor.factor(id, .down).name, joined.down))
       tensors.append((AdapterTensor.factor(id, .up).name, joined.up))
+    }
+    self.ranks = ranks
+    store = TensorStore(Self.declaration.path, tensors)
+  }
+
+  /// Made-up adapters in regions side by side, one each, for measuring time: all linear layers and projections
+  /// of the attention blocks, as most training programs change them.
+  package init(madeUp count: Int, rank: Int, _ model: DiffusersModel) throws {
+    (all, global, adapters) = (AdapterSet(), 0, [])
+    carried = (0..<count).map { [$0] }
+    slots = Self.bucket(count)
+    let width = Self.bucket(max(rank, Self.leastWidth / slots))
+    var (ranks, tensors): ([String: Int], [(String, HostArray)]) = ([:], [])
+    for layer in try model.layers(.unet).values.sorted(by: { $0.path < $1.path })
+    where layer.path.contains("attentions.") {
+      let id = LayerID(.unet, layer.path)
+      func values(_ shape: [Int]) -> HostArray {
+        HostArray([Float](repeating: 1 / 64, count: shape.reduce(1, *)), shape: shape)
+      }
+      let ones = [Int](repeating: 1, count: layer.shape.count - 2)
+      ranks[layer.path] = width
+      tensors.append((AdapterTensor.factor(id, .down).name, values([slots * width] + layer.shape.dropFirst())))
+      tensors.append((AdapterTensor.factor(id, .up).name, values([layer.shape[0], slots * width] + ones)))
     }
     self.ranks = ranks
     store = TensorStore(Self.declaration.path, tensors)

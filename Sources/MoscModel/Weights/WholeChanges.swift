@@ -16,6 +16,7 @@ struct WholeChanges {
       let own = wholeLayers.filter { $0.network == network }
       if own.isEmpty { continue }
       let groups = try model.tensorGroups(network.component)
+      let names = LDMNames(try model.unet().config)
       for layer in own {
         guard let group = groups[layer.key] else {
           leaveOut(layer, "has no such layer", nearest: groups.keys.sorted())
@@ -30,7 +31,7 @@ struct WholeChanges {
         for part in parts + further {
           try add(
             layer, LayerID(network, "\(group.path).\(part)"), part, group.shapes[part] ?? [],
-            strength[network], path, model)
+            strength.strength(LayerID(network, group.path), names), path, model)
         }
         layers.insert(LayerID(network, group.path))
       }

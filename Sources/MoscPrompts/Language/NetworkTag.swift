@@ -87,6 +87,8 @@ package struct AdapterUse: Hashable, Sendable {
   package var unet: Double
   /// The rank to which the adapter is cut, if any.
   package var rank: Int?
+  /// Its strengths by block (`lbw`), which an extension of the original reads.
+  package var blocks: String?
   /// Named items that the language does not know; the original passes over them.
   package var unknown: [String]
 
@@ -120,6 +122,7 @@ package struct AdapterUse: Hashable, Sendable {
     }
     func item(_ index: Int) -> String? { index < positional.count ? positional[index] : nil }
     self.name = name
+    blocks = tag["lbw"]
     unknown = tag.named.map(\.key).filter { !["te", "unet", "dyn"].contains($0) }
     // Both spellings are read even where one wins, so that no fault is passed over.
     let first = try number(item(1))

@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscEngine
 import MoscFormats
+import MoscModel
 import MoscNetworks
 import MoscPrompts
 import MoscRandom
@@ -43,6 +44,7 @@ extension PictureSettings {
     guard let seed = UInt64(try object.string("seed")) else { throw object.error("seed", "expected a number") }
     request.seeds = [seed]
     (request.width, request.height) = (try object.int("width"), try object.int("height"))
+    request.fewSteps = try FewStepOptions(object)
     request.clipSkip = try object.int("clip_skip", default: 1)
     request.randomSource = try named("rng", RandomSourceKind.init(rawValue:)) ?? .cpu
     request.model.precision = try named("type", Precision.init(rawValue:))
@@ -61,12 +63,13 @@ extension PictureSettings {
         guard let name = item["name"]?.string else { throw object.error(key, "one has no name") }
         return Adapter(
           name: name, textEncoder: Float(item["text_encoder"]?.double ?? 1),
-          unet: Float(item["unet"]?.double ?? 1), hash: item["sha256"]?.string)
+          unet: Float(item["unet"]?.double ?? 1), hash: item["sha256"]?.string,
+          blocks: try item["lbw"]?.string.map { try BlockWeights($0) })
       }
     }
     (adapters, regionAdapters) = (try files("adapters"), try files("region_adapters"))
     for (key, what) in [
-      ("t2i", "condition images"), ("latents_in", "latents of a file"), ("vae", "another autoencoder"),
+      ("t2i", "condition images"), ("control", "ControlNets and their pictures"), ("latents_in", "latents of a file"), ("vae", "another autoencoder"),
     ] where object[key] != nil {
       throw object.error(key, "the picture was drawn with \(what), which are not in it")
     }

@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscFormats
 import MoscImages
+import MoscModel
 import MoscNetworks
 import MoscRandom
 import MoscReport
@@ -15,6 +16,7 @@ package struct PictureSettings {
     var unet: Float
     /// The SHA-256 of the file, or its beginning; nil where the picture does not tell.
     var hash: String?
+    var blocks: BlockWeights?
   }
 
   /// The program that drew it.
@@ -32,15 +34,14 @@ package struct PictureSettings {
   /// What is not drawn as it was.
   package var remarks: [String] = []
 
-  /// Reads the texts of a PNG or JPEG file.
+  /// Reads the texts of a PNG, JPEG or WebP file.
   ///
   /// - Throws: `FormatError` when no text tells enough to draw.
   package init(contentsOf url: URL) throws { try self.init(try readFile(url), path: url.path) }
 
   /// Reads the texts of the bytes of such a file; the path is for errors.
   package init(_ data: Data, path: String) throws {
-    let texts =
-      data.starts(with: [0xff, 0xd8]) ? JPEG.texts(data) : try PNG.decode(data, path: path).texts
+    let texts = try ImageFile.texts(data, path: path)
     func text(_ keyword: String) -> String? { texts.first { $0.keyword == keyword }?.text }
     if let own = text("mosc") {
       try self.init(mosc: own, path: path)

@@ -68,7 +68,7 @@ package struct RedrawJob {
     of adapter: PictureSettings.Adapter, in folder: String?
   ) throws -> AdapterRequest {
     var file = try AdapterFiles.find(adapter.name, in: folder)
-    (file.textEncoder, file.unet) = (adapter.textEncoder, adapter.unet)
+    (file.textEncoder, file.unet, file.blocks) = (adapter.textEncoder, adapter.unet, adapter.blocks)
     if let hash = adapter.hash {
       let found = try FileHash.sha256(of: URL(fileURLWithPath: file.path))
       guard found.hasPrefix(hash.lowercased()) else {

@@ -55,20 +55,8 @@ struct ModelFolder {
     let salt = UInt32(DiffusersModel.Component.allCases.firstIndex(of: component) ?? 0) << 8
     var weights: [String: HostArray] = [:]
     for (index, name) in start.names.enumerated() {
-      let shape = start.shapes[name] ?? []
-      let count = shape.reduce(1, *)
-      let values: [Float]
-      switch start.filling(name) {
-      case .constant(let number): values = [Float](repeating: Float(number), count: count)
-      case .uniform(let limit):
-        values = (0..<count).map { place in
-          Float((2 * random.uniform(.initialisation, index, place, salt: salt) - 1) * limit)
-        }
-      case .normal(let deviation):
-        values = random.normals(.initialisation, index, count, salt: salt)
-          .map { $0 * Float(deviation) }
-      }
-      weights[name] = HostArray(values, shape: shape)
+      weights[name] = random.filled(
+        start.filling(name), start.shapes[name] ?? [], index, salt: salt)
     }
     return weights
   }
@@ -76,10 +64,7 @@ struct ModelFolder {
   /// Writes the weights of a part, in the order of their names.
   func write(_ component: DiffusersModel.Component, _ weights: [String: HostArray]) throws {
     let file = url.appending(path: "\(component.rawValue)/\(component.stem).safetensors")
-    let tensors = weights.sorted { $0.key < $1.key }.map { name, values in
-      (name, savedType == .f16 ? values.halved : values)
-    }
-    try SafetensorsFile.write(tensors, metadata: ["format": "pt"], to: file)
+    try savedType.write(weights, to: file)
   }
 
   /// Changes one number of the autoencoder's configuration.
@@ -105,6 +90,38 @@ extension DiffusersModel {
         }
         return (tensor.name, HostArray(floats, shape: tensor.shape))
       })
+  }
+}
+
+extension RunSeed {
+  /// A tensor of an untrained model.
+  ///
+  /// - Parameter index: its number among those of its part.
+  func filled(
+    _ filling: WeightInitialisation.Filling, _ shape: [Int], _ index: Int, salt: UInt32
+  ) -> HostArray {
+    let count = shape.reduce(1, *)
+    let values: [Float]
+    switch filling {
+    case .constant(let number): values = [Float](repeating: Float(number), count: count)
+    case .uniform(let limit):
+      values = (0..<count).map { place in
+        Float((2 * uniform(.initialisation, index, place, salt: salt) - 1) * limit)
+      }
+    case .normal(let deviation):
+      values = normals(.initialisation, index, count, salt: salt).map { $0 * Float(deviation) }
+    }
+    return HostArray(values, shape: shape)
+  }
+}
+
+extension SavedType {
+  /// Writes weights in the order of their names.
+  func write(_ weights: [String: HostArray], to file: URL) throws {
+    let tensors = weights.sorted { $0.key < $1.key }.map { name, values in
+      (name, self == .f16 ? values.halved : values)
+    }
+    try SafetensorsFile.write(tensors, metadata: ["format": "pt"], to: file)
   }
 }
 

@@ -47,12 +47,13 @@ struct PictureSet {
   /// Pictures as `[b,H,W,3]` in −1…1; all must have one size.
   func images(_ indices: [Int]) throws -> HostArray {
     var floats: [Float] = []
-    for index in indices {
-      floats += try ImageFile.read(images[index].image).rgb.pixels.map { Float($0) / 127.5 - 1 }
-    }
+    for index in indices { floats += try pixels(index).map { Float($0) / 127.5 - 1 } }
     let size = sizes[indices[0]]
     return HostArray(floats, shape: [indices.count, size.height, size.width, 3])
   }
+
+  /// The bytes of a picture, `r g b r g b …`.
+  func pixels(_ index: Int) throws -> [UInt8] { try ImageFile.read(images[index].image).rgb.pixels }
 
   /// Splits off every n-th picture: those to train on and those to measure with.
   func split(holdingOut count: Int) -> (training: [Int], validation: [Int]) {

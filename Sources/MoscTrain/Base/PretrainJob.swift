@@ -19,7 +19,9 @@ package struct PretrainJob {
   package func run() throws {
     try request.check()
     let output = URL(fileURLWithPath: request.output).standardizedFileURL
-    try OutputLock.holding(output, reporter, perform)
+    try OutputLock.holding(output, reporter) {
+      if request.stages == [.judge] { try trainJudge() } else { try perform() }
+    }
   }
 
   private func perform() throws {
@@ -27,23 +29,14 @@ package struct PretrainJob {
       url: URL(fileURLWithPath: request.output), savedType: request.savedType)
     let random = RunSeed(request.seed)
     let source = try ModelComponents.open(request.start ?? request.configuration)
-    let isKnown = FileManager.default.fileExists(atPath: folder.url.path)
-    if isKnown && !request.resumes {
-      throw CommandError.usage(
-        "'\(request.output)' exists; continue its run with --resume, or name another folder")
-    }
-    let set = try PictureSet(
-      URL(fileURLWithPath: request.data), factor: try source.vae().config.downsampling)
-    reporter.info(
-      "\(set.images.count) pictures, sizes "
-        + Set(set.sizes.map { "\($0.width)×\($0.height)" }).sorted().joined(separator: ", "))
+    let isKnown = try isKnown(folder.url)
+    let set = try pictures(factor: try source.vae().config.downsampling)
     try checkDisk(source, beside: folder.url)
     if !isKnown {
       try folder.create(from: source, drawing: drawn, random)
     }
     let compiler = try Compiler(training: request.compiler, precision: request.precision, reporter)
     for stage in request.stages {
-      let model = try folder.model()
       func latents() throws -> EncodedPictures<Float16> {
         try EncodedPictures(
           set, ModelComponents(try folder.model(), compiler),
@@ -51,17 +44,41 @@ package struct PretrainJob {
       }
       let trained: any TrainedStage
       switch stage {
-      case .vae: trained = try AutoencoderStage(model, set, nil, random)
-      case .decoder: trained = try AutoencoderStage(model, set, try latents(), random)
-      case .unet: trained = try DenoiserStage(request, model, set, try latents(), random)
+      case .vae: trained = try AutoencoderStage(folder, set, nil, random)
+      case .decoder: trained = try AutoencoderStage(folder, set, try latents(), random)
+      case .unet: trained = try DenoiserStage(request, folder, set, try latents(), random)
+      case .judge: throw CommandError.usage("the judge is a model of its own, trained alone")
       }
-      var run = try PretrainingRun(stage, trained, request, folder, set, compiler)
+      var run = try PretrainingRun(
+        stage, trained, request, folder.training,
+        fixed: try request.fixed(stage, of: try folder.model()), set, compiler)
       guard try run.run() else { return }
       if stage == .vae {
         try folder.setScalingFactor(try latents().scalingFactor(Array(set.images.indices)))
       }
     }
     try reporter.result(folder.url.relativePath)
+  }
+
+  /// Whether the folder has a run to go on with.
+  ///
+  /// - Throws: a usage error for a folder that is in the way.
+  func isKnown(_ folder: URL) throws -> Bool {
+    let isKnown = FileManager.default.fileExists(atPath: folder.path)
+    if isKnown && !request.resumes {
+      throw CommandError.usage(
+        "'\(request.output)' exists; continue its run with --resume, or name another folder")
+    }
+    return isKnown
+  }
+
+  /// The pictures of the run.
+  func pictures(factor: Int) throws -> PictureSet {
+    let set = try PictureSet(URL(fileURLWithPath: request.data), factor: factor)
+    reporter.info(
+      "\(set.images.count) pictures, sizes "
+        + Set(set.sizes.map { "\($0.width)×\($0.height)" }).sorted().joined(separator: ", "))
+    return set
   }
 
   /// Refuses a disk that the run would fill: the model, the largest stage's state twice while it is
@@ -88,7 +105,7 @@ package struct PretrainJob {
       request.stages.flatMap { stage -> [DiffusersModel.Component] in
         switch stage {
         case .vae: [.vae]
-        case .decoder: []
+        case .decoder, .judge: []
         case .unet: [.textEncoder, .unet]
         }
       })

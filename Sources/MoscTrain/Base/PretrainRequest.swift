@@ -11,6 +11,8 @@ package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {
   case decoder
   /// Text encoder and U-Net together, on the latents of a finished autoencoder.
   case unet
+  /// Both towers of a CLIP model, which is a model of its own.
+  case judge
 }
 
 /// The stages that a run can be asked for.
@@ -18,6 +20,8 @@ package enum PretrainingScope: String, CaseIterable, Hashable, Sendable {
   /// A whole model.
   case all
   case vae, decoder, unet
+  /// A CLIP model.
+  case judge
 
   /// The stages in their order.
   package var stages: [PretrainingStage] {
@@ -26,6 +30,7 @@ package enum PretrainingScope: String, CaseIterable, Hashable, Sendable {
     case .vae: [.vae]
     case .decoder: [.decoder]
     case .unet: [.unet]
+    case .judge: [.judge]
     }
   }
 }
@@ -66,7 +71,7 @@ package struct PretrainRequest: Hashable, Sendable {
   /// A model whose weights are the start; nil to start from random ones.
   package var start: String?
   /// A model with the configuration and the parts that are not trained; nil for `start`, or the
-  /// embedded model.
+  /// embedded model (for the judge, the one that ships).
   package var configuration: String?
   package var precision: Precision?
   package var compiler = CompilationOptions()
@@ -132,7 +137,18 @@ package struct PretrainRequest: Hashable, Sendable {
 
   /// The recipe of a stage.
   package func recipe(_ stage: PretrainingStage) -> PretrainingRecipe {
-    stage == .unet ? denoiser : autoencoder
+    switch stage {
+    case .unet, .judge: denoiser
+    case .vae, .decoder: autoencoder
+    }
+  }
+
+  /// What of a model a stage reads and does not change.
+  func fixed(_ stage: PretrainingStage, of model: DiffusersModel) throws -> [RunSettings.Fact] {
+    let names = stage == .unet ? ["the autoencoder", "the tokenizer", "the scheduler"] : []
+    return try RunSettings.model(model, "--output").filter { fact in
+      names.contains { fact.name.hasPrefix($0) }
+    }
   }
 
   /// What a resumed run must share with the one it continues, by name.
@@ -140,16 +156,11 @@ package struct PretrainRequest: Hashable, Sendable {
   /// The number of steps is not among them: a run can be made longer or shorter, which changes the
   /// learning rates from there on.
   func settings(
-    _ stage: PretrainingStage, _ model: DiffusersModel, _ set: PictureSet, _ compiler: Compiler
+    _ stage: PretrainingStage, fixed: [RunSettings.Fact], _ set: PictureSet, _ compiler: Compiler
   ) throws -> RunSettings {
     let recipe = recipe(stage)
-    // What a stage trains changes; of the rest, the U-Net's reads these.
-    let fixed = stage == .unet ? ["the autoencoder", "the tokenizer", "the scheduler"] : []
-    let parts = try RunSettings.model(model, "--output").filter { fact in
-      fixed.contains { fact.name.hasPrefix($0) }
-    }
     return RunSettings(
-      RunSettings.arithmetic(compiler) + parts + [
+      RunSettings.arithmetic(compiler) + fixed + [
         ("--stage", .string(stage.rawValue)), ("--batch", .int(recipe.batch)),
         ("--lr", .double(recipe.learningRate)), ("--warmup", .int(recipe.warmUp)),
         ("--weight-decay", .double(recipe.weightDecay)), ("--ema", .double(recipe.averageDecay)),

@@ -10,30 +10,28 @@ struct PretrainingRun {
   private let stopAfter: Int?
   private var loop: TrainingLoop<PretrainingTask>
 
+  /// - Parameters:
+  ///   - folder: the folder of checkpoints and logs.
+  ///   - fixed: what of the model the run depends on and does not change.
   init(
     _ stage: PretrainingStage, _ trained: any TrainedStage, _ request: PretrainRequest,
-    _ folder: ModelFolder, _ set: PictureSet, _ compiler: Compiler
+    _ folder: URL, fixed: [RunSettings.Fact], _ set: PictureSet, _ compiler: Compiler
   ) throws {
     let recipe = request.recipe(stage)
     func file(_ suffix: String) -> URL {
-      folder.training.appending(path: "\(stage.rawValue).\(suffix)")
+      folder.appending(path: "\(stage.rawValue).\(suffix)")
     }
-    let model = try folder.model()
     let start = try TrainingState.open(
-      file("safetensors"), request.settings(stage, model, set, compiler),
+      file("safetensors"), request.settings(stage, fixed: fixed, set, compiler),
       TrainingState.Policy(resumes: request.resumes, overwrites: false))
     let (training, held) = set.split(holdingOut: request.validation)
     let plan = BatchPlan(
       sizes: set.sizes, pictures: training, batch: recipe.batch, random: RunSeed(request.seed))
     let modules = try plan.groups.map(trained.module)
-    var weights: [String: HostArray] = [:]
-    for component in trained.components {
-      weights.merge(try model.canonicalWeights(component)) { own, _ in own }
-    }
-    let groups = try Self.groups(modules.first?.trained ?? [], weights, recipe)
+    let groups = try Self.groups(modules.first?.trained ?? [], try trained.weights(), recipe)
     let state = try TrainingState(start, groups)
     let task = try PretrainingTask(
-      trained, recipe, folder, plan,
+      trained, recipe, plan,
       held: plan.batches(of: held) { (set.sizes[$0].height, set.sizes[$0].width) }, modules,
       groups, compiler)
     let every = max(1, request.logEvery)

@@ -9,7 +9,6 @@ import MoscRuntime
 struct PretrainingTask: TrainingTask {
   private let stage: any TrainedStage
   private let recipe: PretrainingRecipe
-  private let folder: ModelFolder
   private let groups: [ParameterGroup]
   private let reporter: Reporter
   private var plan: BatchPlan
@@ -21,11 +20,10 @@ struct PretrainingTask: TrainingTask {
 
   /// Compiles the step for every size of pictures.
   init(
-    _ stage: any TrainedStage, _ recipe: PretrainingRecipe, _ folder: ModelFolder,
-    _ plan: BatchPlan, held: [BatchPlan.Batch], _ modules: [TrainingModule],
+    _ stage: any TrainedStage, _ recipe: PretrainingRecipe, _ plan: BatchPlan, held: [BatchPlan.Batch], _ modules: [TrainingModule],
     _ groups: [ParameterGroup], _ compiler: Compiler
   ) throws {
-    (self.stage, self.recipe, self.folder) = (stage, recipe, folder)
+    (self.stage, self.recipe) = (stage, recipe)
     (self.plan, self.held, self.groups) = (plan, held, groups)
     reporter = compiler.reporter
     programs = try modules.map { try TrainingProgram($0, groups, compiler) }
@@ -85,16 +83,10 @@ struct PretrainingTask: TrainingTask {
 
   /// Writes the model with the running means.
   func saved() throws {
-    let average = Dictionary(
-      uniqueKeysWithValues: groups.flatMap { group in
-        group.tensors(.average).map { ($0.name, $0.values) }
-      })
-    let model = try folder.model()
-    for component in stage.components {
-      let weights = try model.canonicalWeights(component)
-      try folder.write(
-        component,
-        Dictionary(uniqueKeysWithValues: weights.map { ($0.key, average[$0.key] ?? $0.value) }))
-    }
+    try stage.save(
+      Dictionary(
+        uniqueKeysWithValues: groups.flatMap { group in
+          group.tensors(.average).map { ($0.name, $0.values) }
+        }))
   }
 }

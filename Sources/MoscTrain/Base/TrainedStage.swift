@@ -8,8 +8,6 @@ import MoscRandom
 
 /// What differs between the stages of pretraining: the function, and what its inputs are.
 protocol TrainedStage {
-  /// The parts whose weights change.
-  var components: [DiffusersModel.Component] { get }
   /// The result that is logged beside the loss, averaged over its elements.
   var measure: String { get }
 
@@ -25,10 +23,45 @@ protocol TrainedStage {
   func inputs(
     _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
   ) throws -> [String: HostArray]
+
+  /// The weights that the run begins with, by name.
+  func weights() throws -> [String: HostArray]
+
+  /// Writes the model with others.
+  func save(_ weights: [String: HostArray]) throws
+}
+
+/// A stage that trains parts of a model folder.
+protocol ComponentStage: TrainedStage {
+  /// The parts whose weights change.
+  var components: [DiffusersModel.Component] { get }
+  var folder: ModelFolder { get }
+}
+
+extension ComponentStage {
+  func weights() throws -> [String: HostArray] {
+    let model = try folder.model()
+    var weights: [String: HostArray] = [:]
+    for component in components {
+      weights.merge(try model.canonicalWeights(component)) { own, _ in own }
+    }
+    return weights
+  }
+
+  func save(_ weights: [String: HostArray]) throws {
+    let model = try folder.model()
+    for component in components {
+      let old = try model.canonicalWeights(component)
+      try folder.write(
+        component,
+        Dictionary(uniqueKeysWithValues: old.map { ($0.key, weights[$0.key] ?? $0.value) }))
+    }
+  }
 }
 
 /// Text encoder and U-Net on latents.
-struct DenoiserStage: TrainedStage {
+struct DenoiserStage: ComponentStage {
+  let folder: ModelFolder
   let model: DiffusersModel
   let latents: EncodedPictures<Float16>
   let random: RunSeed
@@ -50,10 +83,11 @@ struct DenoiserStage: TrainedStage {
   let measure = "errors"
 
   init(
-    _ request: PretrainRequest, _ model: DiffusersModel, _ set: PictureSet, _ latents: EncodedPictures<Float16>,
+    _ request: PretrainRequest, _ folder: ModelFolder, _ set: PictureSet, _ latents: EncodedPictures<Float16>,
     _ random: RunSeed
   ) throws {
-    self.model = model
+    self.folder = folder
+    model = try folder.model()
     self.latents = latents
     self.random = random
     let tokenizer = try model.tokenizer()
@@ -133,7 +167,8 @@ struct DenoiserStage: TrainedStage {
 }
 
 /// The autoencoder, or its decoder.
-struct AutoencoderStage: TrainedStage {
+struct AutoencoderStage: ComponentStage {
+  let folder: ModelFolder
   let model: DiffusersModel
   let set: PictureSet
   /// What the decoder is trained on; nil to train the encoder too.
@@ -146,9 +181,10 @@ struct AutoencoderStage: TrainedStage {
   let measure = "square"
 
   init(
-    _ model: DiffusersModel, _ set: PictureSet, _ latents: EncodedPictures<Float16>?, _ random: RunSeed
+    _ folder: ModelFolder, _ set: PictureSet, _ latents: EncodedPictures<Float16>?, _ random: RunSeed
   ) throws {
-    self.model = model
+    self.folder = folder
+    model = try folder.model()
     self.set = set
     self.latents = latents
     self.random = random
