@@ -23,7 +23,6 @@ final class Services: Sendable {
   let keeper: ModelKeeper
   let compiler: Compiler
   let catalog: ModelCatalog
-  let colours = LatentColours()
   let reporter: Reporter
   let started = Date()
   private let held: Mutex<Settings>
