@@ -5,7 +5,8 @@ import MoscIR
 /// Every second row of the result sees each row of the small image at most twice, so that two taps
 /// of the kernel read the same pixel and their weights can be added beforehand: rows `[w₀, w₁+w₂]`
 /// for even and `[w₀+w₁, w₂]` for odd results, and columns alike. That is 4/9 of the
-/// multiplications. The sums of weights are load work; the four results are put side by side.
+/// multiplications. The sums of weights are load work; the four results are put side by side. An image
+/// that goes on at its opposite edge (`pad` with `wrap`) does so after doubling as before.
 ///
 /// - Stage: tensor → tensor.  Needs: rates.  Keeps: every result within rounding.
 /// - Refuses: in q8 what `winograd` takes where it runs, since taps of pixels with scales of their own
@@ -27,27 +28,29 @@ package struct SplitUpsample: Pass {
       let graph = module.graphs[index]
       let users = graph.users()
       var result = try graph.rebuilt { (id, operands, new) throws(Diagnostic) -> [ValueID]? in
-        guard case .conv2d(let conv) = graph[id].op, conv.stride == 1, conv.pad == 1,
+        guard case .conv2d(let conv) = graph[id].op, conv.stride == 1,
           conv.tile == nil, graph.type(graph[id].operands[1]).shape[2...] == [3, 3],
-          let producer = new.producer(operands[0]), case .upsampleNearest = new[producer].op
+          let border = Self.border(conv, operands[0], in: new),
+          let producer = new.producer(border.image), case .upsampleNearest = new[producer].op
         else { return nil }
         let name = graph[graph[id].results[0]].name
         let small = new[producer].operands[0]
-        let enlarged = graph[id].operands[0]
-        let isShared = users[enlarged].count > 1 || graph.results.contains(enlarged)
+        let read = graph[id].operands[0]
+        let enlarged = conv.pad == 1 ? read : graph.producer(read).map { graph[$0].operands[0] } ?? read
+        let isShared = [read, enlarged].contains { users[$0].count > 1 || graph.results.contains($0) }
         let isTransformed =
           context.precision == .q8 && !context.absentPasses.contains(Winograd.name)
           && Winograd.standard.takes(graph[id], in: graph, context)
         let refusal =
           isTransformed
           ? ("precision", "transformed filters of 8 bits do as well")
-          : refusal(small, operands, isShared, in: new)
+          : refusal(small, border.image, operands[1], isShared, in: new)
         if let (reason, message) = refusal {
           context.remark(reason, "convolution '%\(name)' is not split: \(message)")
           return nil
         }
         context.count("split")
-        return [try split(small, operands, name: name, in: &new)]
+        return [try split(small, operands, wrap: border.wrap, name: name, in: &new)]
       }
       result.inferRates()
       result.removeDeadNodes()
@@ -55,15 +58,27 @@ package struct SplitUpsample: Pass {
     }
   }
 
+  /// The image that a convolution reads with one pixel around it, and the axes along which that is a ring.
+  private static func border(
+    _ conv: Conv2d, _ operand: ValueID, in graph: Graph
+  ) -> (image: ValueID, wrap: [Int])? {
+    if conv.pad == 1 { return (operand, []) }
+    let one = [0, 1, 1, 0]
+    guard conv.pad == 0, let producer = graph.producer(operand), case .pad(let pad) = graph[producer].op,
+      pad.low == one, pad.high == one
+    else { return nil }
+    return (graph[producer].operands[0], pad.wrap)
+  }
+
   private func refusal(
-    _ small: ValueID, _ operands: [ValueID], _ isShared: Bool, in graph: Graph
+    _ small: ValueID, _ enlarged: ValueID, _ weight: ValueID, _ isShared: Bool, in graph: Graph
   ) -> (reason: String, message: String)? {
-    let (from, to) = (graph.type(small).shape, graph.type(operands[0]).shape)
+    let (from, to) = (graph.type(small).shape, graph.type(enlarged).shape)
     if to[1] != 2 * from[1] || to[2] != 2 * from[2] {
       return ("factor", "the image grows from \(from[1])×\(from[2]) to \(to[1])×\(to[2])")
     }
-    if isShared { return ("shared", "'%\(graph[operands[0]].name)' has other readers") }
-    let weight = graph[operands[1]]
+    if isShared { return ("shared", "'%\(graph[enlarged].name)' has other readers") }
+    let weight = graph[weight]
     if weight.rate != .load {
       return ("rate", "'%\(weight.name)' is only known per \(weight.rate.name)")
     }
@@ -71,11 +86,11 @@ package struct SplitUpsample: Pass {
   }
 
   private func split(
-    _ small: ValueID, _ operands: [ValueID], name: String, in graph: inout Graph
+    _ small: ValueID, _ operands: [ValueID], wrap: [Int], name: String, in graph: inout Graph
   ) throws(Diagnostic) -> ValueID {
     let shape = graph.type(small).shape
     let (n, h, w) = (shape[0], shape[1], shape[2])
-    let padded = try graph.pad(small, low: [0, 1, 1, 0], high: [0, 1, 1, 0])
+    let padded = try graph.pad(small, low: [0, 1, 1, 0], high: [0, 1, 1, 0], wrap: wrap)
     var lines: [ValueID] = []
     for row in 0...1 {
       let rows = try graph.slice(padded, axis: 1, from: row, to: row + h + 1)

@@ -108,7 +108,9 @@ extension GraphGenerator {
       return try add(result, low, high, isExact: x.isExact && other.isExact)
     case 3:
       let widths = extents.map { _ in pick([0, 0, 1, 2]) }
-      result = try graph.pad(x.id, low: widths, high: extents.map { _ in pick([0, 1]) })
+      let after = extents.map { _ in pick([0, 1]) }
+      let wrap = extents.indices.filter { max(widths[$0], after[$0]) <= extents[$0] && pick([false, false, true]) }
+      result = try graph.pad(x.id, low: widths, high: after, wrap: wrap)
       (low, high) = (min(0, low), max(0, high))
     case 4:
       var axes = Array(extents.indices)

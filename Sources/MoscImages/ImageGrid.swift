@@ -104,6 +104,24 @@ package struct ImageGrid: Sendable {
 }
 
 extension PixelImage {
+  /// RGB pictures below each other on white.
+  package static func stacked(_ pictures: [PixelImage]) throws(FormatError) -> PixelImage {
+    if pictures.count == 1 { return pictures[0] }
+    let (width, height) = (pictures.map(\.width).max() ?? 0, pictures.reduce(0) { $0 + $1.height })
+    guard isBounded(width, height) else {
+      throw FormatError(
+        "a sheet", nil, "would have \(width)x\(height) pixels, expected at most \(mostPixels) in all")
+    }
+    var result = PixelImage(
+      width: width, height: height, pixels: [UInt8](repeating: 255, count: width * height * 3))
+    var top = 0
+    for picture in pictures {
+      result.place(picture.rgb, left: 0, top: top)
+      top += picture.height
+    }
+    return result
+  }
+
   /// Copies an RGB picture that fits onto this one.
   fileprivate mutating func place(_ picture: PixelImage, left: Int, top: Int) {
     for y in 0..<picture.height {

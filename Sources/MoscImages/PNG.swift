@@ -14,7 +14,7 @@ package struct PixelImage: Hashable, Sendable {
   package static let mostPixels = 1 << 26
 
   /// Whether a picture of a size has no more pixels than that.
-  static func isBounded(_ width: Int, _ height: Int) -> Bool {
+  package static func isBounded(_ width: Int, _ height: Int) -> Bool {
     let (count, overflows) = width.multipliedReportingOverflow(by: height)
     return !overflows && count <= mostPixels
   }

@@ -23,9 +23,9 @@ package enum ModelFunction: Hashable, Sendable {
   case textEncoder(TextEncoder.Shape)
   case unet(UNet.Shape)
   /// Height and width in pixels.
-  case vaeEncoder(batch: Int, height: Int, width: Int)
+  case vaeEncoder(batch: Int, height: Int, width: Int, seamless: Seamless? = nil)
   /// Height and width in latent pixels.
-  case vaeDecoder(batch: Int, height: Int, width: Int)
+  case vaeDecoder(batch: Int, height: Int, width: Int, seamless: Seamless? = nil)
 
   /// The network.
   package var kind: ComponentKind {
@@ -76,10 +76,10 @@ extension DiffusersModel {
       graph = try textEncoder().graph(shape, &own)
     case .unet(let shape):
       graph = try unet().graph(shape, &own)
-    case .vaeEncoder(let batch, let height, let width):
-      graph = try vae().encoder(batch: batch, height: height, width: width, &own)
-    case .vaeDecoder(let batch, let height, let width):
-      graph = try vae().decoder(batch: batch, height: height, width: width, &own)
+    case .vaeEncoder(let batch, let height, let width, let seamless):
+      graph = try vae().encoder(batch: batch, height: height, width: width, seamless: seamless, &own)
+    case .vaeDecoder(let batch, let height, let width, let seamless):
+      graph = try vae().decoder(batch: batch, height: height, width: width, seamless: seamless, &own)
     }
     let additions = additions(function.component)
     return ModelProgram(

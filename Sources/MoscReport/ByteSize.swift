@@ -12,4 +12,10 @@ package struct ByteSize: Hashable, Sendable {
     else { return nil }
     self.bytes = bytes
   }
+
+  /// A number of bytes as people read it: `3.4 GiB`, `12 MiB`.
+  package static func text(_ bytes: Int) -> String {
+    if bytes < 1 << 30 { return "\((bytes + (1 << 20) - 1) >> 20) MiB" }
+    return "\((Double(bytes) / 0x1p30 * 10).rounded() / 10) GiB"
+  }
 }

@@ -18,6 +18,17 @@ package enum ProcessFacts {
     status("RssAnon:") ?? 0
   }
 
+  /// The bytes that all processes together may have in memory, on disk too where there is swap; nil if the
+  /// system does not say.
+  package static var memoryBytes: Int? {
+    let path = "/proc/meminfo"
+    guard let total = kilobytes("MemTotal:", path) else { return nil }
+    let all = (total + (kilobytes("SwapTotal:", path) ?? 0)) * 1024
+    // A container may have less.
+    let group = (try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8)) ?? ""
+    return min(all, Int(group.filter { !$0.isWhitespace }) ?? all)
+  }
+
   /// The number of processors this process may use.
   package static var processorCount: Int {
     max(1, Int(usable_processors()))
@@ -38,11 +49,16 @@ package enum ProcessFacts {
   }
 
   private static func status(_ key: String) -> Int? {
-    guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+    kilobytes(key, "/proc/self/status").map { $0 * 1024 }
+  }
+
+  /// The number behind a word at the beginning of a line.
+  private static func kilobytes(_ key: String, _ path: String) -> Int? {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8),
       let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }),
       let field = line.split(whereSeparator: \.isWhitespace).dropFirst().first,
       let kilobytes = Int(field)
     else { return nil }
-    return kilobytes * 1024
+    return kilobytes
   }
 }

@@ -17,6 +17,9 @@ enum PictureHashes {
     return isFile(url) ? try hash(url, options) : nil
   }
 
+  /// SHA-256 of a small file.
+  static func whole(_ path: String) throws -> String { try FileHash.sha256(of: URL(fileURLWithPath: path)) }
+
   /// What the web UI calls an adapter by: the hash of a safetensors file behind its header, as kohya's
   /// scripts keep it under `sshs_model_hash`; of other files that of the whole.
   static func adapter(_ url: URL) throws -> String {

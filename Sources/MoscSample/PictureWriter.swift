@@ -74,6 +74,9 @@ package struct PictureWriter {
     }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
+    settings += request.hires.settings
+    // The web UI knows one direction of both only.
+    if request.seamless == .both { settings.append(.init("Tiling", "True")) }
     settings.append(.init("RNG", request.randomSource.title))
     settings += adapterHashes + request.control.settings
     settings.append(.init("Version", "mosc \(Version.number)"))
@@ -154,8 +157,20 @@ package struct PictureWriter {
       fields.append(("comma_backtrack", .int(request.promptSettings.commaBacktrack)))
     }
     if request.promptSettings.usesOldTiming { fields.append(("old_prompt_timing", .bool(true))) }
+    if let seamless = request.seamless { fields.append(("seamless", .string(seamless.rawValue))) }
+    fields += tiling
+    if let hires = try request.hires.json() { fields.append(("hires", hires)) }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
     return .fields(fields)
+  }
+
+  /// The tiles of the autoencoder, where they are not the usual.
+  private var tiling: [(String, JSONValue)] {
+    guard request.tiling != TilingOptions() else { return [] }
+    return [
+      ("vae_tiling", .string(request.tiling.mode.rawValue)),
+      ("vae_tile_size", .int(request.tiling.tileSize)),
+    ]
   }
 
   private static func adapter(_ request: AdapterRequest) throws -> JSONValue {

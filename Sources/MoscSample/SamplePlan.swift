@@ -28,13 +28,13 @@ package struct SamplePlan: Sendable {
     package var negative: String
   }
 
-  package let request: SampleRequest
+  package internal(set) var request: SampleRequest
   package let model: DiffusersModel
   package let schedulerConfig: SchedulerConfig
   /// How often the model is called for a picture; some samplers call it twice a step.
-  package let calls: Int
-  package let width: Int
-  package let height: Int
+  package internal(set) var calls: Int
+  package internal(set) var width: Int
+  package internal(set) var height: Int
   /// Pixels per latent.
   package let factor: Int
   package let latentChannels: Int
@@ -44,7 +44,7 @@ package struct SamplePlan: Sendable {
   /// Pictures that are drawn together; they share their prompts.
   package let batches: [[Picture]]
   /// What the U-Net reads for each batch.
-  package let scripts: [PromptScript]
+  package internal(set) var scripts: [PromptScript]
   /// What was taken because the model or an adapter draws in few steps.
   package let fewStepRemark: String?
   /// What was not read as it may have been meant.
@@ -186,6 +186,7 @@ package struct SamplePlan: Sendable {
   }
 
   private static func checkNumbers(_ request: SampleRequest) throws {
+    try request.hires.check(request)
     try CommandError.check("steps", request.steps, in: 1...1000)
     try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
     try CommandError.check("batch-size", request.batchSize, in: 1...64)
@@ -287,13 +288,17 @@ package struct SamplePlan: Sendable {
   }
 
   /// What each batch reads; every text is checked before anything is computed.
-  private static func scripts(
-    _ request: SampleRequest, calls: Int, _ batches: [[Picture]], usesGuidance: Bool
+  ///
+  /// - Parameter secondPass: all steps of the second pass's schedule, and those left out; nil for the first.
+  static func scripts(
+    _ request: SampleRequest, calls: Int, _ batches: [[Picture]], usesGuidance: Bool,
+    secondPass: (all: Int, leftOut: Int)? = nil
   ) throws -> [PromptScript] {
     // Samplers that call the model twice a step count calls, as in the original.
-    let isTwice = request.steps > 1 && calls >= 2 * request.steps - 1
+    let steps = secondPass?.all ?? request.steps
+    let factor = steps > 1 && calls >= 2 * steps - 1 ? 2 : 1
     let timing = PromptSchedule.Timing(
-      steps: isTwice ? 2 * request.steps : request.steps,
+      steps: factor * request.steps, secondPassSteps: secondPass.map { factor * ($0.all - $0.leftOut) },
       isOld: request.promptSettings.usesOldTiming)
     var scripts: [PromptScript] = []
     var before: Picture?

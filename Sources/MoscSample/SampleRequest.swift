@@ -1,5 +1,6 @@
 import MoscDiffusion
 import MoscEngine
+import MoscModel
 import MoscNetworks
 import MoscPrompts
 import MoscRandom
@@ -54,6 +55,12 @@ package struct SampleRequest: Hashable, Sendable {
   package var conditions: [SpatialCondition] = []
   /// Pictures that are followed through ControlNets.
   package var control = ControlOptions()
+  /// A second pass in a larger size.
+  package var hires = HiresOptions()
+  /// When the autoencoder works on tiles.
+  package var tiling = TilingOptions()
+  /// The directions in which pictures go on at their opposite edge; nil for none.
+  package var seamless: Seamless?
   /// Whether sampling ends and boxes round as in the Mix-of-Show code.
   package var matchesMixOfShow = false
   /// A safetensors file whose `latents_init` replaces the random initial latents.

@@ -25,7 +25,7 @@ package final class Sampler {
   /// The U-Net, and the texts whose states it holds, by the number of predictions at a time: with a range of
   /// guidance there are two.
   private var unets: [Int: (steps: UNetSteps, texts: [[String]])] = [:]
-  private var decoder: Program?
+  private let autoencoder: Autoencoder
   /// Sees every call of the model.
   package var watch: (Denoising.Step) throws -> Void = { _ in }
 
@@ -43,6 +43,9 @@ package final class Sampler {
     (self.before, self.total) = (before, total ?? plan.count)
     self.compiler = compiler
     components = ModelComponents(plan.model, compiler, keeper: keeper)
+    autoencoder = try Autoencoder(components, plan.request.tiling, seamless: plan.request.seamless)
+    autoencoder.isProfiling = plan.request.profiles
+    try autoencoder.checkMemory(height: plan.latentHeight, width: plan.latentWidth)
     reading = PromptReading(plan.request.promptSettings, plan.request.syntax)
     encoder = try PromptEncoder(
       components, skippedLayers: plan.request.clipSkip - 1, reading: reading, compiler.reporter)
@@ -73,10 +76,12 @@ package final class Sampler {
     observing observe: (Denoising.Run) throws -> Void = { _ in },
     _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
-    let texts = plan.texts
+    let second = try plan.secondPass().map { try Sampler($0, compiler, after: before, of: total) }
+    let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
     }
+    if let second { return try draw(second, states, receive) }
     for (index, batch) in plan.batches.enumerated() {
       try Interruption.check()
       let run = try denoise(batch, plan.scripts[index], states)
@@ -97,10 +102,48 @@ package final class Sampler {
     if plan.request.profiles { try printProfile() }
   }
 
+  /// Draws every picture in two passes, all of them in the first before any in the second: two copies of the
+  /// U-Net's weights would not fit where one does.
+  private func draw(
+    _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
+  ) throws {
+    let pass = try HiresPass(plan, autoencoder, compiler)
+    var latents = try plan.batches.indices.map { index in
+      try denoise(plan.batches[index], plan.scripts[index], states).last
+    }
+    if plan.request.profiles { try printProfile() }
+    unets = [:]
+    for index in latents.indices {
+      try Interruption.check()
+      latents[index] = try reporter.phase(.encode, "larger latents") {
+        try pass.enlarge(latents[index], decode: decode)
+      }
+    }
+    for (index, batch) in plan.batches.enumerated() {
+      latents[index] = try second.denoise(
+        batch, second.plan.scripts[index], states,
+        from: Denoising.Start(latents[index], leavingOut: pass.leftOut)
+      ).last
+    }
+    if plan.request.profiles { try second.printProfile() }
+    second.unets = [:]
+    for (batch, latents) in zip(plan.batches, latents) {
+      for (number, picture) in batch.enumerated() {
+        try Interruption.check()
+        let image = try reporter.phase(.decode, "picture \(before + picture.number) of \(total)") {
+          try second.decode(latents.samples(number..<number + 1))
+        }
+        try receive(picture, image)
+      }
+    }
+  }
+
   // MARK: Denoising
 
+  /// - Parameter start: larger latents of the pictures to go on from; nil for a run from its beginning.
   private func denoise(
-    _ batch: [SamplePlan.Picture], _ script: PromptScript, _ states: PromptStates
+    _ batch: [SamplePlan.Picture], _ script: PromptScript, _ states: PromptStates,
+    from start: Denoising.Start? = nil
   ) throws -> Denoising.Run {
     let count = batch.count
     // All that is needed is made before the first step.
@@ -120,7 +163,7 @@ package final class Sampler {
     var current: UNetSteps?
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
-      initial: plan.initialLatents?.channelsLast, sources: &sources, reporter,
+      initial: plan.initialLatents?.channelsLast, from: start, sources: &sources, reporter,
       observing: {
         try previews?.see($0, plan.schedulerConfig.prediction)
         try watch($0)
@@ -173,6 +216,7 @@ package final class Sampler {
       regions: UNet.bucket(regions: plan.regions.count))
     shape.hasAdapter = !plan.conditions.isEmpty
     shape.hasControl = !plan.controls.isEmpty
+    shape.seamless = plan.request.seamless
     if unets[script.count]?.steps.shape != shape {
       var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {
@@ -219,7 +263,7 @@ package final class Sampler {
   private func printProfile() throws {
     let peak = try MachinePeak(compiler)
     let programs = unets.sorted { $0.key > $1.key }.flatMap(\.value.steps.programs)
-    for (name, program) in programs + (decoder.map { [("decoder", $0)] } ?? []) {
+    for (name, program) in programs + (autoencoder.decoder.map { [("decoder", $0)] } ?? []) {
       guard program.profiled.runs > 0 else { continue }
       reporter.print("\(name):\n" + ProfileReport(program, peak).text())
     }
@@ -230,19 +274,8 @@ package final class Sampler {
   /// The picture of one sample of latents `[1,h,w,c]`: `round(255 · clamp(x/2 + ½, 0, 1))`, ties to
   /// even.
   private func decode(_ latents: HostArray) throws -> PixelImage {
-    let program: Program
-    if let decoder {
-      program = decoder
-    } else {
-      program = try components.program(
-        .vaeDecoder(batch: 1, height: plan.latentHeight, width: plan.latentWidth))
-      program.isProfiling = plan.request.profiles
-      decoder = program
-    }
     let scaled = HostArray(latents.floats.map { $0 / plan.scalingFactor }, shape: latents.shape)
-    guard let image = try program.run(["latents": scaled])["image"] else {
-      throw CommandError.failure("the decoder gave no 'image'")
-    }
+    let image = try autoencoder.decode(scaled)
     if let bad = image.floats.first(where: { !$0.isFinite }) {
       throw CommandError.failure("the decoder gave \(bad), expected numbers; try --type f32")
     }

@@ -152,8 +152,14 @@ import Testing
         ([2, 3, 4, 20], [0, 1, 1, 0], [0, 1, 1, 0]), ([2, 3, 4, 3], [0, 0, 0, 2], [0, 1, 0, 5]),
         ([5], [1], [20]), ([2, 9], [1, 0], [0, 0]),
       ]
+      let rings: [([Int], [Int], [Int], [Int])] = [
+        ([2, 3, 4, 20], [0, 1, 1, 0], [0, 1, 1, 0], [1, 2]), ([1, 4, 3, 18], [0, 2, 1, 0], [0, 1, 3, 0], [2]),
+        ([2, 3, 4, 3], [0, 1, 0, 2], [0, 3, 1, 3], [1, 3]), ([2, 20], [0, 17], [1, 20], [1]),
+      ]
       return try pads.map { shape, low, high in
         try one(shape) { g, x in try g.pad(x, low: low, high: high) }
+      } + rings.map { shape, low, high, wrap in
+        try one(shape) { g, x in try g.pad(x, low: low, high: high, wrap: wrap) }
       }
     case "transpose":
       let orders: [([Int], [Int], DType)] = [

@@ -19,7 +19,7 @@ import Testing
     "bisectLimit": ["--opt-bisect-limit"], "remarks": ["--remarks"],
     "printsStatistics": ["--pass-statistics"], "dumpFolder": ["--dump-dir"],
     "timesPasses": ["--time-passes"], "disabledPasses": ["--disable-pass"],
-    "verifiesEach": ["--verify-each"],
+    "verifiesEach": ["--verify-each"], "memoryLimit": [],
   ]
 
   @Test func helpDocumentationAndOptionsAgree() throws {

@@ -48,6 +48,12 @@ import Testing
       try evaluate([x]) { g, p in try g.pad(p[0], low: [0, 1], high: [1, 0]) }
         == [0, 1, 2, 0, 3, 4, 0, 0, 0])
     #expect(
+      try evaluate([x]) { g, p in try g.pad(p[0], low: [1, 1], high: [0, 2], wrap: [1]) }
+        == [0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 4, 3, 4, 3, 4])
+    #expect(
+      try evaluate([x]) { g, p in try g.pad(p[0], low: [1, 0], high: [0, 1], wrap: [0, 1]) }
+        == [3, 4, 3, 1, 2, 1, 3, 4, 3])
+    #expect(
       try evaluate([x, x]) { g, p in try g.concat(p, axis: 1) } == [1, 2, 1, 2, 3, 4, 3, 4])
     let image = HostTensor(.f32(1, 1, 2, 1), [5, 6])
     #expect(

@@ -65,7 +65,10 @@ import Testing
     case "concat":
       return [Case([[2, 3], [2, 4]]) { g, x in try g.concat([x[0], x[1], x[0]], axis: 1) }]
     case "pad":
-      return [Case([[2, 3, 2]]) { g, x in try g.pad(x[0], low: [0, 1, 2], high: [3, 0, 1]) }]
+      return [
+        Case([[2, 3, 2]]) { g, x in try g.pad(x[0], low: [0, 1, 2], high: [3, 0, 1]) },
+        Case([[2, 3, 2]]) { g, x in try g.pad(x[0], low: [1, 1, 2], high: [3, 3, 1], wrap: [1, 2]) },
+      ]
     case "transpose":
       return [Case([[2, 3, 4]]) { g, x in try g.transpose(x[0], axes: [2, 0, 1]) }]
     case "reverse":

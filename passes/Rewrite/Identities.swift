@@ -55,7 +55,7 @@ enum Identities {
       )
     case (.slice(let slice), .concat(let concat)) where slice.axis == concat.axis:
       return sliceOfConcat(slice, sources, in: graph)
-    case (.pad(let outer), .pad(let inner)):
+    case (.pad(let outer), .pad(let inner)) where outer.wrap.isEmpty && inner.wrap.isEmpty:
       let low = zip(outer.low, inner.low).map(+)
       let high = zip(outer.high, inner.high).map(+)
       return (.pad(Pad(low: low, high: high)), sources)

@@ -31,6 +31,8 @@ extension PretrainingScope: ExpressibleByArgument {}
 extension PromptRecords.Kind: ExpressibleByArgument {}
 extension PromptSettings.Syntax: ExpressibleByArgument {}
 extension SavedType: ExpressibleByArgument {}
+extension Seamless: ExpressibleByArgument {}
+extension TilingOptions.Mode: ExpressibleByArgument {}
 extension SchedulerConfig.Prediction: ExpressibleByArgument {}
 extension SchedulerConfig.Spacing: ExpressibleByArgument {}
 
@@ -48,6 +50,12 @@ extension Emphasis: ExpressibleByArgument {
 
 extension FusionInput: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension HiresUpscaler: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+  package var defaultValueDescription: String { title.lowercased() }
+  package static var allValueStrings: [String] { builtIn.map { $0.title.lowercased() } }
 }
 
 extension LatentSize: ExpressibleByArgument {

@@ -16,6 +16,7 @@ struct Mosc: ParsableCommand {
     subcommands: [
       SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
       ServeCommand.self, RedrawCommand.self, ConvertCommand.self, InspectCommand.self, SketchCommand.self, GridCommand.self,
+      UpscaleCommand.self,
       RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self,
       ReplayCommand.self, FuzzCommand.self, BenchCommand.self, CacheCommand.self, DoctorCommand.self,
     ])

@@ -113,6 +113,8 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Regions") var regions: RegionArguments
   @OptionGroup(title: "Condition images") var conditions: ConditionArguments
   @OptionGroup(title: "ControlNets") var control: ControlArguments
+  @OptionGroup(title: "Second pass") var hires: HiresArguments
+  @OptionGroup(title: "Large pictures") var large: LargePictureArguments
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -160,6 +162,8 @@ struct SampleCommand: ParsableCommand {
     request.matchesMixOfShow = compat == .mixOfShow
     (request.latentsIn, request.trajectory) = (latentsIn, trajectory)
     request.profiles = profile
+    large.apply(to: &request)
+    request.hires = try hires.options()
     return request
   }
 

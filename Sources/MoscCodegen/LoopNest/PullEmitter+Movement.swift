@@ -94,6 +94,12 @@ extension PullEmitter {
     var inner = index
     var axes: [Int] = []
     for axis in shape.indices where op.low[axis] + op.high[axis] > 0 {
+      if op.wrap.contains(axis) {
+        // No border is wider than the tensor, so one turn is enough.
+        let turned = index[axis] + (shape[axis] - op.low[axis])
+        inner[axis] = space.divide(turned, by: shape[axis]).remainder
+        continue
+      }
       let moved = index[axis] + -op.low[axis]
       if moved.isOutside(0..<shape[axis]) { return .outside }
       let isUniform = moved.isUniform
@@ -108,7 +114,7 @@ extension PullEmitter {
   /// The fact that the padded axes of `index` which lanes do not vary in are all inside.
   func assumption(_ op: Pad, _ id: NodeID, at index: [IndexExpr]) -> Assumption {
     let decisive = index.indices.map {
-      op.low[$0] + op.high[$0] > 0 && index[$0].isUniform ? index[$0] : .zero
+      op.low[$0] + op.high[$0] > 0 && !op.wrap.contains($0) && index[$0].isUniform ? index[$0] : .zero
     }
     return Assumption(node: id, index: decisive)
   }

@@ -20,6 +20,9 @@ package struct CompilationOptions: Hashable, Sendable {
   /// Whether the module is verified after every pass.
   package var verifiesEach = false
 
+  /// The most bytes that a program may need; nil for what the machine has.
+  package var memoryLimit: Int?
+
   package var shows = Observation()
 
   package init() {}

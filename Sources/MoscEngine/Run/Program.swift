@@ -68,11 +68,13 @@ package final class Program {
   /// - Parameter keepsPacked: whether values that depend on weights only are kept between runs.
   /// - Parameter other: a program of the same weights, and of the same thread, whose values and scratch
   ///   memory serve this one, too; inputs with the names of its results are read where it leaves them.
+  /// - Throws: `CommandError.failure` before any memory is taken, when there is too little.
   package init(
     _ compiled: CompiledFunction, weights: WeightFiles, on compiler: Compiler,
     memory: [String: AlignedBuffer] = [:], keepsPacked: Bool = false,
     sharing other: Program? = nil
   ) throws {
+    try compiler.checkMemory(of: compiled)
     let memory = memory.merging(other?.results(among: compiled.parameters.map(\.name)) ?? [:]) { own, _ in own }
     self.memory = memory
     self.compiled = compiled

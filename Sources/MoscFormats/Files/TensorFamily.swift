@@ -51,10 +51,10 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
     (.controlNet, "", "zero_convs.0."),
     (.stableDiffusion2, "cond_stage_model.model.", ""),
     (.stableDiffusion1, "model.diffusion_model.input_blocks.", ""),
+    (.upscaler, "", "RDB1.conv1"), (.upscaler, "", "rdb1.conv1"),
     (.concept, "params.", ""), (.concept, "new_concept_embedding.", ""),
     (.t2iAdapter, "adapter.body.", ""), (.t2iAdapter, "body.0.in_conv", ""),
     (.t2iAdapter, "body.0.block1", ""),
-    (.upscaler, "", "RDB1.conv1"), (.upscaler, "", "rdb1.conv1"),
     (.diffusersUNet, "down_blocks.", ""),
     (.tinyAutoencoder, "", ".conv.4.weight"),
     (.vae, "first_stage_model.", ""), (.vae, "decoder.", ""), (.vae, "encoder.down", ""),
@@ -109,7 +109,8 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
       "is \(name), not a whole model; give it with --embd-dir or --lora beside a model"
     case .diffusersUNet, .textEncoder:
       "is \(name) alone, not a whole model; give the folder in diffusers layout that it belongs to"
-    case .upscaler, .ipAdapter, .motionModule: "is \(name), not a model that draws from text"
+    case .upscaler: "is \(name), not a model that draws from text; mosc upscale takes it"
+    case .ipAdapter, .motionModule: "is \(name), not a model that draws from text"
     }
   }
 }

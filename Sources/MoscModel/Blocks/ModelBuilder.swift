@@ -8,6 +8,9 @@ package struct ModelBuilder {
   package private(set) var weights: NetworkWeights
   /// The attention of image to text that cross-attention layers leave here; nil to leave none.
   package var attentionMaps: AttentionMaps?
+  /// The directions in which convolutions see the opposite edge of an image rather than zeros around it, as
+  /// torch's `padding_mode='circular'`; nil for none.
+  package var seamless: Seamless?
 
   /// What enters the up layer at which shallow steps begin; nil without such steps.
   package var deepFeature: ValueID?
@@ -56,14 +59,19 @@ package struct ModelBuilder {
   }
 
   /// A square convolution, `[n,h,w,i]` → `[n,h/stride,w/stride,out]`, padded by half the kernel
-  /// unless told otherwise.
+  /// unless told otherwise: with zeros, or `seamless`.
   package mutating func conv(
     _ x: ValueID, _ path: String, out: Int, kernel: Int = 3, stride: Int = 1, pad: Int? = nil,
     bias hasBias: Bool = true
   ) throws(Diagnostic) -> ValueID {
     let w = try weight("\(path).weight", out, type(x).lastExtent, kernel, kernel)
     let b = hasBias ? try weight("\(path).bias", out) : nil
-    let pad = pad ?? (kernel - 1) / 2
+    var (x, pad) = (x, pad ?? (kernel - 1) / 2)
+    if pad > 0, let seamless {
+      let widths = [0, pad, pad, 0]
+      x = try graph.pad(x, low: widths, high: widths, wrap: seamless.axes, name: "\(path).ring")
+      pad = 0
+    }
     let y = try graph.conv2d(x, weight: w, bias: b, stride: stride, pad: pad, name: path)
     return try weights.hooks.adapted(
       y, input: x, path, type(w).shape, stride: stride, pad: pad, in: &graph)

@@ -67,7 +67,7 @@ package struct T2IAdapter {
     }
     var b = ModelBuilder("t2i_adapter", weights)
     let image = b.graph.parameter("image", .f32(batch, height, width, config.imageChannels))
-    var x = try unshuffled(image, in: &b)
+    var x = try b.pixelUnshuffle(image, by: side)
     x = try b.conv(x, "adapter.conv_in", out: config.widths.first ?? 0)
     var maps: [ValueID] = []
     for (level, out) in config.widths.enumerated() {
@@ -89,19 +89,6 @@ package struct T2IAdapter {
 
   /// The name of the map of a level.
   package static func mapName(_ level: Int) -> String { "map\(level)" }
-
-  /// `[n,h,w,c]` → `[n,h/8,w/8,64c]`: channel `64c + 8y + x` is pixel (y, x) of a square.
-  private func unshuffled(
-    _ image: ValueID, in b: inout ModelBuilder
-  ) throws(Diagnostic) -> ValueID {
-    let s = b.type(image).shape
-    let side = T2IAdapterConfig.unshuffle
-    let (rows, columns) = (s[1] / side, s[2] / side)
-    let split = try b.graph.reshape(image, to: [s[0], rows, side, columns, side, s[3]])
-    let turned = try b.graph.transpose(split, axes: [0, 1, 3, 5, 2, 4])
-    return try b.graph.reshape(
-      turned, to: [s[0], rows, columns, s[3] * side * side], name: "unshuffle")
-  }
 
   /// Averages squares of 2×2 pixels; at an odd edge, of the pixels that exist.
   ///

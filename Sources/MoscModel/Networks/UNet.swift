@@ -39,6 +39,8 @@ package struct UNet: Sendable {
     package var hasControl = false
     /// The number of regions with a prompt of their own, beside the prompt of the whole picture.
     package var regions: Int
+    /// The directions in which pictures have no edges.
+    package var seamless: Seamless?
 
     package init(
       batch: Int = 1, height: Int, width: Int, tokens: Int = 77, isLayerwise: Bool = false,
@@ -83,6 +85,8 @@ package struct UNet: Sendable {
     _ sample: ValueID, timestep: ValueID, states: ValueID, _ shape: Shape,
     in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
+    b.seamless = shape.seamless
+    defer { b.seamless = nil }
     let embedding = try timeEmbedding(timestep, in: &b)
     if let depth = shape.reuse?.depth, !(1..<config.skipCount ~= depth) {
       throw Diagnostic(

@@ -13,9 +13,11 @@ package struct VAE: Sendable {
 
   /// The IR of the encoder for a batch of images of a size in pixels.
   ///
+  /// - Parameter seamless: the directions in which convolutions that keep the size see no edge; those that
+  ///   halve it always do.
   /// - Errors: those of `NetworkWeights.weight`; `model.size`.
   package func encoder(
-    batch: Int = 1, height: Int, width: Int, _ weights: inout NetworkWeights
+    batch: Int = 1, height: Int, width: Int, seamless: Seamless? = nil, _ weights: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
     let smallest = config.downsampling
     try expectPositive(("batch", batch), ("height", height), ("width", width))
@@ -25,6 +27,7 @@ package struct VAE: Sendable {
         "images of \(width)×\(height) pixels, expected at least \(smallest)×\(smallest)")
     }
     var b = ModelBuilder(ComponentKind.vaeEncoder.rawValue, weights)
+    b.seamless = seamless
     let image = b.graph.parameter("image", .f32(batch, height, width, config.inChannels))
     let moments = try encode(image, in: &b)
     return b.finish(["moments": moments], &weights)
@@ -60,10 +63,11 @@ package struct VAE: Sendable {
   ///
   /// - Errors: those of `NetworkWeights.weight`; `model.size`.
   package func decoder(
-    batch: Int = 1, height: Int, width: Int, _ weights: inout NetworkWeights
+    batch: Int = 1, height: Int, width: Int, seamless: Seamless? = nil, _ weights: inout NetworkWeights
   ) throws(Diagnostic) -> Graph {
     try expectPositive(("batch", batch), ("height", height), ("width", width))
     var b = ModelBuilder(ComponentKind.vaeDecoder.rawValue, weights)
+    b.seamless = seamless
     let latents = b.graph.parameter("latents", .f32(batch, height, width, config.latentChannels))
     let image = try decode(latents, in: &b)
     return b.finish(["image": image], &weights)

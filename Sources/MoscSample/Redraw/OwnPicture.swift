@@ -53,6 +53,12 @@ extension PictureSettings {
     request.promptSettings.commaBacktrack = try object.int(
       "comma_backtrack", default: request.promptSettings.commaBacktrack)
     request.promptSettings.usesOldTiming = try object.bool("old_prompt_timing", default: false)
+    if let members = object["hires"]?.members {
+      request.hires = try HiresOptions(JSONObject(path: place, members: members))
+    }
+    request.seamless = try named("seamless", Seamless.init(rawValue:))
+    request.tiling.mode = try named("vae_tiling", TilingOptions.Mode.init(rawValue:)) ?? .auto
+    request.tiling.tileSize = try object.int("vae_tile_size", default: TilingOptions.usualTileSize)
     request.matchesMixOfShow = object["compat"]?.string == "mix-of-show"
     request.regions.items = object["regions"]?.array ?? []
     let name = object["model"]?.string

@@ -1,6 +1,8 @@
 import Foundation
 import MoscDiffusion
 import MoscFormats
+import MoscImages
+import MoscModel
 import MoscPrompts
 import MoscRandom
 
@@ -14,7 +16,7 @@ extension PictureSettings {
     "Hires checkpoint", "Hires prompt", "Hires negative prompt", "Cache FP16 weight for LoRA",
     "FP8 weight", "Discard penultimate sigma", "Downcast alphas_cumprod", "Refiner switch by sampling steps",
     "Old prompt editing timelines", "Face restoration", "Guidance", "Eta", "Schedule rho", "Hires upscale",
-    "Batch size", "Batch pos", "Emphasis",
+    "Batch size", "Batch pos", "Emphasis", "Tiling",
   ]
 
   /// Reads the text.
@@ -61,8 +63,25 @@ extension PictureSettings {
       }
     }
     request.promptSettings.usesOldTiming = field("Old prompt editing timelines") == "True"
+    if field("Tiling") == "True" { request.seamless = .both }
     (model, modelHash) = (field("Model") ?? "unknown", field("Model hash"))
-    if field("Hires upscale") != nil, field("Hires upscaler") != nil { remark("the hi-res pass is left out") }
+    if let upscaler = field("Hires upscaler") {
+      request.hires.isOn = true
+      request.hires.strength = try number("Denoising strength") ?? HiresOptions.usualStrength
+      request.hires.scale = try number("Hires upscale") ?? HiresOptions.usualScale
+      if let width: Int = try number("Hires resize-1"), let height: Int = try number("Hires resize-2"),
+        width + height > 0
+      {
+        request.hires.size = (width, height)
+      }
+      if let steps: Int = try number("Hires steps"), steps > 0 { request.hires.steps = steps }
+      if let known = HiresUpscaler(spelling: upscaler) {
+        request.hires.upscaler = known
+      } else {
+        remark("the upscaler '\(upscaler)' is a file that is not in the picture: Lanczos enlarges in its place")
+        request.hires.upscaler = .picture(.lanczos)
+      }
+    }
     if field("Denoising strength") != nil, field("Hires upscaler") == nil {
       remark("it was drawn from another picture, which is not in it: a picture from text is drawn")
     }
