@@ -76,7 +76,10 @@ package final class Sampler {
     observing observe: (Denoising.Run) throws -> Void = { _ in },
     _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
-    let second = try plan.secondPass().map { try Sampler($0, compiler, after: before, of: total) }
+    let second = try plan.secondPass().map {
+      try Sampler($0, compiler, after: before, of: total, keeper: components.keeper)
+    }
+    second?.watch = watch
     let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)

@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("enable_hr", "true"), ("tiling", "true"), ("restore_faces", "true"), ("subseed_strength", "0.5"), ("styles", "[\"x\"]"),
+    ("restore_faces", "true"), ("subseed_strength", "0.5"), ("styles", "[\"x\"]"),
     ("script_name", "\"x\""), ("refiner_checkpoint", "\"x\""), ("s_noise", "1.1"), ("steps", "\"many\""), ("steps", "0"),
     ("prompt", "5"), ("width", "7"), ("override_settings", "[]"), ("seed", "0.5"), ("cfg_scale", "\"x\""),
   ])
@@ -82,6 +82,18 @@ import Testing
     let detail = try #require(reply.json["detail"]?[0])
     #expect(detail["loc"] == .array([.string("body"), .string(field)]))
     for key in ["type", "msg", "input"] { #expect(detail[key] != nil) }
+  }
+
+  @Test func picturesGoOnInALargerSize() throws {
+    let reply = try draw(",\"seed\":5,\"enable_hr\":true,\"hr_scale\":1.5,\"hr_upscaler\":\"Latent\",\"denoising_strength\":0.5,\"hr_second_pass_steps\":2,\"tiling\":true,\"hr_prompt\":\"\"")
+    #expect(reply.status == 200, "\(reply.text)")
+    let data = try #require(Data(base64Encoded: reply.json["images"]?[0]?.string ?? ""))
+    #expect(try PNG.decode(data, path: "picture").image.width == 96)
+    let listed = try server.send("GET", "/sdapi/v1/latent-upscale-modes").json
+    #expect(listed.array?.contains(.fields([("name", .string("Latent"))])) == true)
+    #expect(try draw(",\"enable_hr\":true,\"hr_upscaler\":\"/etc/passwd.pth\"").status == 422)
+    #expect(try draw(",\"enable_hr\":true,\"hr_sampler_name\":\"Euler\"").status == 422)
+    #expect(try draw(",\"enable_hr\":true,\"hr_scale\":100").status == 422)
   }
 
   @Test func unknownNamesAreRefused() throws {
