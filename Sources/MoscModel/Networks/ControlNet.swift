@@ -83,7 +83,7 @@ package struct ControlNet: Sendable {
     x = try b.graph.add(x, hint, name: "conditioned")
     var skips = [x]
     for level in unet.widths.indices {
-      x = try network.down(x, level, embedding, &contexts, &skips, hasAdapter: false, in: &b)
+      x = try network.down(x, level, embedding, &contexts, &skips, limit: .max, hasAdapter: false, in: &b)
     }
     if unet.hasMidBlock { x = try network.mid(x, embedding, &contexts, in: &b) }
 
