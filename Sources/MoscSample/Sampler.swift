@@ -81,6 +81,7 @@ package final class Sampler {
     let second = try plan.secondPass().map {
       try Sampler($0, compiler, after: before, of: total, keeper: components.keeper)
     }
+    second?.watch = watch
     let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
