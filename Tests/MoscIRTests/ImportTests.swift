@@ -57,6 +57,7 @@ import Testing
     Rule("Sources/MoscFuse", feature.union(["MoscSample"]), except: "Solvers"),
     // Mathematics: matrices in, matrices out.
     Rule("Sources/MoscFuse/Solvers", ["COpenBLAS"]),
+    Rule("Sources/MoscEvaluate", feature.union(["MoscSample"])),
     Rule("Sources/MoscInspect", feature.union(["MoscCodegen", "MoscTrain"])),
     Rule("Sources/MoscCommandLines", ["MoscFormats", "MoscReport", "MoscTrain"]),
     Rule(
@@ -73,8 +74,8 @@ import Testing
     Rule(
       "tools/mosc",
       [
-        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
-        "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
+        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse", "MoscEvaluate", "MoscNetworks", "MoscModel",
+        "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscCluster", "MoscRandom", "MoscImages", "MoscFormats",
         "ArgumentParser",
       ]),
   ]
