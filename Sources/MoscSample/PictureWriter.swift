@@ -83,10 +83,12 @@ package struct PictureWriter {
     // The web UI knows one direction of both only.
     if request.seamless == .both { settings.append(.init("Tiling", "True")) }
     settings.append(.init("RNG", request.randomSource.title))
-    settings += adapterHashes + request.control.settings
+    let division = request.regions.division(of: picture)
+    settings += adapterHashes + request.control.settings + (division?.settings ?? [])
     settings.append(.init("Version", "mosc \(Version.number)"))
     return GenerationParameters(
-      prompt: picture.prompt, negativePrompt: picture.negative, settings: settings)
+      prompt: division?.prompt ?? picture.prompt, negativePrompt: division?.negative ?? picture.negative,
+      settings: settings)
   }
 
   /// The hashes of adapters and of embeddings, as the web UI lists them.

@@ -78,7 +78,10 @@ package final class Sampler {
     observing observe: (Denoising.Run) throws -> Void = { _ in },
     _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
-    let second = try plan.secondPass().map { try Sampler($0, compiler, after: before, of: total) }
+    let second = try plan.secondPass().map {
+      try Sampler($0, compiler, after: before, of: total, keeper: components.keeper)
+    }
+    second?.watch = watch
     let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
@@ -110,10 +113,12 @@ package final class Sampler {
     _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
     let pass = try HiresPass(plan, autoencoder, compiler)
+    second.watch = watch
     var latents = try plan.batches.indices.map { index in
       try denoise(plan.batches[index], plan.scripts[index], states).last
     }
     if plan.request.profiles { try printProfile() }
+    previews?.release()
     unets = [:]
     for index in latents.indices {
       try Interruption.check()
@@ -121,6 +126,7 @@ package final class Sampler {
         try pass.enlarge(latents[index], decode: decode)
       }
     }
+    autoencoder.release()
     for (index, batch) in plan.batches.enumerated() {
       latents[index] = try second.denoise(
         batch, second.plan.scripts[index], states,
@@ -128,6 +134,7 @@ package final class Sampler {
       ).last
     }
     if plan.request.profiles { try second.printProfile() }
+    second.previews?.release()
     second.unets = [:]
     for (batch, latents) in zip(plan.batches, latents) {
       for (number, picture) in batch.enumerated() {

@@ -95,8 +95,10 @@ extension PictureSettings {
     if let strength: Double = try number("Variation seed strength"), strength > 0 {
       (request.variation.seed, request.variation.strength) = (try number("Variation seed") ?? 0, strength)
     }
+    let hasRegions = readRegions(field)
     let others = info.fields.filter { field in
       !Self.idle.contains(field.name) && !field.name.hasPrefix("Hires")
+        && !(hasRegions && RegionalFields.prefixes.contains(where: field.name.hasPrefix))
         && field.name != "Denoising strength" && usual[field.name] != field.value
     }
     if !others.isEmpty {

@@ -65,6 +65,9 @@ package final class Autoencoder {
     }
   }
 
+  /// Gives the memory of all programs back; they are made anew when they are needed.
+  package func release() { programs = [:] }
+
   /// Refuses a decoder of the whole of a large picture that needs more memory than there is, before the
   /// picture is drawn.
   package func checkMemory(height: Int, width: Int) throws {
