@@ -112,9 +112,11 @@ package final class Program {
     let phase = "weights of \(compiled.name)"
     if compiled.load != nil { reporter.begin(.load, phase) }
     let packed = keepsPacked ? compiler.packedWeights : nil
+    // Only what is looked up is hashed.
+    let named = packed.map { weights.remembered(by: $0) } ?? weights
     let shared = other?.sharedValues ?? [:]
     if let load = compiled.load, packed != nil || !shared.isEmpty {
-      plan = LoadPlan(load, weights, packed, pool: pool, sharing: shared)
+      plan = LoadPlan(load, named, packed, pool: pool, sharing: shared)
       for warning in plan.warnings { reporter.warn(warning, kind: "packed weights") }
     }
     let load = try bind(

@@ -27,6 +27,9 @@ package final class Autoencoder {
   /// The decoder that ran last, for profiles.
   package var decoder: Program? { programs.first { $0.key.kind == .vaeDecoder }?.value }
 
+  /// Gives the weights of the encoder back.
+  package func releaseEncoder() { programs = programs.filter { $0.key.kind != .vaeEncoder } }
+
   /// The image `[1,H,W,3]` in −1…1 of latents `[1,h,w,c]`, which are unscaled.
   package func decode(_ latents: HostArray) throws -> HostArray {
     let (height, width) = (latents.shape[1], latents.shape[2])
