@@ -66,6 +66,18 @@ extension PictureSize: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
 
+extension PictureOptions.Fill: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension PictureOptions.Margins: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension PictureOptions.Resize: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
 extension Precision: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
