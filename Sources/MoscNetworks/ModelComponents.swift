@@ -56,7 +56,7 @@ package struct ModelComponents {
     func program(_ compiled: CompiledFunction) throws -> Program {
       try Program(compiled, weights: weights, on: self.compiler, keepsPacked: true, sharing: other)
     }
-    // A kept program must not read what a program leaves that is kept no longer.
+    // What shares weights with another program lives as long as that one.
     guard let keeper, other == nil else { return try program(compiled()) }
     return try keeper.program(
       source.module, source.function.name, compiler.target.precision, weights, compile: compiled,

@@ -2,6 +2,7 @@ import ArgumentParser
 import MoscDiffusion
 import MoscDriver
 import MoscEngine
+import MoscEvaluate
 import MoscFormats
 import MoscFuse
 import MoscModel
@@ -45,6 +46,10 @@ extension ByteSize: ExpressibleByArgument {
 }
 
 extension Emphasis: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension EvaluateRequest.Concept: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
 
