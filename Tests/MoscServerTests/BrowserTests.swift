@@ -16,6 +16,8 @@ struct BrowserTests {
     let browser = try Browser(width: width, height: height, scale: scale)
     try browser.open("http://127.0.0.1:\(server.port)/")
     try browser.wait("document.body.dataset.ready")
+    // Whatever size the model's own pictures have.
+    for side in ["width", "height"] { try browser.type("64", into: "#set-\(side)") }
     return browser
   }
 
