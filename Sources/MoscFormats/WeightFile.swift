@@ -19,6 +19,10 @@ package enum WeightFile {
 
   /// Whether a file is a zip archive or a bare pickle, as torch writes them.
   private static func isTorch(_ url: URL) throws -> Bool {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue {
+      throw FormatError(url.path, nil, "is a folder, expected a file of tensors (.safetensors, or torch's)")
+    }
     guard let handle = FileHandle(forReadingAtPath: url.path) else { return false }
     defer { try? handle.close() }
     let start = try handle.read(upToCount: 4) ?? Data()

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Named tensors in memory that stays where it is: a mapped file, or numbers made by the program.
 package protocol WeightSource: Sendable {
@@ -47,6 +48,8 @@ package final class TensorStore: WeightSource {
   package let names: [String]
   private let table: [String: (dtype: ElementType, shape: [Int], range: Range<Int>)]
   private let memory: UnsafeMutableRawBufferPointer
+  /// The hash of the tensors, once it was wanted.
+  private let hash = Mutex<String?>(nil)
 
   /// Copies the tensors; of equal names the last counts.
   package init(_ place: String, _ tensors: [(name: String, array: HostArray)]) {
@@ -70,6 +73,19 @@ package final class TensorStore: WeightSource {
   }
 
   deinit { memory.deallocate() }
+
+  /// A hash of names, types, shapes and numbers.
+  package var identity: String? {
+    hash.withLock { hash in
+      if let hash { return hash }
+      let heads = Set(names).sorted().map { name in
+        table[name].map { "\(name) \($0.dtype) \($0.shape) \($0.range)" } ?? name
+      }
+      let made = FileHash.sha256(heads.joined(separator: "\n"), followedBy: UnsafeRawBufferPointer(memory))
+      hash = made
+      return made
+    }
+  }
 
   package func weight(_ name: String) -> WeightTensor? {
     table[name].map {

@@ -38,6 +38,9 @@ package enum Inspection {
       return try safetensorsFinding(url, path)
     }
     if let found = try textFinding(url, path) { return found }
+    if let kind = start.withUnsafeBytes(FileKind.describe) {
+      throw FormatError(path, nil, "is \(kind); nothing here reads it")
+    }
     let bytes = start.prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
     throw FormatError(
       path, nil, "is nothing that mosc reads or writes: it starts with the bytes "

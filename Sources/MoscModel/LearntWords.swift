@@ -1,7 +1,7 @@
 import Foundation
 import MoscFormats
 
-/// The words that a small model was trained on, from `words.json` in its folder.
+/// The words that a small model was trained on, from `words.json` in its folder, or its file's metadata.
 ///
 /// Large models read any text; one that learnt a few dozen words draws the nearest of them for every other.
 package struct LearntWords: Hashable, Sendable {
@@ -43,8 +43,6 @@ package struct LearntWords: Hashable, Sendable {
 extension DiffusersModel {
   /// The words that the model was trained on; nil for one that says nothing of them.
   package func learntWords() throws -> LearntWords? {
-    let file = url.appending(path: "words.json")
-    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-    return try LearntWords(JSONObject(contentsOf: file))
+    try layout.learntWords().map { (file) throws(FormatError) in try LearntWords(file) }
   }
 }

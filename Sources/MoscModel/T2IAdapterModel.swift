@@ -52,6 +52,15 @@ package struct T2IAdapterModel: Sendable {
 }
 
 extension T2IAdapterConfig {
+  /// What a file is instead, and what takes it.
+  private static func other(_ family: TensorFamily) -> String {
+    let option: [TensorFamily: String] = [
+      .controlNet: "--control and --control-image", .lora: "--lora", .concept: "--lora",
+      .textualInversion: "--lora", .stableDiffusion1: "-m", .vae: "--vae",
+    ]
+    return "it is \(family.name)" + (option[family].map { "; give it with \($0)" } ?? "")
+  }
+
   /// Finds the sizes in the shapes of an adapter's tensors.
   ///
   /// - Throws: `FormatError` naming the tensor that is missing or has an impossible shape.
@@ -63,7 +72,7 @@ extension T2IAdapterConfig {
       throw FormatError(
         path, nil,
         "is not a T2I-Adapter: "
-          + (TensorFamily(Array(shapes.keys), shape: { shapes[$0] }).map { "it is \($0.name)" }
+          + (TensorFamily(Array(shapes.keys), shape: { shapes[$0] }).map(Self.other)
             ?? "it has neither 'adapter.conv_in.weight' nor 'conv_in.weight'"))
     }
     let square = Self.unshuffle * Self.unshuffle

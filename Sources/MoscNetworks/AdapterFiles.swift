@@ -33,7 +33,7 @@ package enum AdapterFiles {
   }
 
   /// The file that a prompt's tag names.
-  static func find(_ tag: LoraTag, in folder: String?) throws -> AdapterRequest {
+  package static func find(_ tag: LoraTag, in folder: String?) throws -> AdapterRequest {
     var request = try find(tag.name, in: folder)
     (request.textEncoder, request.unet) = (tag.textEncoder, tag.unet)
     request.blocks = try tag.blocks.map { try BlockWeights($0) }

@@ -47,9 +47,7 @@ extension RegionOptions {
   /// The adapters that the tags of a region's prompt ask for.
   private static func tagged(_ prompt: String, in folder: String?) throws -> [AdapterRequest] {
     try LoraTag.tags(NetworkTag.take(from: prompt).tags).map { tag in
-      var request = try AdapterFiles.find(tag.name, in: folder)
-      (request.textEncoder, request.unet) = (tag.textEncoder, tag.unet)
-      return request
+      try AdapterFiles.find(tag, in: folder)
     }
   }
 

@@ -24,8 +24,16 @@ package struct RegionOptions: Hashable, Sendable {
   package var report = RegionReportOptions()
   /// What the prompt divided it into.
   private(set) var divided: [Region] = []
+  /// A prompt that divides the picture as it was written, and what of it is the picture's own.
+  private(set) var source: Source?
 
   package init() {}
+
+  struct Source: Hashable {
+    var prompt: String
+    var negative: String
+    var own: String
+  }
 
   /// Takes the regions out of prompts that divide the picture.
   mutating func divide(_ prompts: inout [String], negative: inout String) throws {
@@ -41,6 +49,7 @@ package struct RegionOptions: Hashable, Sendable {
     do {
       let reading = try lines?.read(prompt) ?? prompter.read(prompt, negative: negative)
       let (own, parts) = Self.distribute(reading.prompt, reading.regions)
+      source = Source(prompt: lines == nil ? prompt : CoupledLines.lines(prompt), negative: negative, own: own)
       (prompts, divided) = ([own], parts)
       // Parts for the regions are none for the picture.
       if reading.regions.contains(where: { $0.negative != nil }) { negative = "" }

@@ -188,9 +188,22 @@ import Testing
     let weighted = {
       var request = self.request([self.hina, self.kaori], "weighted.safetensors")
       request.method = .weighted
+      request.report = scratch.path("weighted.json")
       return request
     }()
     try FuseJob(weighted, .silent).run()
+    func layers(_ path: String) throws -> [JSONValue] {
+      try JSONValue.parse(try Data(contentsOf: URL(fileURLWithPath: path)), path: path)["layers"]?.array ?? []
+    }
+    let told = try layers(scratch.path("weighted.json"))
+    #expect(told.count == 136)
+    for layer in told {
+      #expect(layer["method"]?.string == "weighted" && layer["rank"]?.int == 8 && layer["left_out"]?.double == 0)
+      let parts = layer["concepts"]?.array ?? []
+      #expect(parts.map { $0["weight"]?.double } == [0.5, 0.5] && parts.map { $0["rank"]?.int } == [4, 4])
+      let (change, norms) = (layer["change"]?.double ?? -1, parts.compactMap { $0["change"]?.double })
+      #expect(change > 0 && change <= norms.reduce(0, +) * 1.000_001 && norms.allSatisfy { $0 > 0 })
+    }
     var whole = request([hina, kaori], "concat.safetensors")
     whole.method = .concat
     try FuseJob(whole, .silent).run()
@@ -206,7 +219,10 @@ import Testing
     try FuseJob(svd, .silent).run()
     #expect(try largestDifference(svd.output, whole.output) < 1e-5)
     svd.rank = 3
+    svd.report = scratch.path("svd.json")
     try FuseJob(svd, .silent).run()
+    let cut = try layers(scratch.path("svd.json"))
+    #expect(cut.count == 136 && cut.allSatisfy { $0["rank"]?.int == 3 && 0.01...1 ~= $0["left_out"]?.double ?? 0 })
     #expect(try AdapterFile(URL(fileURLWithPath: svd.output)).layers.allSatisfy { $0.rank == 3 })
     #expect(try largestDifference(svd.output, whole.output) > 1e-3)
   }

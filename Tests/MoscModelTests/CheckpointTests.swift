@@ -50,6 +50,23 @@ import Testing
     try expectEqual(try DiffusersModel(at: back.url), folder)
   }
 
+  /// The words that a small model was trained on go with it, there and back again.
+  @Test func keepsLearntWords() throws {
+    let folder = file("small")
+    try FileManager.default.copyItem(at: try goldenBase().url, to: folder)
+    try #"{"things": ["a fox", "a robot"]}"#.write(
+      to: folder.appending(path: "words.json"), atomically: true, encoding: .utf8)
+    let model = try DiffusersModel(at: folder)
+    try CheckpointWriter(model).write(to: file("small.safetensors"), as: nil, metadata: [:])
+    let single = try DiffusersModel(at: file("small.safetensors"))
+    let back = DiffusersFolder(url: file("back"))
+    try back.writeAllButWeights(of: single)
+    for other in [model, single, try DiffusersModel(at: back.url)] {
+      let words = try #require(try other.learntWords())
+      #expect(words.groups.map(\.name) == ["things"] && words.unknown(in: "a fox, a cat") == ["cat"])
+    }
+  }
+
   /// Names that the first release used, written out by hand.
   @Test(arguments: [
     ("time_embedding.linear_2.bias", "time_embed.2.bias"),

@@ -24,6 +24,99 @@ import Testing
     return url
   }
 
+  /// What a prompt that divides the picture leaves in `parameters`, and what that becomes again.
+  @Test(arguments: [
+    ("a garden ADDCOMM a cat ADDCOL a dog", "1,2", "RP Ratios: \"1,2\", RP Base Ratios: 0.2, RP Use Base: False, RP Use Common: True"),
+    ("a hall ADDBASE a cat ADDROW a dog", nil, "RP Ratios: \"1,1\", RP Base Ratios: 0.2, RP Use Base: True"),
+    ("a cat BREAK a dog", "2,1", "RP Active: True, RP Divide mode: Matrix, RP Matrix submode: Columns"),
+  ])
+  func regionsOfPrompts(prompt: String, ratios: String?, fields: String) throws {
+    var request = SampleRequest()
+    request.model.path = GoldenFile.model
+    request.model.precision = .f32
+    request.compiler.usesCache = false
+    (request.steps, request.width, request.height, request.prompt) = (1, 64, 64, prompt)
+    request.negativePrompt = "dark BREAK blurry"
+    request.regions.prompter.ratios = ratios
+    request.output = scratch.path("first.png")
+    try SampleJob(request, .silent).run()
+    let (image, texts) = try PNG.read(URL(fileURLWithPath: request.output))
+    let text = try #require(texts.first { $0.keyword == "parameters" }?.text)
+    #expect(text.hasPrefix("\(prompt)\nNegative prompt: dark BREAK blurry\nSteps: 1, "))
+    #expect(text.contains(fields), "\(text)")
+    // The same as if the web UI had written it: nothing but this text.
+    var again = try PictureSettings(contentsOf: try picture([("parameters", text)])).request
+    (again.model, again.compiler) = (request.model, request.compiler)
+    again.output = scratch.path("second.png")
+    try SampleJob(again, .silent).run()
+    #expect(try PNG.read(URL(fileURLWithPath: again.output)).image == image)
+  }
+
+  @Test func linesOfPrompts() throws {
+    var request = SampleRequest()
+    request.model.path = GoldenFile.model
+    request.model.precision = .f32
+    request.compiler.usesCache = false
+    (request.steps, request.width, request.height) = (1, 64, 64)
+    request.prompt = "a garden\\na cat\\na dog"
+    request.regions.lines = CoupledLines(.vertical)
+    request.regions.lines?.background = .first
+    request.output = scratch.path("first.png")
+    try SampleJob(request, .silent).run()
+    let (image, texts) = try PNG.read(URL(fileURLWithPath: request.output))
+    let text = try #require(texts.first { $0.keyword == "parameters" }?.text)
+    #expect(text.hasPrefix("a garden\na cat\na dog\nSteps: 1"))
+    #expect(text.contains("forge_couple: True, forge_couple_mode: Basic"))
+    let settings = try PictureSettings(contentsOf: try picture([("parameters", text)]))
+    #expect(settings.remarks.isEmpty)
+    var again = settings.request
+    (again.model, again.compiler, again.output) = (request.model, request.compiler, scratch.path("second.png"))
+    try SampleJob(again, .silent).run()
+    #expect(try PNG.read(URL(fileURLWithPath: again.output)).image == image)
+    // What the seed chose is no longer the prompt as it was written.
+    request.prompt = "a {red|blue} garden\\na cat\\na dog"
+    request.output = scratch.path("third.png")
+    try SampleJob(request, .silent).run()
+    let third = try PNG.read(URL(fileURLWithPath: request.output)).texts[0].text
+    #expect(!third.contains("forge_couple") && !third.contains("{"))
+  }
+
+  /// Fields as the extensions write them.
+  @Test func regionsOfOthers() throws {
+    func settings(_ fields: String, _ prompt: String = "c BREAK a BREAK b") throws -> PictureSettings {
+      let text = "\(prompt)\nNegative prompt: n BREAK x BREAK y\nSteps: 2, Sampler: Euler, Seed: 1, Size: 64x64, \(fields)"
+      return try PictureSettings(contentsOf: try picture([("parameters", text)]))
+    }
+    let all = try settings(
+      "RP Active: True, RP Divide mode: Matrix, RP Matrix submode: Horizontal, RP Mask submode: Mask, RP Calc Mode: Latent, "
+        + "RP Ratios: \"1,2\", RP Base Ratios: 0.3, RP Use Base: False, RP Use Common: True, RP Use Ncommon: True, "
+        + "RP Change AND: False, RP threshold: 0.4")
+    #expect(all.request.prompt == "c ADDCOMM a BREAK b")
+    #expect(all.request.negativePrompt == "n, x BREAK n, y")
+    #expect(all.request.regions.prompter.ratios == "1,2" && all.request.regions.prompter.baseRatios == nil)
+    #expect(all.remarks == ["RP Calc Mode: Latent is drawn as Attention"])
+    let base = try settings("RP Active: True, RP Use Base: True, RP Base Ratios: 0.3, RP Matrix submode: Rows, RP Ratios: \"1;2\", RP Flip: True")
+    #expect(base.request.prompt == "c ADDBASE a BREAK b" && base.request.regions.prompter.baseRatios == "0.3")
+    #expect(base.request.regions.prompter.division == .rows && base.request.regions.prompter.ratios == "1,2")
+    let one = try settings("RP Active: True, RP Ratios: \"1,1\"", "a cat")
+    #expect(one.request.regions.prompter.ratios == nil && one.remarks.isEmpty)
+    for (fields, remark) in [
+      ("RP Active: True, RP Divide mode: Mask", "regions by Mask"),
+      ("RP Active: True, RP Matrix submode: Random", "Matrix Random"),
+      ("forge_couple: True, forge_couple_mode: Advanced", "mode Advanced"),
+    ] {
+      let read = try settings(fields)
+      #expect(read.request.regions.prompter.ratios == nil && read.request.regions.lines == nil)
+      #expect(read.remarks.contains { $0.contains(remark) })
+    }
+    let couple = try settings(
+      "forge_couple: True, forge_couple_mode: Basic, forge_couple_separator: BREAK, forge_couple_direction: Vertical, "
+        + "forge_couple_background: Last Line, forge_couple_background_weight: 0.25")
+    #expect(couple.request.prompt == "c \n a \n b")
+    #expect(couple.request.regions.lines?.direction == .vertical && couple.request.regions.lines?.backgroundWeight == 0.25)
+    #expect(couple.request.regions.lines?.background == .last && couple.remarks.isEmpty)
+  }
+
   /// Weights, editing, AND, two adapters (one by tag) and two regions, one of them with a mask.
   @Test func drawsTheSameBytes() throws {
     let loras = scratch.url.appending(path: "loras")

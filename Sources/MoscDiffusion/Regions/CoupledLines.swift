@@ -26,12 +26,14 @@ package struct CoupledLines: Hashable, Sendable {
 
   package init(_ direction: Direction) { self.direction = direction }
 
+  /// A prompt with its lines apart: a line feed cannot be typed on every command line.
+  package static func lines(_ prompt: String) -> String { prompt.replacing("\\n", with: "\n") }
+
   /// Reads a prompt.
   ///
   /// - Throws: `PromptError` for too few lines.
   package func read(_ prompt: String) throws(PromptError) -> RegionalPrompterText.Reading {
-    // A line feed cannot be typed on every command line.
-    var lines = prompt.replacing("\\n", with: "\n").split(separator: "\n")
+    var lines = Self.lines(prompt).split(separator: "\n")
       .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     let needed = background == .none ? 2 : 3
     guard lines.count >= needed else {

@@ -74,7 +74,7 @@ package final class Program {
     memory: [String: AlignedBuffer] = [:], keepsPacked: Bool = false,
     sharing other: Program? = nil
   ) throws {
-    try compiler.checkMemory(of: compiled)
+    if other == nil { try compiler.checkMemory(of: compiled) }
     let memory = memory.merging(other?.results(among: compiled.parameters.map(\.name)) ?? [:]) { own, _ in own }
     self.memory = memory
     self.compiled = compiled
@@ -112,9 +112,11 @@ package final class Program {
     let phase = "weights of \(compiled.name)"
     if compiled.load != nil { reporter.begin(.load, phase) }
     let packed = keepsPacked ? compiler.packedWeights : nil
+    // Only what is looked up is hashed.
+    let named = packed.map { weights.remembered(by: $0) } ?? weights
     let shared = other?.sharedValues ?? [:]
     if let load = compiled.load, packed != nil || !shared.isEmpty {
-      plan = LoadPlan(load, weights, packed, pool: pool, sharing: shared)
+      plan = LoadPlan(load, named, packed, pool: pool, sharing: shared)
       for warning in plan.warnings { reporter.warn(warning, kind: "packed weights") }
     }
     let load = try bind(

@@ -1,4 +1,5 @@
 import Foundation
+import MoscCodegen
 import MoscFormats
 import MoscIR
 import MoscReport
@@ -6,6 +7,8 @@ import MoscReport
 /// What the `weights` declarations of a module stand for.
 package struct WeightFiles: Sendable {
   private let sources: [String: any WeightSource]
+  /// Sources of which nothing is kept on disk.
+  private var unkept: Set<String> = []
 
   /// - Parameter sources: mapped files and stores by declaration.
   package init(_ sources: [String: any WeightSource]) { self.sources = sources }
@@ -45,14 +48,29 @@ package struct WeightFiles: Sendable {
 
   /// What tells the numbers of a weight from any others, in other runs, too; nil if nothing does.
   package func identity(of weight: Param) -> String? {
-    sources[weight.source]?.identity.map { "\($0) \(weight.name) \(weight.type)" }
+    if unkept.contains(weight.source) { return nil }
+    return sources[weight.source]?.identity.map { "\($0) \(weight.name) \(weight.type)" }
+  }
+
+  /// The same, keeping nothing that depends on numbers of the program's own making until the second run that
+  /// has them: whoever tries strengths of an adapter would fill the disk with what is never read.
+  package func remembered(by cache: PackedWeights) -> WeightFiles {
+    var copy = self
+    for (name, source) in sources where source is TensorStore {
+      guard let identity = source.identity else { continue }
+      let key = ContentKey.of(["seen", identity])
+      if case .hit = cache.numbers(key, count: 1) { continue }
+      cache.keep([1], key)
+      copy.unkept.insert(name)
+    }
+    return copy
   }
 
   /// What tells the sources from any others while they are in memory, in the order of their names; nil if
   /// nothing does.
   package var identities: [String]? {
     let found = sources.sorted { $0.key < $1.key }.map { name, source in
-      (source.identity ?? (source as? TensorStore).map { "\(ObjectIdentifier($0))" }).map { "\(name) \($0)" }
+      source.identity.map { "\(name) \($0)" }
     }
     let known = found.compactMap { $0 }
     return known.count == found.count ? known : nil

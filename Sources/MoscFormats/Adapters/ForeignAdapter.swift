@@ -47,24 +47,40 @@ enum ForeignAdapter {
 
   /// The error for a file in which no layer and no word was found.
   static func error(
-    _ path: String, _ tensors: Shapes, _ metadata: [String: String]
+    _ path: String, _ given: Shapes, _ metadata: [String: String]
   ) -> FormatError {
+    // Files of training wrap the model.
+    let wrapper = "state_dict."
+    let tensors = given.map { name, shape in
+      (name: name.hasPrefix(wrapper) ? String(name.dropFirst(wrapper.count)) : name, shape: shape)
+    }
     let names = Set(tensors.map(\.name))
     let start = "its \(tensors.count) tensors begin with '\(tensors.first?.name ?? "nothing")'"
     if names.isSubset(of: ["clip_l", "clip_g"]), names.contains("clip_g") {
       return FormatError(
         path, nil, "is an embedding (textual inversion) for Stable Diffusion XL, which is not supported")
     }
-    if let base = base(tensors, metadata) {
+    let shapes = Dictionary(tensors, uniquingKeysWith: { first, _ in first })
+    // The names of a whole model may be those that adapters for it begin with.
+    let isAdapter = names.contains { name in
+      ["lora", "lokr_", "hada_", "oft_", ".diff", ".alpha"].contains { name.contains($0) }
+    }
+    if let base = base(tensors, metadata),
+      isAdapter || TensorFamily(tensors.map(\.name), shape: { shapes[$0] })?.refusal == nil
+    {
       return FormatError(
         path, nil,
         "is an adapter for \(base); only adapters for Stable Diffusion 1.x and 2.x are supported (\(start))")
     }
-    let shapes = Dictionary(tensors, uniquingKeysWith: { first, _ in first })
     switch TensorFamily(tensors.map(\.name), shape: { shapes[$0] }) {
     // Such a file would have been read, had it had names that are known here.
     case nil, .lora, .concept, .textualInversion: break
     case .t2iAdapter: return FormatError(path, nil, "is a T2I-Adapter; give it with --t2i-adapter")
+    case .vae?: return FormatError(path, nil, "is \(TensorFamily.vae.name), no adapter of layers; give it with --vae")
+    case .controlNet?:
+      return FormatError(path, nil, "is \(TensorFamily.controlNet.name); give it with --control and --control-image")
+    case .stableDiffusion1?:
+      return FormatError(path, nil, "is \(TensorFamily.stableDiffusion1.name), no adapter of layers; give it with -m")
     case let kind?: return FormatError(path, nil, "is \(kind.name), no adapter of layers (\(start))")
     }
     return FormatError(path, nil, "holds no adapter and no concept word; \(start)")

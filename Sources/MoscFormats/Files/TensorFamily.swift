@@ -48,7 +48,8 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
     (.lora, "lora_unet_", ""), (.lora, "lora_te_", ""), (.lora, "", ".on_input"),
     (.lora, "", ".oft_blocks"),
     (.controlNet, "control_model.", ""), (.controlNet, "controlnet_cond_embedding.", ""),
-    (.controlNet, "", "zero_convs.0."),
+    (.controlNet, "", "zero_convs.0."), (.controlNet, "controlnet_x_embedder.", ""),
+    (.controlNet, "controlnet_blocks.", ""), (.controlNet, "lora_controlnet", ""),
     (.stableDiffusion2, "cond_stage_model.model.", ""),
     (.stableDiffusion1, "model.diffusion_model.input_blocks.", ""),
     (.upscaler, "", "RDB1.conv1"), (.upscaler, "", "rdb1.conv1"),
@@ -99,7 +100,7 @@ package enum TensorFamily: String, CaseIterable, Hashable, Sendable {
         + "folder in diffusers layout and give that"
     case .stableDiffusionXL, .stableDiffusionXLRefiner, .stableDiffusion3, .flux, .stableCascade:
       "is \(name); only models of Stable Diffusion 1.x, and 2.x in diffusers layout, can be drawn with"
-    case .controlNet: "is \(name), not a whole model"
+    case .controlNet: "is \(name), not a whole model; give it with --control and --control-image beside a model"
     case .t2iAdapter: "is \(name), not a whole model; give it with --t2i-adapter beside a model"
     case .vae: "is \(name), not a whole model; give it with --vae beside a model"
     case .tinyAutoencoder: "is \(name), not a whole model; give it with --taesd beside a model"

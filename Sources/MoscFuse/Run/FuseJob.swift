@@ -53,8 +53,9 @@ package struct FuseJob {
     if request.method == .solve {
       fused = try solved(plan, &report)
     } else {
-      fused = try merged(plan)
+      fused = try merged(plan, &report)
     }
+    for layer in report.merges { reporter.detail(layer.text) }
     let words = plan.list.flatMap(\.file.words)
     // Another run may have taken the number.
     let file = try output.settled
@@ -103,22 +104,25 @@ package struct FuseJob {
     let layers = request.matchesMixOfShow ? try run.chained(&report) : try run.independent(&report)
     report.layers = layers
     return layers.map(\.adapter)
-      + plan.layers.summed.compactMap { PlainMerge.sum($0, plan.list) }
+      + plan.layers.summed.compactMap { layer in
+        report.merge(layer, .concat, plan.list, factor: 1, PlainMerge.sum(layer, plan.list))
+      }
   }
 
   // MARK: Plain merges
 
-  private func merged(_ plan: FusionPlan) throws -> [AdapterFile.Layer] {
+  private func merged(
+    _ plan: FusionPlan, _ report: inout FusionReport
+  ) throws -> [AdapterFile.Layer] {
     let all = plan.layers.solved + plan.layers.summed
     let largest = plan.list.flatMap { $0.file.layers.map(\.rank) }.max() ?? 1
+    let factor = request.method == .weighted ? 1 / Double(plan.list.count) : 1
     return try all.compactMap { layer in
-      switch request.method {
-      case .svd:
-        try PlainMerge.resized(layer, plan.list, rank: request.rank ?? largest)
-      case .weighted:
-        PlainMerge.sum(layer, plan.list, factor: 1 / Double(plan.list.count))
-      case .concat, .solve: PlainMerge.sum(layer, plan.list)
-      }
+      let made =
+        request.method == .svd
+        ? try PlainMerge.resized(layer, plan.list, rank: request.rank ?? largest)
+        : PlainMerge.sum(layer, plan.list, factor: factor)
+      return report.merge(layer, request.method, plan.list, factor: factor, made)
     }
   }
 }

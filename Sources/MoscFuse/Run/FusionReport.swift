@@ -16,6 +16,8 @@ struct FusionReport {
 
   private(set) var parts: [Part] = []
   var layers: [FusedLayer] = []
+  /// Layers that were added up without looking at inputs.
+  private(set) var merges: [MergedLayer] = []
   var notes: [String] = []
 
   /// Runs a stretch of work and notes what it took.
@@ -26,6 +28,15 @@ struct FusionReport {
       Part(
         name: name, seconds: (ContinuousClock.now - start) / .seconds(1),
         peakBytes: ProcessFacts.peakResidentBytes))
+    return result
+  }
+
+  /// Notes what a merge made of a layer, and hands it out.
+  mutating func merge(
+    _ layer: FusionLayer, _ method: FusionMethod, _ concepts: [FusionConcept], factor: Double,
+    _ result: AdapterFile.Layer?
+  ) -> AdapterFile.Layer? {
+    if let merged = MergedLayer(layer, method, concepts, factor: factor, result) { merges.append(merged) }
     return result
   }
 
@@ -69,7 +80,7 @@ struct FusionReport {
     return .object([
       .init("mosc", .string(Version.text)), .init("settings", settings),
       .init("notes", .array(notes.map { .string($0) })), .init("phases", .array(phases)),
-      .init("layers", .array(rows)),
+      .init("layers", .array(rows + merges.map(\.json))),
     ])
   }
 

@@ -92,6 +92,10 @@ struct CheckpointLayout: ModelLayout {
   func conceptWords() throws -> JSONObject? {
     metadata.configs["concepts"].map { JSONObject(path: "\(url.path), metadata", members: $0) }
   }
+
+  func learntWords() throws -> JSONObject? {
+    metadata.configs["words"].map { JSONObject(path: "\(url.path), metadata", members: $0) }
+  }
 }
 
 /// An autoencoder in one file, under the names of diffusers or of the latent-diffusion code.
@@ -136,6 +140,7 @@ struct VAELayout: ModelLayout {
   func schedulerConfig() throws -> JSONObject? { nil }
   func defaults() throws -> JSONObject? { nil }
   func conceptWords() throws -> JSONObject? { nil }
+  func learntWords() throws -> JSONObject? { nil }
   func tokenizerFolder() throws -> URL {
     throw FormatError(url.path, nil, "is an autoencoder and has no tokenizer")
   }

@@ -4,7 +4,7 @@ import MoscFormats
 /// What a checkpoint says of itself beside its tensors.
 ///
 /// `mosc_model` holds one JSON object with the configurations of a model that is not quite Stable
-/// Diffusion 1.x: `unet`, `vae`, `text_encoder`, `scheduler`, `concepts`. `modelspec.prediction_type` is the public key for
+/// Diffusion 1.x: `unet`, `vae`, `text_encoder`, `scheduler`, `defaults`, `concepts`, `words`. `modelspec.prediction_type` is the public key for
 /// v-prediction. Source of the latter: ModelSpec 1.0.1.
 struct CheckpointMetadata {
   static let key = "mosc_model"

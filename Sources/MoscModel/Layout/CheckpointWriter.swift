@@ -106,6 +106,9 @@ package struct CheckpointWriter {
     if let words = try model.layout.conceptWords() {
       members.append(.init("concepts", .object(words.members)))
     }
+    if let words = try model.layout.learntWords() {
+      members.append(.init("words", .object(words.members)))
+    }
     let velocity = try model.layout.schedulerConfig()?["prediction_type"]?.string == "v_prediction"
     return [
       CheckpointMetadata.key: "\(JSONValue.object(members))",

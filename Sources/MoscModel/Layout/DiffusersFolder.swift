@@ -25,6 +25,9 @@ package struct DiffusersFolder {
     if let words = try model.layout.conceptWords() {
       try write(.object(words.members), to: "new_concept_cfg.json")
     }
+    if let words = try model.layout.learntWords() {
+      try write(.object(words.members), to: "words.json")
+    }
   }
 
   /// Writes the index by which diffusers finds the parts.

@@ -14,6 +14,13 @@ package struct FolderLayout: ModelLayout {
     self.url = try Self.snapshot(url)
     self.variant = variant
     vaeFolder = DiffusersModel.Component.vae.rawValue
+    let parts = DiffusersModel.Component.allCases.map(\.rawValue)
+    guard (parts + ["model_index.json"]).contains(where: has) else {
+      throw FormatError(
+        url.path, nil,
+        "is a folder without a model: expected \(parts.joined(separator: ", ")) in it, as diffusers saves them; "
+          + "give the folder that holds these, or a file")
+    }
     try checkIndex()
   }
 
@@ -25,6 +32,10 @@ package struct FolderLayout: ModelLayout {
   static func vae(_ url: URL) throws -> FolderLayout {
     let url = try snapshot(url)
     let isWhole = FileManager.default.fileExists(atPath: url.appending(path: "vae").path)
+    guard isWhole || FileManager.default.fileExists(atPath: url.appending(path: "config.json").path) else {
+      throw FormatError(
+        url.path, nil, "is a folder without an autoencoder: expected 'vae', or config.json and its weights, in it")
+    }
     return FolderLayout(vaeIn: url, subfolder: isWhole ? "vae" : "")
   }
 
@@ -45,7 +56,13 @@ package struct FolderLayout: ModelLayout {
 
   package func conceptWords() throws -> JSONObject? { try object("new_concept_cfg.json") }
 
+  package func learntWords() throws -> JSONObject? { try object("words.json") }
+
   package func tokenizerFolder() throws -> URL { url.appending(path: "tokenizer") }
+
+  private func has(_ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: url.appending(path: name).path)
+  }
 
   private func object(_ path: String) throws -> JSONObject? {
     let file = url.appending(path: path)

@@ -17,6 +17,8 @@ package protocol ModelLayout: Sendable {
   func defaults() throws -> JSONObject?
   /// The words that a fused model has learnt; nil where there are none.
   func conceptWords() throws -> JSONObject?
+  /// The words that a small model was trained on (`words.json`); nil where it says nothing.
+  func learntWords() throws -> JSONObject?
 }
 
 /// A layout whose autoencoder comes from elsewhere.
@@ -38,4 +40,5 @@ struct LayoutWithVAE: ModelLayout {
   func tokenizerFolder() throws -> URL { try base.tokenizerFolder() }
   func defaults() throws -> JSONObject? { try base.defaults() }
   func conceptWords() throws -> JSONObject? { try base.conceptWords() }
+  func learntWords() throws -> JSONObject? { try base.learntWords() }
 }

@@ -11,6 +11,7 @@ enum DrawFields {
   static let names = [
     "kind", "model", "prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed", "sampler",
     "scheduler", "clip_skip", "batch_count", "batch_size", "rng", "eta", "regions", "preview_every",
+    "hires", "seamless",
   ]
 
   /// The request that the fields describe.
@@ -40,6 +41,7 @@ enum DrawFields {
       guard let source = RandomSourceKind(spelling: name) else { throw APIError.field("rng", "'\(name)' is unknown here") }
       request.randomSource = source
     }
+    try LargePictureFields.apply(fields, to: &request)
     request.regions.items = try regions(fields.array("regions") ?? [], field: "regions", services)
     return request
   }
@@ -74,6 +76,11 @@ enum DrawFields {
     guard items.count <= 16 else { throw APIError.field(field, "\(items.count) regions, at most 16 are drawn") }
     for (index, item) in items.enumerated() {
       guard item.members != nil else { throw APIError.field(field, "entry \(index): expected an object") }
+      for lora in item["lora"].map({ $0.array ?? [$0] }) ?? [] {
+        guard let text = lora.string, !text.contains("/"), !text.contains("\\"), !text.hasPrefix(".") else {
+          throw APIError.field(field, "entry \(index): lora: expected the name of an adapter, such as cat:0.8, no path")
+        }
+      }
       guard let mask = item["mask"], mask != .null else { continue }
       guard let text = mask.string, text.hasPrefix("data:image/png;base64,") else {
         throw APIError(400, "\(field)[\(index)].mask: expected data:image/png;base64,…", field: field)
