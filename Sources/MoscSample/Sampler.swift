@@ -178,8 +178,7 @@ package final class Sampler {
     var current: UNetSteps?
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
-      initial: beginning.noise ?? RegionNoise(plan).map { $0.mixed(into: denoising.noise(&sources)) },
-      from: start ?? beginning.start, sources: &sources, reporter,
+      initial: beginning.noise, from: start ?? beginning.start, sources: &sources, reporter,
       observing: {
         beginning.hold?.apply(to: &$0)
         try previews?.see($0, plan.schedulerConfig.prediction)

@@ -1,8 +1,8 @@
 import MoscFormats
 
 /// A region as users write it: `box=0.1,0.2,0.5,1; prompt=a fox; negative=…; weight=1; feather=8;
-/// steps=0-0.8; strength=0.6; mask=FILE; t2i=0.8,1; lora=FILE:0.8; base=0.2; guidance=9; seed=5; name=left`, or with
-/// `background=1` in place of box and mask.
+/// steps=0-0.8; strength=0.6; mask=FILE; t2i=0.8,1; lora=FILE:0.8; base=0.2; guidance=9; seed=5; name=left`, or
+/// with `background=1` in place of box and mask.
 ///
 /// `lora` may stand several times, and in a scene file be a list.
 /// A value may stand in double quotes, and must if it holds a `;`.

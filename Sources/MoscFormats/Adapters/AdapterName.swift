@@ -110,7 +110,8 @@ enum AdapterName {
     where name.hasSuffix(ending) && name.utf8.count > ending.utf8.count {
       let stem = name.dropLast(ending.count)
       // What ends so after all is no layer called `lora_C`, but a part of the layer before it.
-      if stem.firstRange(of: ".lora") == nil { return (stem, part) }
+      let isUnread = AdapterFamilies.unread.contains { stem.firstRange(of: ".\($0.0)") != nil }
+      if stem.firstRange(of: ".lora") == nil, !isUnread { return (stem, part) }
     }
     // Underscores spell paths of kohya's, so the first point ends them.
     if !name.hasPrefix("text_model."), let dot = name.firstIndex(of: "."), name[..<dot].contains("_"),

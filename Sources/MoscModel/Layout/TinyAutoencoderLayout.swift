@@ -67,6 +67,7 @@ struct TinyAutoencoderLayout: ModelLayout {
   func schedulerConfig() throws -> JSONObject? { nil }
   func defaults() throws -> JSONObject? { nil }
   func conceptWords() throws -> JSONObject? { nil }
+  func learntWords() throws -> JSONObject? { nil }
   func tokenizerFolder() throws -> URL {
     throw FormatError(url.path, nil, "is an autoencoder and has no tokenizer")
   }
