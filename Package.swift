@@ -96,6 +96,8 @@ let package = Package(
       name: "MoscFuse", dependencies: feature + ["MoscSample", "COpenBLAS"],
       swiftSettings: settings),
 
+    .target(name: "MoscEvaluate", dependencies: feature + ["MoscSample"], swiftSettings: settings),
+
     // What a file is, and what becomes of other programs' options.
     .target(
       name: "MoscInspect", dependencies: feature + ["MoscCodegen", "MoscTrain"],
@@ -124,7 +126,7 @@ let package = Package(
     .executableTarget(
       name: "mosc",
       dependencies: [
-        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse",
+        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse", "MoscEvaluate",
         "MoscNetworks", "MoscModel", "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "tools/mosc", swiftSettings: settings),
@@ -153,6 +155,7 @@ let package = Package(
     tests("MoscTrain", feature + ["MoscSample", "MoscDriver", "RunSupport"]),
     tests("MoscFuse", feature + ["MoscSample", "MoscDriver", "RunSupport"]),
     tests("MoscServer", feature + ["MoscSample"]),
+    tests("MoscEvaluate", feature + ["MoscSample", "RunSupport"]),
     tests("MoscDriver", feature + ["MoscInspect", "MoscCommandLines", "MoscCodegen", "MoscLLVM", "MoscPasses", "MoscSample", "MoscTrain", "MoscFuse", "RunSupport"]),
   ]
 )

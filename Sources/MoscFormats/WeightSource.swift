@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Named tensors in memory that stays where it is: a mapped file, or numbers made by the program.
 package protocol WeightSource: Sendable {
@@ -12,6 +13,10 @@ package protocol WeightSource: Sendable {
   var names: [String] { get }
   /// The tensor of a name.
   func weight(_ name: String) -> WeightTensor?
+  /// Where the tensor of a name will lie once it is prepared.
+  func reserved(_ name: String) -> WeightTensor?
+  /// Makes a tensor whose place was asked for before it is read.
+  func prepare(_ name: String)
   /// Lets the system take back the pages of a tensor that will not be read again soon.
   func dropPages(of name: String)
 }
@@ -24,6 +29,8 @@ package struct WeightTensor {
 }
 
 extension WeightSource {
+  package func reserved(_ name: String) -> WeightTensor? { weight(name) }
+  package func prepare(_ name: String) {}
   package var identity: String? { nil }
   package var isUnchanged: Bool { true }
 }
@@ -47,6 +54,8 @@ package final class TensorStore: WeightSource {
   package let names: [String]
   private let table: [String: (dtype: ElementType, shape: [Int], range: Range<Int>)]
   private let memory: UnsafeMutableRawBufferPointer
+  /// The hash of the tensors, once it was wanted.
+  private let hash = Mutex<String?>(nil)
 
   /// Copies the tensors; of equal names the last counts.
   package init(_ place: String, _ tensors: [(name: String, array: HostArray)]) {
@@ -70,6 +79,19 @@ package final class TensorStore: WeightSource {
   }
 
   deinit { memory.deallocate() }
+
+  /// A hash of names, types, shapes and numbers.
+  package var identity: String? {
+    hash.withLock { hash in
+      if let hash { return hash }
+      let heads = Set(names).sorted().map { name in
+        table[name].map { "\(name) \($0.dtype) \($0.shape) \($0.range)" } ?? name
+      }
+      let made = FileHash.sha256(heads.joined(separator: "\n"), followedBy: UnsafeRawBufferPointer(memory))
+      hash = made
+      return made
+    }
+  }
 
   package func weight(_ name: String) -> WeightTensor? {
     table[name].map {

@@ -16,6 +16,12 @@ extension ComponentKind {
     }
   }
 
+  /// The tensors the component of a model takes.
+  package func inputs(of model: DiffusersModel) throws -> [Port] {
+    guard self == .unet, try model.unet().config.guidanceWidth != nil else { return inputs }
+    return inputs + [Port(GuidanceEmbedding.input, .rows)]
+  }
+
   /// The tensors the component gives.
   package var outputs: [Port] {
     switch self {
@@ -35,6 +41,8 @@ package struct Port: Hashable, Sendable {
     case image
     /// `[n,t]`, `[n,t,c]` or, with one text per layer, `[n,l,t,c]`; the same on both sides.
     case tokens
+    /// `[n,c]`; the same on both sides.
+    case rows
     /// One number for all samples, `[]` or `[1]`, or one for each, `[n]`.
     case perSample
   }
@@ -63,6 +71,9 @@ package struct Port: Hashable, Sendable {
         return array
       }
       guard 3...4 ~= array.shape.count else { throw unfit(array, "[n,t,c] or [n,layers,t,c]") }
+      return array
+    case .rows:
+      guard array.shape.count == 2, array.shape[0] == batch else { throw unfit(array, "[\(batch),c]") }
       return array
     case .perSample:
       let values = array.floats

@@ -56,7 +56,8 @@ package struct ModelComponents {
     func program(_ compiled: CompiledFunction) throws -> Program {
       try Program(compiled, weights: weights, on: self.compiler, keepsPacked: true, sharing: other)
     }
-    guard let keeper else { return try program(compiled()) }
+    // What shares weights with another program lives as long as that one.
+    guard let keeper, other == nil else { return try program(compiled()) }
     return try keeper.program(
       source.module, source.function.name, compiler.target.precision, weights, compile: compiled,
       load: program)

@@ -20,6 +20,8 @@ package struct PictureWriter {
   private var adapterHashes: [GenerationParameters.Setting] = []
   /// The adapters of the command line, as they can be found again.
   private var adapters: [JSONValue] = []
+  /// The picture that others are made from.
+  private var pictureFields: JSONValue?
   /// Those of regions, each once; what a region carries is in its own object.
   private var regionAdapters: [JSONValue] = []
   /// What pictures call the model that ships with the program.
@@ -35,6 +37,7 @@ package struct PictureWriter {
     vaeHash = try request.model.autoencoder.flatMap { try PictureHashes.file($0, request.compiler) }
     adapterHashes = try Self.hashes(plan.model.adapters.adapters + (plan.model.regional?.adapters ?? []))
     adapters = try request.model.adapters.files.map(Self.adapter)
+    pictureFields = try request.picture.json(width: request.width, height: request.height)
     var seen: Set<String> = []
     regionAdapters = try plan.regionAdapters.joined().filter { seen.insert($0.path).inserted }.map(Self.adapter)
   }
@@ -72,6 +75,8 @@ package struct PictureWriter {
       if let hash = vaeHash { settings.append(.init("VAE hash", String(hash.prefix(10)))) }
       settings.append(.init("VAE", URL(fileURLWithPath: vae).lastPathComponent))
     }
+    settings += request.variation.settings(picture)
+    if let begun = plan.picture { settings += request.picture.settings(begun) }
     if request.clipSkip > 1 { settings.append(.init("Clip skip", "\(request.clipSkip)")) }
     settings += emphasis(picture)
     settings += request.hires.settings
@@ -134,15 +139,21 @@ package struct PictureWriter {
     if let vae = request.model.autoencoder {
       fields.append(("vae", .string(URL(fileURLWithPath: vae).lastPathComponent)))
     }
+    if let picture = pictureFields { fields.append(("picture", picture)) }
+    if request.variation.isOn {
+      fields.append(("subseed", .string("\(picture.variationSeed)")))
+      fields.append(("subseed_strength", .double(request.variation.strength)))
+    }
     if request.latentsIn != nil { fields.append(("latents_in", .bool(true))) }
     if !adapters.isEmpty {
       fields.append(("adapters", .array(adapters)))
     }
     if !plan.regions.isEmpty {
-      let regions = try plan.regions.indices.map { index in
-        try region(plan.regions[index], picture.regions[index], plan.regionAdapters[index])
+      let regions = plan.picture?.regions ?? plan.regions
+      let items = try regions.indices.map { index in
+        try region(regions[index], picture.regions[index], plan.regionAdapters[index])
       }
-      fields.append(("regions", .array(regions)))
+      fields.append(("regions", .array(items)))
     }
     if !regionAdapters.isEmpty {
       fields.append(("region_adapters", .array(regionAdapters)))
@@ -205,6 +216,7 @@ package struct PictureWriter {
       ("weight", .double(region.weight)),
       ("steps", .string("\(region.steps.lowerBound)-\(region.steps.upperBound)")),
     ]
+    if let strength = region.strength { fields.append(("strength", .double(strength))) }
     if !adapters.isEmpty {
       let texts = adapters.map { adapter in
         let name = URL(fileURLWithPath: adapter.path).deletingPathExtension().lastPathComponent

@@ -47,6 +47,7 @@ package struct SampleJob {
         + "\(request.steps) steps of \(plan.sampler.rawValue), guidance "
         + "\(GenerationParameters.number(plan.guidance)), "
         + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads")
+    for note in plan.picture?.notes ?? [] { reporter.info(note) }
     if let remark = plan.fewStepRemark { reporter.info(remark) }
     try reporter.report(plan.model)
     try reporter.reportUnknownWords(try plan.words(), plan.model)

@@ -18,6 +18,8 @@ package struct SamplePlan: Sendable {
     package var negative: String
     package var regions: [RegionPrompts]
     package var seed: UInt64
+    /// The seed of the noise that a variation goes towards.
+    package var variationSeed: UInt64 = 0
     /// Its place among all pictures, from 1.
     package var number: Int
   }
@@ -55,6 +57,10 @@ package struct SamplePlan: Sendable {
   package let regionAdapters: [[AdapterRequest]]
   /// Images that say where things are.
   package let conditions: SpatialConditions
+  /// A picture that the pictures begin with.
+  package let picture: PicturePlan?
+  /// Whether the U-Net is for inpainting: it is given a mask and the picture without what is masked.
+  package let takesMask: Bool
   /// Pictures that are followed through ControlNets.
   package let controls: ControlConditions
   /// The given initial latents, `[n,c,h,w]`.
@@ -62,6 +68,9 @@ package struct SamplePlan: Sendable {
   package let trajectory: OutputFile?
   /// Where previews go; nil for none.
   package let previews: OutputFile?
+
+  /// No picture has longer sides.
+  static let mostSide = 8192
 
   /// The sampler, however it was spelled.
   package var sampler: SamplerName { request.sampler.sampler }
@@ -115,7 +124,6 @@ package struct SamplePlan: Sendable {
     try Self.checkNumbers(request)
     self.request = request
     schedulerConfig = try Self.schedulerConfig(request, model)
-    calls = request.sampler.sampler.scheduler(schedulerConfig, steps: request.steps).timesteps.count
     guidance = try request.guidance ?? ModelDefaults(of: model).guidance
     let vae = try model.vae().config
     let unet = try model.unet().config
@@ -126,10 +134,11 @@ package struct SamplePlan: Sendable {
     factor = vae.downsampling
     latentChannels = vae.latentChannels
     scalingFactor = Float(vae.scalingFactor)
-    guard unet.inChannels == latentChannels else {
+    takesMask = unet.inChannels == 2 * latentChannels + 1
+    guard unet.inChannels == latentChannels || takesMask else {
       throw CommandError.failure(
-        "the U-Net takes \(unet.inChannels) channels, the VAE gives \(latentChannels) latents; "
-          + "only text-to-image models are supported")
+        "the U-Net takes \(unet.inChannels) channels, the VAE gives \(latentChannels) latents: expected "
+          + "\(latentChannels), or \(2 * latentChannels + 1) for inpainting")
     }
     guard request.clipSkip <= encoder.layers else {
       throw CommandError.usage(
@@ -138,7 +147,7 @@ package struct SamplePlan: Sendable {
     let given = try request.latentsIn.map { path in
       let (name, latents) = try TensorFile.read(path, oneOf: ["latents_init", "latents_in"])
       guard latents.shape.count == 4, latents.shape[1] == vae.latentChannels,
-        latents.shape.allSatisfy({ 1...8192 ~= $0 })
+        latents.shape.allSatisfy({ 1...Self.mostSide ~= $0 })
       else {
         throw CommandError.failure(
           "'\(path)': '\(name)' has shape \(latents.shape), expected "
@@ -152,15 +161,35 @@ package struct SamplePlan: Sendable {
     try controls.check(factor: factor)
     let side = try model.trainedSize()
     let drawn = conditions.size ?? controls.size(factor)
-    width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
-    height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
+    try request.picture.check()
+    if let path = request.picture.image {
+      if request.hires.isOn {
+        throw CommandError.usage(
+          "--hires is for pictures from text; --init-img takes a larger --width and --height")
+      }
+      let read = request.regions.regions
+      let begun = try PicturePlan(request, path, factor: factor, trained: side, regions: read)
+      picture = begun
+      (width, height) = (begun.frame.drawnWidth, begun.frame.drawnHeight)
+      regions = begun.regions.map(begun.frame.cut)
+    } else {
+      picture = nil
+      width = request.width ?? given.map { $0.shape[3] * vae.downsampling } ?? drawn?.width ?? side
+      height = request.height ?? given.map { $0.shape[2] * vae.downsampling } ?? drawn?.height ?? side
+      regions = try request.regions.regions(width: width, height: height)
+      if let region = regions.first(where: { $0.strength != nil }) {
+        throw CommandError.usage(
+          "\(region.name) has a strength, which is for a picture to begin with: give it with --init-img")
+      }
+    }
     try Self.checkSize(width, height, factor, given)
-    regions = try request.regions.regions(width: width, height: height)
+    let scheduler = request.sampler.sampler.scheduler(schedulerConfig, steps: request.steps)
+    calls = scheduler.calls(leavingOut: picture?.leftOut ?? 0)
     batches = try Self.batches(request, prompts, seeds, regions, &expansion)
     if request.fewSteps.guidanceRange != nil, !usesGuidance {
       throw CommandError.usage("--guidance-range is for a guidance above 1, and for models that take it")
     }
-    scripts = try Self.scripts(request, calls: calls, batches, usesGuidance: usesGuidance)
+    scripts = try Self.scripts(request, calls: scheduler.timesteps.count, batches, usesGuidance: usesGuidance)
     if request.fewSteps.guidanceRange != nil, scripts.contains(where: { $0.unguided.count == $0.count }) {
       throw CommandError.usage("--guidance-range is for prompts without AND")
     }
@@ -186,6 +215,7 @@ package struct SamplePlan: Sendable {
   }
 
   private static func checkNumbers(_ request: SampleRequest) throws {
+    try request.variation.check()
     try request.hires.check(request)
     try CommandError.check("steps", request.steps, in: 1...1000)
     try CommandError.check("batch-count", request.batchCount, in: 1...10_000)
@@ -208,10 +238,10 @@ package struct SamplePlan: Sendable {
     _ width: Int, _ height: Int, _ factor: Int, _ latents: HostArray?
   ) throws {
     for (option, value) in [("width", width), ("height", height)] {
-      guard value >= factor, value % factor == 0, value <= 8192 else {
-        let near = (min(max(value, factor), 8192) + factor / 2) / factor * factor
+      guard value >= factor, value % factor == 0, value <= mostSide else {
+        let near = (min(max(value, factor), mostSide) + factor / 2) / factor * factor
         throw CommandError.usage(
-          "--\(option) \(value): expected a multiple of \(factor) up to 8192, such as \(min(near, 8192))"
+          "--\(option) \(value): expected a multiple of \(factor) up to \(mostSide), such as \(min(near, mostSide))"
         )
       }
     }
@@ -257,7 +287,9 @@ package struct SamplePlan: Sendable {
   private static func seeds(_ request: SampleRequest) -> [UInt64] {
     let wanted = max(request.seeds.count, request.batchCount * request.batchSize)
     var seeds = request.seeds
-    while seeds.count < wanted { seeds.append((seeds.last ?? 0) &+ 1) }
+    // Variations of a picture share its seed.
+    let step: UInt64 = request.variation.isOn ? 0 : 1
+    while seeds.count < wanted { seeds.append((seeds.last ?? 0) &+ step) }
     return seeds
   }
 
@@ -273,7 +305,8 @@ package struct SamplePlan: Sendable {
           prompt, negative: request.negativePrompt, regions, seed: seed)
         let picture = Picture(
           prompt: found.written, text: found.text, negative: found.negative,
-          regions: found.regions, seed: seed, number: index * seeds.count + number + 1)
+          regions: found.regions, seed: seed, variationSeed: request.variation.seed(number),
+          number: index * seeds.count + number + 1)
         if let first = batch.first,
           batch.count == request.batchSize || !first.hasPrompts(of: picture)
         {

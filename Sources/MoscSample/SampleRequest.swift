@@ -49,6 +49,10 @@ package struct SampleRequest: Hashable, Sendable {
   package var randomSource = RandomSourceKind.cpu
   package var writesMetadata = true
   package var regions = RegionOptions()
+  /// A picture to begin with.
+  package var picture = PictureOptions()
+  /// Noise between two seeds.
+  package var variation = VariationOptions()
   package var fewSteps = FewStepOptions()
   package var preview = PreviewOptions()
   /// Condition images, each with its T2I-Adapter.

@@ -21,6 +21,8 @@ package final class Sampler {
   private let previews: PreviewWriter?
   /// The maps of condition images, computed once.
   private lazy var conditionMaps = Result { try plan.conditions.maps(plan, compiler) }
+  /// The picture that the pictures begin with, encoded once.
+  private lazy var encoded = Result { try EncodedPicture(plan, autoencoder) }
   private lazy var control = ControlRun(plan, compiler)
   /// The U-Net, and the texts whose states it holds, by the number of predictions at a time: with a range of
   /// guidance there are two.
@@ -76,7 +78,10 @@ package final class Sampler {
     observing observe: (Denoising.Run) throws -> Void = { _ in },
     _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
-    let second = try plan.secondPass().map { try Sampler($0, compiler, after: before, of: total) }
+    let second = try plan.secondPass().map {
+      try Sampler($0, compiler, after: before, of: total, keeper: components.keeper)
+    }
+    second?.watch = watch
     let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
@@ -96,7 +101,7 @@ package final class Sampler {
         let image = try reporter.phase(.decode, "picture \(before + picture.number) of \(total)") {
           try decode(run.last.samples(number..<number + 1))
         }
-        try receive(picture, image)
+        try receive(picture, try plan.picture?.finished(image) ?? image)
       }
     }
     if plan.request.profiles { try printProfile() }
@@ -108,10 +113,12 @@ package final class Sampler {
     _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
     let pass = try HiresPass(plan, autoencoder, compiler)
+    second.watch = watch
     var latents = try plan.batches.indices.map { index in
       try denoise(plan.batches[index], plan.scripts[index], states).last
     }
     if plan.request.profiles { try printProfile() }
+    previews?.release()
     unets = [:]
     for index in latents.indices {
       try Interruption.check()
@@ -119,6 +126,7 @@ package final class Sampler {
         try pass.enlarge(latents[index], decode: decode)
       }
     }
+    autoencoder.release()
     for (index, batch) in plan.batches.enumerated() {
       latents[index] = try second.denoise(
         batch, second.plan.scripts[index], states,
@@ -126,6 +134,7 @@ package final class Sampler {
       ).last
     }
     if plan.request.profiles { try second.printProfile() }
+    second.previews?.release()
     second.unets = [:]
     for (batch, latents) in zip(plan.batches, latents) {
       for (number, picture) in batch.enumerated() {
@@ -146,16 +155,19 @@ package final class Sampler {
     from start: Denoising.Start? = nil
   ) throws -> Denoising.Run {
     let count = batch.count
+    let scheduler = plan.sampler.scheduler(
+      plan.schedulerConfig, steps: plan.request.steps, eta: plan.request.eta)
+    let denoising = Denoising(
+      height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels, scheduler)
+    var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
+    // The encoder's weights are given back before the U-Net's are loaded.
+    let beginning = PictureBeginning(
+      plan, batch, try encoded.get(), given: plan.initialLatents?.channelsLast, denoising, scheduler, &sources)
     // All that is needed is made before the first step.
     for isGuided in [true, false] {
       guard let call = (0..<plan.calls).first(where: { plan.isGuided($0) == isGuided }) else { continue }
       _ = try unetSteps(count, isGuided ? script : script.unguided, states, at: call)
     }
-    let denoising = Denoising(
-      height: plan.latentHeight, width: plan.latentWidth, channels: plan.latentChannels,
-      plan.sampler.scheduler(
-        plan.schedulerConfig, steps: plan.request.steps, eta: plan.request.eta))
-    var sources = batch.map { plan.request.randomSource.source(seed: $0.seed) }
     let (first, last) = (before + batch[0].number, before + batch[count - 1].number)
     let numbers = count == 1 ? "\(first)" : "\(first)-\(last)"
     // Coverage so far, for a program that has not seen all of it.
@@ -163,8 +175,9 @@ package final class Sampler {
     var current: UNetSteps?
     return try denoising.run(
       total == 1 ? "denoising" : "picture \(numbers) of \(total)",
-      initial: plan.initialLatents?.channelsLast, from: start, sources: &sources, reporter,
+      initial: beginning.noise, from: start ?? beginning.start, sources: &sources, reporter,
       observing: {
+        beginning.hold?.apply(to: &$0)
         try previews?.see($0, plan.schedulerConfig.prediction)
         try watch($0)
       }
@@ -172,7 +185,7 @@ package final class Sampler {
       let script = plan.isGuided(step) ? script : script.unguided
       let copies = script.count
       var inputs = [
-        "sample": HostArray.stacked([HostArray](repeating: latents, count: copies)),
+        "sample": HostArray.stacked([HostArray](repeating: beginning.input(latents), count: copies)),
         "timestep": HostArray(
           [Float](repeating: Float(timestep), count: copies * count), shape: [copies * count]),
       ]

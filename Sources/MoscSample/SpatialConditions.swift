@@ -113,7 +113,11 @@ package struct SpatialConditions: Sendable {
     _ part: Part, _ index: Int, _ plan: SamplePlan, _ height: Int, _ width: Int
   ) -> [Float] {
     var result = [Float](repeating: Float(part.condition.strength), count: height * width)
-    var places = part.boxes
+    var places = part.boxes.map { part in
+      var region = Region(name: "", prompt: "")
+      region.box = part.box
+      return (box: plan.picture?.frame.cut(region).box ?? part.box, strength: part.strength)
+    }
     for region in plan.regions where index < region.adapterStrengths.count {
       places.append((region.box ?? .full, region.adapterStrengths[index]))
     }
@@ -129,7 +133,10 @@ package struct SpatialConditions: Sendable {
   /// The image in the picture's size, `[1,h,w,c]` in 0…1.
   private func pixels(_ part: Part, _ plan: SamplePlan) throws -> HostArray {
     var image = part.model.config.imageChannels == 1 ? part.image.gray : part.image.rgb
-    if image.width != plan.width || image.height != plan.height {
+    if let frame = plan.picture?.frame {
+      // It is of the whole picture, of which a part may be drawn.
+      image = try frame.cut(try image.resized(width: frame.width, height: frame.height, .lanczos))
+    } else if image.width != plan.width || image.height != plan.height {
       image = try image.resized(width: plan.width, height: plan.height, .lanczos)
     }
     return HostArray(

@@ -23,7 +23,6 @@ final class Services: Sendable {
   let keeper: ModelKeeper
   let compiler: Compiler
   let catalog: ModelCatalog
-  let colours = LatentColours()
   let reporter: Reporter
   let started = Date()
   private let held: Mutex<Settings>
@@ -64,16 +63,18 @@ final class Services: Sendable {
   }
 
   /// Checks a request, which opens its model, and puts it into the queue.
+  ///
+  /// - Returns: the job with what it draws, which a job that is over no longer holds.
   func submit(
     _ request: SampleRequest, echo: JSONValue, previewInterval: Int, taskID: String? = nil
-  ) async throws -> Job {
+  ) async throws -> (job: Job, plan: SamplePlan) {
     let keeper = keeper
     let plan = try await Offload.run { try SamplePlan(request, keeper: keeper) }
     guard plan.count <= Limits.mostPictures else {
       throw APIError(422, "\(plan.count) pictures are too many for one job, at most \(Limits.mostPictures) are drawn")
     }
-    return try queue.submit(
-      .draw(DrawOrder(plan: plan, previewInterval: previewInterval)), request: echo, taskID: taskID)
+    let order = JobOrder.draw(DrawOrder(plan: plan, previewInterval: previewInterval))
+    return (try queue.submit(order, request: echo, taskID: taskID), plan)
   }
 }
 

@@ -22,7 +22,7 @@ import Testing
   }
 
   /// Pictures stand side by side on white, enlarged.
-  @Test(arguments: [(scale: 1, gap: 4), (scale: 3, gap: 8)])
+  @Test(arguments: [(scale: 1, gap: 4), (scale: 3, gap: 8), (scale: 2, gap: 0)])
   func places(scale: Int, gap: Int) throws {
     let (a, b) = try (
       picture("a.png", 5, 4).resized(width: 5 * scale, height: 4 * scale, .bicubic),
@@ -32,6 +32,7 @@ import Testing
     request.rows = ["=\(scratch.path("a.png")),\(scratch.path("b.png"))"]
     request.output = scratch.path("sheet.png")
     request.scale = scale
+    request.gap = scale == 2 ? 0 : nil
     try GridJob(request, .silent).run()
     let sheet = try ImageFile.read(URL(fileURLWithPath: request.output)).rgb
     #expect(sheet.width == gap + a.width + gap + b.width + gap)

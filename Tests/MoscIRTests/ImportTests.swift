@@ -56,6 +56,7 @@ import Testing
     Rule("Sources/MoscFuse", feature.union(["MoscSample"]), except: "Solvers"),
     // Mathematics: matrices in, matrices out.
     Rule("Sources/MoscFuse/Solvers", ["COpenBLAS"]),
+    Rule("Sources/MoscEvaluate", feature.union(["MoscSample"])),
     Rule("Sources/MoscInspect", feature.union(["MoscCodegen", "MoscTrain"])),
     Rule("Sources/MoscCommandLines", ["MoscFormats", "MoscReport", "MoscTrain"]),
     Rule(
@@ -72,7 +73,7 @@ import Testing
     Rule(
       "tools/mosc",
       [
-        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse", "MoscNetworks", "MoscModel",
+        "MoscDriver", "MoscInspect", "MoscCommandLines", "MoscServer", "MoscSample", "MoscTrain", "MoscFuse", "MoscEvaluate", "MoscNetworks", "MoscModel",
         "MoscDiffusion", "MoscPrompts", "MoscEngine", "MoscReport", "MoscRandom", "MoscImages", "MoscFormats",
         "ArgumentParser",
       ]),

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscImages
+import MoscNetworks
 import MoscReport
 import MoscServer
 import TestSupport

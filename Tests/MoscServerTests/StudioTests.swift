@@ -44,7 +44,7 @@ import Testing
         }
       }
     }
-    let routes = Set(server.server.routes.map { $0.replacing(/ \/studio\/.*/, with: " /studio/{file}") })
+    let routes = Set(server.server.routes.map { $0.replacing(/\ \/studio\/.*/, with: " /studio/{file}") })
     #expect(listed == routes)
     // Every reference leads somewhere.
     for match in document.description.matches(of: /#\/components\/schemas\/(\w+)/) {
@@ -90,7 +90,7 @@ import Testing
   }
 
   @Test func theCopiedCommandDrawsTheSameBytes() throws {
-    let order = "{\"prompt\":\"a fox's den\",\"width\":64,\"height\":64,\"steps\":2,\"seed\":\"9\",\"regions\":[{\"box\":[0,0,0.5,1],\"prompt\":\"a fox; red\",\"feather\":8}]}"
+    let order = "{\"prompt\":\"a fox's den\",\"width\":64,\"height\":64,\"steps\":2,\"seed\":\"9\",\"hires\":{\"scale\":1.5},\"seamless\":\"x\",\"regions\":[{\"box\":[0,0,0.5,1],\"prompt\":\"a fox; red\",\"feather\":8}]}"
     let command = try #require(try server.send("POST", "/mosc/v1/command-line", json: order).json["command"]?.string)
     let job = try server.finish(order)
     let url = try #require(job["result"]?["pictures"]?[0]?["url"]?.string, "\(job)")

@@ -1,11 +1,12 @@
 import Foundation
+import Glibc
 import MoscFormats
 import MoscReport
 import MoscServer
 import TestSupport
 
 /// A server in this process on a free port, with a folder of its own.
-final class TestServer: Sendable {
+final class TestServer: @unchecked Sendable {
   let scratch: Scratch
   let server: RunningServer
 

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscImages
+import MoscReport
 import TestSupport
 import Testing
 
@@ -44,6 +45,19 @@ import Testing
     #expect(reply.json["parameters"]?["negative_prompt"]?.string == "blurry")
   }
 
+  @Test func settingsOfPicturesFillWhatIsLeftOut() throws {
+    let text = "a robot\nNegative prompt: dark\nSteps: 3, Sampler: Euler a, CFG scale: 2.5, Seed: 77, Size: 64x96"
+    let body = JSONValue.fields([("infotext", .string(text)), ("steps", .int(1)), ("negative_prompt", .null)])
+    let reply = try server.send("POST", "/sdapi/v1/txt2img", json: body.description)
+    #expect(reply.status == 200, "\(reply.text)")
+    let info = try info(reply)
+    #expect(info["prompt"]?.string == "a robot" && info["negative_prompt"]?.string == "dark")
+    #expect(info["seed"]?.int == 77 && info["height"]?.int == 96 && info["sampler_name"]?.string == "Euler a")
+    #expect(info["steps"]?.int == 1 && info["cfg_scale"]?.double == 2.5)
+    // The end of the connection was watched, so it is not used again.
+    #expect(reply.headers["connection"] == "close")
+  }
+
   @Test func neutralFieldsAreTaken() throws {
     let neutral = """
       ,"styles":[],"subseed":-1,"subseed_strength":0,"seed_resize_from_h":-1,"seed_resize_from_w":-1,"sampler_index":"Euler",
@@ -58,7 +72,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("enable_hr", "true"), ("tiling", "true"), ("restore_faces", "true"), ("subseed_strength", "0.5"), ("styles", "[\"x\"]"),
+    ("restore_faces", "true"), ("subseed_strength", "0.5"), ("styles", "[\"x\"]"),
     ("script_name", "\"x\""), ("refiner_checkpoint", "\"x\""), ("s_noise", "1.1"), ("steps", "\"many\""), ("steps", "0"),
     ("prompt", "5"), ("width", "7"), ("override_settings", "[]"), ("seed", "0.5"), ("cfg_scale", "\"x\""),
   ])
@@ -68,6 +82,18 @@ import Testing
     let detail = try #require(reply.json["detail"]?[0])
     #expect(detail["loc"] == .array([.string("body"), .string(field)]))
     for key in ["type", "msg", "input"] { #expect(detail[key] != nil) }
+  }
+
+  @Test func picturesGoOnInALargerSize() throws {
+    let reply = try draw(",\"seed\":5,\"enable_hr\":true,\"hr_scale\":1.5,\"hr_upscaler\":\"Latent\",\"denoising_strength\":0.5,\"hr_second_pass_steps\":2,\"tiling\":true,\"hr_prompt\":\"\"")
+    #expect(reply.status == 200, "\(reply.text)")
+    let data = try #require(Data(base64Encoded: reply.json["images"]?[0]?.string ?? ""))
+    #expect(try PNG.decode(data, path: "picture").image.width == 96)
+    let listed = try server.send("GET", "/sdapi/v1/latent-upscale-modes").json
+    #expect(listed.array?.contains(.fields([("name", .string("Latent"))])) == true)
+    #expect(try draw(",\"enable_hr\":true,\"hr_upscaler\":\"/etc/passwd.pth\"").status == 422)
+    #expect(try draw(",\"enable_hr\":true,\"hr_sampler_name\":\"Euler\"").status == 422)
+    #expect(try draw(",\"enable_hr\":true,\"hr_scale\":100").status == 422)
   }
 
   @Test func unknownNamesAreRefused() throws {

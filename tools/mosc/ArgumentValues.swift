@@ -2,6 +2,7 @@ import ArgumentParser
 import MoscDiffusion
 import MoscDriver
 import MoscEngine
+import MoscEvaluate
 import MoscFormats
 import MoscFuse
 import MoscModel
@@ -48,6 +49,10 @@ extension Emphasis: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
 
+extension EvaluateRequest.Concept: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
 extension FusionInput: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
@@ -63,6 +68,18 @@ extension LatentSize: ExpressibleByArgument {
 }
 
 extension PictureSize: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension PictureOptions.Fill: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension PictureOptions.Margins: ExpressibleByArgument {
+  package init?(argument: String) { self.init(spelling: argument) }
+}
+
+extension PictureOptions.Resize: ExpressibleByArgument {
   package init?(argument: String) { self.init(spelling: argument) }
 }
 

@@ -47,6 +47,9 @@ struct GridCommand: ParsableCommand {
   @Option(help: "How many times larger pictures are shown.")
   var scale = GridRequest().scale
 
+  @Option(help: ArgumentHelp("The space between pictures and around them (default: a few).", valueName: "pixels"))
+  var gap: Int?
+
   @OptionGroup(title: "Messages") var log: LogOptions
 
   @Argument(parsing: .allUnrecognized, help: ArgumentHelp(
@@ -72,7 +75,7 @@ struct GridCommand: ParsableCommand {
     if hasAxes { return try draw(reporter) }
     var request = GridRequest()
     (request.rows, request.columns, request.title) = (row, column, title)
-    (request.output, request.scale) = (output, scale)
+    (request.output, request.scale, request.gap) = (output, scale, gap)
     try perform(reporter) { try GridJob(request, reporter).run() }
   }
 
@@ -80,7 +83,7 @@ struct GridCommand: ParsableCommand {
     var request = AxisGridRequest()
     (request.x, request.y, request.z) = (x, y, z)
     (request.line, request.title, request.pictures) = (sample, title, pictures)
-    (request.output, request.scale) = (output, scale)
+    (request.output, request.scale, request.gap) = (output, scale, gap)
     try perform(reporter) {
       try AxisGridJob(request, options: SampleCommand.listedOptions, reporter, read: Self.read).run()
     }

@@ -14,7 +14,7 @@ struct Mosc: ParsableCommand {
       + "them, and compiles the networks it runs.",
     version: Version.text,
     subcommands: [
-      SampleCommand.self, TrainCommand.self, FuseCommand.self, PretrainCommand.self,
+      SampleCommand.self, TrainCommand.self, FuseCommand.self, EvaluateCommand.self, PretrainCommand.self,
       ServeCommand.self, RedrawCommand.self, ConvertCommand.self, InspectCommand.self, SketchCommand.self, GridCommand.self,
       UpscaleCommand.self,
       RunCommand.self, CompileCommand.self, OptCommand.self, ReduceCommand.self,

@@ -20,6 +20,13 @@ struct RedrawCommand: ParsableCommand {
     "A file, a folder or a pattern, as for mosc sample.", valueName: "file|folder/"))
   var output = RedrawRequest("").output
 
+  @Option(name: [.customShort("i"), .long], help: ArgumentHelp(
+    "The picture that it was made from, if that is not where it was.", valueName: "file"))
+  var initImg: String?
+
+  @Option(help: ArgumentHelp("The mask, if that is not where it was.", valueName: "file"))
+  var mask: String?
+
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
@@ -30,6 +37,7 @@ struct RedrawCommand: ParsableCommand {
     request.model = adapters.applied(to: model.options)
     request.compiler = try compiler.options(for: request.model)
     request.output = output
+    (request.source, request.mask) = (initImg, mask)
     let reporter = try log.reporter()
     try perform(reporter) { try RedrawJob(request, reporter).run() }
   }

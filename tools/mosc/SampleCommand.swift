@@ -108,6 +108,8 @@ struct SampleCommand: ParsableCommand {
   var profile = false
 
   @OptionGroup(title: "Prompts") var prompts: PromptArguments
+  @OptionGroup(title: "A picture to begin with") var picture: PictureArguments
+  @OptionGroup(title: "Variations") var variation: VariationArguments
   @OptionGroup(title: "Few and cheap steps") var fewSteps: FewStepArguments
   @OptionGroup(title: "Previews and the tiny autoencoder") var previews: PreviewArguments
   @OptionGroup(title: "Regions") var regions: RegionArguments
@@ -156,6 +158,7 @@ struct SampleCommand: ParsableCommand {
     (request.prediction, request.hasZeroTerminalSNR) = (predictionType, zeroTerminalSnr)
     (request.batchCount, request.batchSize) = (batchCount, batchSize)
     (request.output, request.writesMetadata) = (output, !disableImageMetadata)
+    (request.picture, request.variation) = (picture.options, variation.options())
     request.regions = regions.options
     request.conditions = try conditions.conditions()
     request.control = try control.options
@@ -179,7 +182,7 @@ struct RegionArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A part of the picture with its own prompt (repeatable): box or mask, prompt, negative, "
-        + "weight, feather, steps, t2i, name.",
+        + "weight, feather, steps, strength, t2i, name.",
       valueName: "'box=x0,y0,x1,y1; prompt=…'"))
   var region: [String] = []
 

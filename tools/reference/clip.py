@@ -69,10 +69,15 @@ for row, length in enumerate([4, 9, 14]):
 with torch.no_grad():
     vision = model.visual_projection(model.vision_model(pixel_values=image).pooler_output)
     text = model.text_projection(model.text_model(input_ids=ids).pooler_output)
-    output = model(input_ids=ids, pixel_values=image, return_loss=True)
+output = model(input_ids=ids, pixel_values=image, return_loss=True)
+output.loss.backward()
+gradients = {f"grad.{name}": parameter.grad.reshape(parameter.shape or [1])
+             for name, parameter in model.named_parameters()
+             if name.endswith(("projection.weight", "class_embedding", "patch_embedding.weight", "logit_scale",
+                               "layers.1.self_attn.q_proj.weight", "final_layer_norm.bias"))}
 save_file(
     {"image": image, "ids": ids.int(), "image_features": vision, "text_features": text,
-     "loss": output.loss.reshape(1), "logits": output.logits_per_image.contiguous()},
+     "loss": output.loss.detach().reshape(1), **gradients},
     folder / "features.safetensors",
     metadata={"transformers": transformers.__version__, "torch": torch.__version__})
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Remakes the goldens of Tests/Goldens/diffusers and compares them with the stored ones.
 
-  remake.py [--out DIR] [PART ...]      parts: tokens text unet vae schedulers beginnings draws txt2img seamless
+  remake.py [--out DIR] [PART ...]      parts: tokens text unet vae schedulers beginnings draws txt2img img2img seamless
 
 Exit 1 when a remade tensor is out of tolerance. With --out the remade files are written there
 (`--out Tests/Goldens` extends the stored ones).
@@ -14,6 +14,7 @@ import sys
 import beginnings
 import draws
 import golden
+import img2img
 import schedulers
 import seamless
 import text_encoder
@@ -22,7 +23,8 @@ import unet
 import vae
 
 PARTS = {"text": text_encoder, "unet": unet, "vae": vae, "schedulers": schedulers,
-         "beginnings": beginnings, "draws": draws, "txt2img": txt2img, "seamless": seamless}
+         "beginnings": beginnings, "draws": draws, "txt2img": txt2img, "img2img": img2img,
+         "seamless": seamless}
 
 
 def main():

@@ -73,6 +73,9 @@ package struct Region: Hashable, Sendable {
   /// Strengths of the spatial adapters inside the region, in their order; empty for the global ones.
   package var adapterStrengths: [Double] = []
 
+  /// How much of the denoising is done inside the region of a picture to begin with; nil for as much as elsewhere.
+  package var strength: Double?
+
   package init(name: String, prompt: String) {
     self.name = name
     self.prompt = prompt

@@ -1,13 +1,13 @@
 import MoscFormats
 
 /// A region as users write it: `box=0.1,0.2,0.5,1; prompt=a fox; negative=…; weight=1; feather=8;
-/// steps=0-0.8; mask=FILE; t2i=0.8,1; lora=FILE:0.8; name=left`.
+/// steps=0-0.8; strength=0.6; mask=FILE; t2i=0.8,1; lora=FILE:0.8; name=left`.
 ///
 /// `lora` may stand several times, and in a scene file be a list.
 /// A value may stand in double quotes, and must if it holds a `;`.
 package struct RegionText: Hashable, Sendable {
   package static let fields = [
-    "box", "prompt", "negative", "weight", "feather", "steps", "mask", "t2i", "lora", "name",
+    "box", "prompt", "negative", "weight", "feather", "steps", "strength", "mask", "t2i", "lora", "name",
   ]
 
   /// The values by field.
@@ -114,6 +114,7 @@ package struct RegionText: Hashable, Sendable {
       if region.box == nil { throw PromptError("feather is for boxes; a mask can be soft itself") }
     }
     if let text = values["steps"] { region.steps = try Self.steps(text) }
+    if let text = values["strength"] { region.strength = try Self.number(text, "strength", 0...1) }
     if let text = values["t2i"] { region.adapterStrengths = try Self.numbers(text, "t2i") }
     return region
   }
@@ -130,7 +131,8 @@ package struct RegionText: Hashable, Sendable {
     _ text: String, _ field: String, _ range: ClosedRange<Double>
   ) throws(PromptError) -> Double {
     guard let value = Double(text.filter { $0 != " " }), range.contains(value) else {
-      throw PromptError("\(field)=\(text): expected a number of at least \(range.lowerBound)")
+      let end = range.upperBound == 1 ? " and at most 1" : ""
+      throw PromptError("\(field)=\(text): expected a number of at least \(range.lowerBound)\(end)")
     }
     return value
   }

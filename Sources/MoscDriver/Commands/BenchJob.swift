@@ -107,6 +107,9 @@ package struct BenchJob {
         "encoder_hidden_states": noise([n] + contexts + [77, config.contextWidth]),
       ]
       inputs.merge(columns(config)) { $1 }
+      if let width = config.guidanceWidth {
+        inputs[GuidanceEmbedding.input] = GuidanceEmbedding.of(7.5, width: width, batch: n)
+      }
       return (
         .unet(UNet.Shape(batch: n, height: h, width: w, regions: request.shape.regions)), inputs
       )

@@ -15,6 +15,8 @@ package struct GridRequest: Hashable, Sendable {
   package var output = OutputPattern.workingFolder
   /// How many times larger than they are pictures are shown.
   package var scale = 1
+  /// Pixels between pictures and around them; nil for a few.
+  package var gap: Int?
 
   package init() {}
 }
@@ -33,13 +35,14 @@ package struct GridJob {
     guard (1...16).contains(request.scale) else {
       throw CommandError.usage("--scale \(request.scale): expected 1 to 16")
     }
+    if let gap = request.gap { try CommandError.check("gap", gap, in: 0...256) }
     guard !request.rows.isEmpty else {
       throw CommandError.usage("no --row: expected 'TITLE=FILE,FILE,…' for each row of the sheet")
     }
     let file = try OutputPattern(request.output, .picture, prefix: "grid-").file()
     let rows = try request.rows.map(row)
     let grid = try ImageGrid(
-      rows, columns: request.columns, title: request.title, gap: 4 * min(request.scale, 2),
+      rows, columns: request.columns, title: request.title, gap: request.gap ?? 4 * min(request.scale, 2),
       textScale: min(request.scale, 2))
     let written = try file.put(grid.image, texts: [("Software", Version.text)])
     try reporter.result(written.path)

@@ -4,6 +4,7 @@ import MoscFormats
 import MoscImages
 import MoscNetworks
 import MoscReport
+import MoscRuntime
 import MoscSample
 
 /// What `mosc grid` with axes is asked for.
@@ -21,6 +22,8 @@ package struct AxisGridRequest: Sendable {
   package var pictures: String?
   /// How many times larger than they are pictures are shown.
   package var scale = 1
+  /// Pixels between pictures and around them; nil for a few.
+  package var gap: Int?
 
   package init() {}
 }
@@ -41,6 +44,8 @@ package struct AxisGridJob {
   private let reporter: Reporter
   private let axes: [GridAxis?]
   private var cells: [Cell] = []
+  /// Models and programs that pictures share.
+  private let keeper: ModelKeeper
   private let sheet: OutputFile
   /// Where each picture goes; empty for nowhere.
   private let files: [OutputFile]
@@ -55,6 +60,7 @@ package struct AxisGridJob {
   ) throws {
     (self.request, self.reporter) = (request, reporter)
     try CommandError.check("scale", request.scale, in: 1...16)
+    if let gap = request.gap { try CommandError.check("gap", gap, in: 0...256) }
     axes = try [("x", request.x), ("y", request.y), ("z", request.z)].map { direction, text in
       try text.map { try GridAxis(direction, $0, options: options) }
     }
@@ -64,6 +70,8 @@ package struct AxisGridJob {
     guard count <= Self.mostCells else {
       throw CommandError.usage("the axes make \(count) pictures, expected at most \(Self.mostCells)")
     }
+    // Half of the memory: a program that is being made is not kept yet.
+    keeper = ModelKeeper(limit: (ProcessFacts.memoryBytes ?? 8 << 30) / 2)
     var line = request.line
     var pixels = 0
     for z in 0..<counts[2] {
@@ -76,7 +84,7 @@ package struct AxisGridJob {
           let asked = try read(arguments)
           // A seed that was drawn is that of all.
           if cells.isEmpty, asked.seeds.count == 1 { line.append("--seed=\(asked.seeds[0])") }
-          let plan = try SamplePlan(asked)
+          let plan = try SamplePlan(asked, keeper: keeper)
           guard plan.count == 1 else {
             throw CommandError.usage(
               "a place on the sheet is for one picture, not \(plan.count); seeds can be an axis: --x seed=1-\(plan.count)")
@@ -105,10 +113,12 @@ package struct AxisGridJob {
       let plan = cells[index].plan
       let (options, precision) = (plan.request.compiler, plan.request.model.precision)
       if compiler?.options != options || compiler?.precision != precision {
+        // What was compiled otherwise is of no use.
+        if compiler != nil { keeper.clear() }
         compiler = (options, precision, try Compiler(options, precision: precision, reporter))
       }
       guard let compiler = compiler?.compiler else { continue }
-      let sampler = try Sampler(plan, compiler, after: drawn, of: cells.count)
+      let sampler = try Sampler(plan, compiler, after: drawn, of: cells.count, keeper: keeper)
       try sampler.draw { picture, image in
         cells[index].image = image
         if !files.isEmpty {
@@ -159,7 +169,7 @@ package struct AxisGridJob {
       let columns = (0..<(axes[0]?.values.count ?? 1)).compactMap { axes[0]?.title($0) }
       sheets.append(
         try ImageGrid(
-          rows, columns: columns, title: titles.joined(separator: "   "), gap: 4 * min(request.scale, 2),
+          rows, columns: columns, title: titles.joined(separator: "   "), gap: request.gap ?? 4 * min(request.scale, 2),
           textScale: min(request.scale, 2)
         ).image)
     }

@@ -57,7 +57,7 @@ package struct RunJob {
       batch = tensor.shape.first ?? 1
     }
     var inputs: [String: HostArray] = [:]
-    for port in kind.inputs {
+    for port in try kind.inputs(of: components.model) {
       guard let tensor = tensors[port.name] else {
         throw CommandError.failure(
           "\(kind.rawValue) needs tensor '\(port.name)'; the file holds "

@@ -1,4 +1,5 @@
 import Foundation
+import MoscCodegen
 import MoscFormats
 import MoscIR
 import MoscReport
@@ -6,6 +7,8 @@ import MoscReport
 /// What the `weights` declarations of a module stand for.
 package struct WeightFiles: Sendable {
   private let sources: [String: any WeightSource]
+  /// Sources of which nothing is kept on disk.
+  private var unkept: Set<String> = []
 
   /// - Parameter sources: mapped files and stores by declaration.
   package init(_ sources: [String: any WeightSource]) { self.sources = sources }
@@ -24,12 +27,13 @@ package struct WeightFiles: Sendable {
 
   /// The memory of a weight as it lies in its file.
   ///
+  /// - Parameter isPrepared: whether `prepare` is called before it is read.
   /// - Throws: when the file has no such tensor, or one of another type.
-  package func memory(of weight: Param) throws -> UnsafeRawBufferPointer {
+  package func memory(of weight: Param, isPrepared: Bool = false) throws -> UnsafeRawBufferPointer {
     guard let source = sources[weight.source] else {
       throw CommandError.failure("no file is declared for weights '@\(weight.source)'")
     }
-    guard let tensor = source.weight(weight.name) else {
+    guard let tensor = isPrepared ? source.reserved(weight.name) : source.weight(weight.name) else {
       let nearest = NearestName.suggest(weight.name, in: source.names)
       throw FormatError(
         source.place, "tensor \"\(weight.name)\"",
@@ -45,14 +49,29 @@ package struct WeightFiles: Sendable {
 
   /// What tells the numbers of a weight from any others, in other runs, too; nil if nothing does.
   package func identity(of weight: Param) -> String? {
-    sources[weight.source]?.identity.map { "\($0) \(weight.name) \(weight.type)" }
+    if unkept.contains(weight.source) { return nil }
+    return sources[weight.source]?.identity.map { "\($0) \(weight.name) \(weight.type)" }
+  }
+
+  /// The same, keeping nothing that depends on numbers of the program's own making until the second run that
+  /// has them: whoever tries strengths of an adapter would fill the disk with what is never read.
+  package func remembered(by cache: PackedWeights) -> WeightFiles {
+    var copy = self
+    for (name, source) in sources where source is TensorStore || source is LazyTensors {
+      guard let identity = source.identity else { continue }
+      let key = ContentKey.of(["seen", identity])
+      if case .hit = cache.numbers(key, count: 1) { continue }
+      cache.keep([1], key)
+      copy.unkept.insert(name)
+    }
+    return copy
   }
 
   /// What tells the sources from any others while they are in memory, in the order of their names; nil if
   /// nothing does.
   package var identities: [String]? {
     let found = sources.sorted { $0.key < $1.key }.map { name, source in
-      (source.identity ?? (source as? TensorStore).map { "\(ObjectIdentifier($0))" }).map { "\(name) \($0)" }
+      source.identity.map { "\(name) \($0)" }
     }
     let known = found.compactMap { $0 }
     return known.count == found.count ? known : nil
@@ -60,6 +79,9 @@ package struct WeightFiles: Sendable {
 
   /// Whether all files are as they were when they were opened.
   package var areUnchanged: Bool { sources.values.allSatisfy(\.isUnchanged) }
+
+  /// Makes a weight whose memory was asked for, if it is not there yet.
+  package func prepare(_ weight: Param) { sources[weight.source]?.prepare(weight.name) }
 
   /// Lets the system take back the pages of a weight that will not be read again soon.
   package func forget(_ weight: Param) { sources[weight.source]?.dropPages(of: weight.name) }

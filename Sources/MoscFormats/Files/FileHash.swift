@@ -25,6 +25,14 @@ package enum FileHash {
   /// The hash of bytes.
   package static func sha256(_ data: some DataProtocol) -> String { hex(SHA256.hash(data: data)) }
 
+  /// The hash of a text with bytes behind it.
+  package static func sha256(_ text: String, followedBy bytes: UnsafeRawBufferPointer) -> String {
+    var hasher = SHA256()
+    hasher.update(data: Data(text.utf8))
+    hasher.update(bufferPointer: bytes)
+    return hex(hasher.finalize())
+  }
+
   private static func hex(_ digest: SHA256.Digest) -> String {
     digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }

@@ -68,10 +68,11 @@ package struct ContrastiveStep: Hashable, Sendable {
     let loss = try g.mul(
       try g.reshape(sum, to: [1]), try g.constant(0.5 / Double(batch), .f32(1)))
     let one = try g.constant(1, .f32(1, 1))
-    let missed = try g.sub(one, try g.exp(try g.neg(captions)))
+    let shares = try g.sub(one, try g.exp(try g.neg(captions)))
+    let missed = try g.reshape(shares, to: [batch])
     return try g.withGradients(
       of: loss, weights.hooks.trainedInputs,
-      results: [("loss", loss), ("missed", try g.reshape(missed, to: [batch]))])
+      results: [("loss", loss), ("missed", missed)])
   }
 }
 

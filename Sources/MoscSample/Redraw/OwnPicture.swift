@@ -44,6 +44,18 @@ extension PictureSettings {
     guard let seed = UInt64(try object.string("seed")) else { throw object.error("seed", "expected a number") }
     request.seeds = [seed]
     (request.width, request.height) = (try object.int("width"), try object.int("height"))
+    if object["subseed"] != nil {
+      guard let seed = UInt64(try object.string("subseed")) else { throw object.error("subseed", "expected a number") }
+      (request.variation.seed, request.variation.strength) = (seed, try object.double("subseed_strength"))
+    }
+    if let picture = object["picture"]?.members {
+      let fields = JSONObject(path: "\(place), picture", members: picture)
+      request.picture = try PictureOptions(fields)
+      (request.width, request.height) = (fields["width"]?.int, fields["height"]?.int)
+      guard let image = fields["image"] else { throw fields.error("image", "is missing") }
+      (source, hasSource) = (try RememberedPicture(image, fields, "image"), true)
+      mask = try fields["mask"].map { try RememberedPicture($0, fields, "mask") }
+    }
     request.fewSteps = try FewStepOptions(object)
     request.clipSkip = try object.int("clip_skip", default: 1)
     request.randomSource = try named("rng", RandomSourceKind.init(rawValue:)) ?? .cpu

@@ -27,6 +27,10 @@ package struct PictureSettings {
   /// The beginning of the SHA-256 of the model's file.
   package var modelHash: String?
   var adapters: [Adapter] = []
+  /// The picture that it was made from and the mask, where it remembers them.
+  var source, mask: RememberedPicture?
+  /// Whether it was made from a picture.
+  var hasSource = false
   /// The adapters that regions name.
   var regionAdapters: [Adapter] = []
   /// The processor that kernels were compiled for.

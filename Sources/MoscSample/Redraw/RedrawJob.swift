@@ -10,6 +10,8 @@ package struct RedrawRequest: Hashable, Sendable {
   package var picture: String
   /// The model, if not the embedded one, and where adapters are.
   package var model = ModelOptions()
+  /// The picture that it was made from, and the mask, where they are not where they were.
+  package var source, mask: String?
   package var compiler = CompilationOptions()
   package var output = OutputPattern.workingFolder
 
@@ -34,12 +36,43 @@ package struct RedrawJob {
     sample.compiler = request.compiler
     sample.output = request.output
     sample.model = try model(settings)
+    try giveSource(settings, url, &sample)
     let target = try CompilationTarget(sample.compiler, precision: sample.model.precision)
     if let processor = settings.processor, processor != target.cpu {
       reporter.warn(
         "the picture was drawn by code for '\(processor)', this is '\(target.cpu)': last bits may differ")
     }
     try SampleJob(sample, reporter).run()
+  }
+
+  /// Looks for the picture that the picture was made from.
+  private func giveSource(
+    _ settings: PictureSettings, _ url: URL, _ sample: inout SampleRequest
+  ) throws {
+    guard settings.hasSource else {
+      for (option, value) in [("--init-img", request.source), ("--mask", request.mask)] where value != nil {
+        throw CommandError.usage("\(option): '\(request.picture)' was drawn from text alone")
+      }
+      return
+    }
+    if let source = settings.source {
+      sample.picture.image = try source.found(request.source, beside: url, "--init-img")
+      sample.picture.mask = try settings.mask?.found(request.mask, beside: url, "--mask")
+      return
+    }
+    // Other programs do not tell which picture it was.
+    (sample.picture.image, sample.picture.mask) = (request.source, request.mask)
+    guard request.source != nil else {
+      reporter.warn(
+        "it was made from another picture, which is not in it: say which with --init-img; a picture from text is drawn")
+      sample.picture = PictureOptions()
+      return
+    }
+    if request.mask == nil {
+      let strength = sample.picture.strength
+      sample.picture = PictureOptions()
+      (sample.picture.image, sample.picture.strength) = (request.source, strength)
+    }
   }
 
   /// The model of the picture with its adapters.

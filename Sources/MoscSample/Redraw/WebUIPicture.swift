@@ -16,7 +16,8 @@ extension PictureSettings {
     "Hires checkpoint", "Hires prompt", "Hires negative prompt", "Cache FP16 weight for LoRA",
     "FP8 weight", "Discard penultimate sigma", "Downcast alphas_cumprod", "Refiner switch by sampling steps",
     "Old prompt editing timelines", "Face restoration", "Guidance", "Eta", "Schedule rho", "Hires upscale",
-    "Batch size", "Batch pos", "Emphasis", "Tiling",
+    "Batch size", "Batch pos", "Emphasis", "Mask blur", "Mask mode", "Masked content", "Inpaint area",
+    "Masked area padding", "Variation seed", "Variation seed strength", "Conditional mask weight", "Tiling",
   ]
 
   /// Reads the text.
@@ -82,8 +83,17 @@ extension PictureSettings {
         request.hires.upscaler = .picture(.lanczos)
       }
     }
-    if field("Denoising strength") != nil, field("Hires upscaler") == nil {
-      remark("it was drawn from another picture, which is not in it: a picture from text is drawn")
+    if field("Hires upscaler") == nil, let strength: Double = try number("Denoising strength") {
+      hasSource = true
+      request.picture.strength = strength
+      request.picture.maskBlur = try number("Mask blur")
+      request.picture.invertsMask = field("Mask mode") == "Inpaint not masked"
+      request.picture.fill = field("Masked content").flatMap(PictureOptions.Fill.init(spelling:))
+      request.picture.drawsOnlyMasked = field("Inpaint area") == "Only masked"
+      request.picture.padding = try number("Masked area padding")
+    }
+    if let strength: Double = try number("Variation seed strength"), strength > 0 {
+      (request.variation.seed, request.variation.strength) = (try number("Variation seed") ?? 0, strength)
     }
     let hasRegions = readRegions(field)
     let others = info.fields.filter { field in

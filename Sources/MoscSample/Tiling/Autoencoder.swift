@@ -27,6 +27,9 @@ package final class Autoencoder {
   /// The decoder that ran last, for profiles.
   package var decoder: Program? { programs.first { $0.key.kind == .vaeDecoder }?.value }
 
+  /// Gives the weights of the encoder back.
+  package func releaseEncoder() { programs = programs.filter { $0.key.kind != .vaeEncoder } }
+
   /// The image `[1,H,W,3]` in −1…1 of latents `[1,h,w,c]`, which are unscaled.
   package func decode(_ latents: HostArray) throws -> HostArray {
     let (height, width) = (latents.shape[1], latents.shape[2])
@@ -61,6 +64,9 @@ package final class Autoencoder {
       return result
     }
   }
+
+  /// Gives the memory of all programs back; they are made anew when they are needed.
+  package func release() { programs = [:] }
 
   /// Refuses a decoder of the whole of a large picture that needs more memory than there is, before the
   /// picture is drawn.

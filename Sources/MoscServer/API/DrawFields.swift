@@ -11,6 +11,7 @@ enum DrawFields {
   static let names = [
     "kind", "model", "prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed", "sampler",
     "scheduler", "clip_skip", "batch_count", "batch_size", "rng", "eta", "regions", "preview_every",
+    "hires", "seamless",
   ]
 
   /// The request that the fields describe.
@@ -40,6 +41,7 @@ enum DrawFields {
       guard let source = RandomSourceKind(spelling: name) else { throw APIError.field("rng", "'\(name)' is unknown here") }
       request.randomSource = source
     }
+    try LargePictureFields.apply(fields, to: &request)
     request.regions.items = try regions(fields.array("regions") ?? [], field: "regions", services)
     return request
   }

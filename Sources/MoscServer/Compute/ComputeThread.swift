@@ -27,6 +27,7 @@ final class ComputeThread: Sendable {
       try Interruption.heeding(job.token) {
         try Interruption.check()
         switch job.order {
+        case nil: throw CommandError.interrupted
         case .draw(let order): try DrawWork(job, services).run(order)
         case .teach(let order): try TeachWork(job, services).run(order)
         case .fuse(let order): try FuseWork(job, services).run(order)

@@ -22,14 +22,11 @@ struct DrawWork {
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)
     let sampler = try Sampler(plan, compiler, keeper: services.keeper)
-    var last: HostArray?
-    sampler.watch = { step in
-      try preview(step, order)
-      if step.number == step.count - 1 { last = HostArray(step.latents, shape: step.before.shape) }
+    if order.previewInterval > 0 {
+      let projection = try LatentPreview(.proj, plan.model, compiler)
+      sampler.watch = { try preview($0, order, projection) }
     }
     try sampler.draw { picture, image in
-      if let latents = last?.samples(0..<1) { services.colours.learn(image, latents, model: plan.model.url.path) }
-      last = nil
       let id = JobStore.pictureID(job.id, picture.number - 1)
       let file = try OutputFile(services.store.place(id, "png").path)
       _ = try writer.write(image, picture, to: file)
@@ -46,11 +43,10 @@ struct DrawWork {
   }
 
   /// Shows what a step predicts, if it is its turn; the picture itself follows the last one.
-  private func preview(_ step: Denoising.Step, _ order: DrawOrder) throws {
-    guard order.previewInterval > 0, (step.number + 1) % order.previewInterval == 0, step.number + 1 < step.count
-    else { return }
+  private func preview(_ step: Denoising.Step, _ order: DrawOrder, _ projection: LatentPreview) throws {
+    guard (step.number + 1) % order.previewInterval == 0, step.number + 1 < step.count else { return }
     let data = step.data(order.plan.schedulerConfig.prediction).samples(0..<1)
-    guard let image = services.colours.image(of: data, model: order.plan.model.url.path) else { return }
+    guard let image = try projection.image(of: data) else { return }
     let bytes = try PNG.encode(image)
     let number = job.update { state in
       (state.preview, state.previewNumber) = (bytes, state.previewNumber + 1)

@@ -88,6 +88,13 @@ extension Response {
     .bytes(Data(value.description.utf8), "application/json", status, headers: headers)
   }
 
+  /// The same, saying that the connection ends with it, as it does where its end was watched.
+  var closing: Response {
+    var copy = self
+    copy.headers[.connection] = "close"
+    return copy
+  }
+
   /// Bytes as the body.
   static func bytes(
     _ data: Data, _ type: String, _ status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]

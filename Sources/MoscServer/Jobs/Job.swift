@@ -66,24 +66,35 @@ struct JobState: Sendable {
 /// A piece of work that was asked for, from its place in the queue to its result.
 final class Job: Sendable {
   let id: String
-  let order: JobOrder
+  let kind: JobKind
   let created: Date
-  /// What was asked for, in words of the API that asked.
-  let request: JSONValue
   /// The name that the client gave it.
   let taskID: String?
   let token = CancellationToken()
   let events = JobEvents()
   private let state: Mutex<JobState>
+  /// The work, and what was asked for in words of the API that asked; both are let go of at the end, as models
+  /// and masks hang on them.
+  private let work: Mutex<(order: JobOrder?, request: JSONValue)>
 
   init(id: String, _ order: JobOrder, request: JSONValue, taskID: String?, created: Date = Date()) {
-    (self.id, self.order, self.request, self.taskID, self.created) = (id, order, request, taskID, created)
+    (self.id, kind, self.taskID, self.created) = (id, order.kind, taskID, created)
+    work = Mutex((order, request))
     var state = JobState()
     if case .draw(let draw) = order { state.total = draw.plan.count }
     self.state = Mutex(state)
   }
 
   var current: JobState { state.withLock { $0 } }
+
+  /// The work; nil once it is over.
+  var order: JobOrder? { work.withLock { $0.order } }
+
+  /// Whether it is over, and all of it is on disk.
+  var isSettled: Bool { order == nil }
+
+  /// Lets go of what only the work needed.
+  func release() { work.withLock { $0 = (nil, .null) } }
 
   func update<Result: Sendable>(_ change: (inout JobState) -> Result) -> Result { state.withLock { change(&$0) } }
 
@@ -94,7 +105,7 @@ final class Job: Sendable {
     var result: [(String, JSONValue)] = now.findings
     if !now.pictures.isEmpty { result.append(("pictures", .array(now.pictures.map(\.json)))) }
     var fields: [(String, JSONValue)] = [
-      ("id", .string(id)), ("kind", .string(order.kind.rawValue)), ("status", .string(now.status.rawValue)),
+      ("id", .string(id)), ("kind", .string(kind.rawValue)), ("status", .string(now.status.rawValue)),
       ("queue_position", position.map(JSONValue.int) ?? .null), ("created", time(created)),
       ("started", time(now.started)), ("finished", time(now.finished)),
       ("progress", .rounded(now.progress)), ("step", .int(now.step)), ("steps", .int(now.steps)),
@@ -102,15 +113,7 @@ final class Job: Sendable {
       ("result", result.isEmpty ? .null : .fields(result)),
       ("error", now.error.map(JSONValue.string) ?? .null),
     ]
-    if withRequest { fields.append(("request", request)) }
+    if withRequest { fields.append(("request", work.withLock { $0.request })) }
     return .fields(fields)
-  }
-
-  /// Waits for the end; a task that is cancelled meanwhile cancels the job.
-  func wait() async throws {
-    for await event in events.subscribe() where event.name == "done" { return }
-    if current.status.isOver { return }
-    token.cancel()
-    throw CancellationError()
   }
 }

@@ -78,8 +78,9 @@ final class JobQueue: Sendable {
     } catch {
       job.update { $0.error = ($0.error.map { "\($0); " } ?? "") + PlainPaths.clean("\(error)") }
     }
+    job.release()
     state.withLock { state in
-      state.counts["\(job.order.kind.rawValue) \(status.rawValue)", default: 0] += 1
+      state.counts["\(job.kind.rawValue) \(status.rawValue)", default: 0] += 1
       state.over.append(job.id)
       if state.over.count > Self.mostOver { state.known[state.over.removeFirst()] = nil }
     }
@@ -99,6 +100,14 @@ final class JobQueue: Sendable {
     job.token.cancel()
     if wasWaiting { conclude(job, .cancelled, nil) }
     return true
+  }
+
+  /// Waits for the end of a job; a task that is cancelled meanwhile cancels the job.
+  func wait(for job: Job) async throws {
+    for await event in job.events.subscribe() where event.name == "done" { return }
+    if job.current.status.isOver { return }
+    _ = cancel(job.id)
+    throw CancellationError()
   }
 
   /// Lets go of a job that is over.

@@ -6,7 +6,7 @@ export const colours = ["#e4572e", "#17a398", "#6a4c93", "#c9a227", "#2274a5", "
 export function emptyScene() {
   return {
     model: null, prompt: "", negative: "", width: 64, height: 64, steps: 20, guidance: null, seed: "-1",
-    sampler: "DPM++ 2M", scheduler: "", clipSkip: 1, count: 1, previewEvery: 2, next: 1, regions: [],
+    sampler: "DPM++ 2M", scheduler: "", clipSkip: 1, count: 1, previewEvery: 2, hires: null, seamless: "", next: 1, regions: [],
   };
 }
 
@@ -77,6 +77,8 @@ export function order(scene, {withRegions = true, seed = scene.seed} = {}) {
   if (scene.model) result.model = scene.model;
   if (scene.guidance !== null) result.cfg_scale = scene.guidance;
   if (scene.scheduler) result.scheduler = scene.scheduler;
+  if (scene.hires) result.hires = scene.hires;
+  if (scene.seamless) result.seamless = scene.seamless;
   const regions = withRegions ? activeRegions(scene).filter(region => region.prompt.trim()) : [];
   if (regions.length) result.regions = regions.map(exported);
   return result;
@@ -90,6 +92,7 @@ export function restored(fields) {
     width: fields.width ?? scene.width, height: fields.height ?? scene.height, steps: fields.steps ?? scene.steps,
     guidance: fields.cfg_scale ?? null, seed: String(fields.seed ?? "-1"), sampler: fields.sampler ?? scene.sampler,
     scheduler: fields.scheduler ?? "", clipSkip: fields.clip_skip ?? 1,
+    hires: fields.hires ?? null, seamless: fields.seamless ?? "",
   });
   const unknown = [];
   for (const item of fields.regions ?? []) {

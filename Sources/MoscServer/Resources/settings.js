@@ -67,6 +67,9 @@ function build(actions) {
     field("model", bind("model", make("select", {className: "wide"}), value => value || null)),
     field("prompt", bind("prompt", make("textarea", {rows: 4, className: "wide", spellcheck: false}))),
     field("negative prompt", bind("negative", make("textarea", {rows: 2, className: "wide", spellcheck: false}))),
+    make("div", {className: "row"},
+      make("button", {type: "submit", className: "main", id: "run"}, "Draw"),
+      make("button", {type: "button", id: "run-both", title: "The same seed with and without regions, side by side", onclick: actions.compare}, "With and without regions")),
     field("add a concept", lora),
     make("div", {className: "grid"},
       field("width", bind("width", make("input", {type: "number", min: 8, max: 4096, step: 8, className: "wide"}), side)),
@@ -79,10 +82,9 @@ function build(actions) {
       field("noise levels", bind("scheduler", make("select", {className: "wide"}))),
       field("clip skip", bind("clipSkip", make("input", {type: "number", min: 1, max: 12, className: "wide"}), limited(1, 12))),
       field("pictures", bind("count", make("input", {type: "number", min: 1, max: 64, className: "wide"}), limited(1, 64))),
+      field("larger second pass, ×", bind("hires", make("input", {type: "number", min: 1, max: 8, step: .25, className: "wide", placeholder: "none"}), value => Number(value) > 1 ? {...(state.scene.hires ?? {}), scale: Number(value)} : null)),
+      field("edges go on", bind("seamless", make("select", {className: "wide"}))),
       field("preview every … steps", bind("previewEvery", make("input", {type: "number", min: 0, max: 1000, className: "wide"}), limited(0, 1000)))),
-    make("div", {className: "row"},
-      make("button", {type: "submit", className: "main", id: "run"}, "Draw"),
-      make("button", {type: "button", id: "run-both", title: "The same seed with and without regions, side by side", onclick: actions.compare}, "With and without regions")),
     make("div", {className: "row"},
       make("button", {type: "button", id: "copy-command", onclick: actions.copyCommand}, "Copy as command line"),
       make("button", {type: "button", id: "export-scene", onclick: actions.exportScene}, "Export regions"),
@@ -96,13 +98,14 @@ function draw() {
   const {scene} = state;
   options(controls.model, offers.models.map(model => model.name));
   options(controls.sampler, offers.samplers);
+  options(controls.seamless, ["both", "x", "y"], "no");
   options(controls.scheduler, offers.schedulers, "the sampler's own");
   options(controls.lora, offers.loras.map(lora => lora.stem), offers.loras.length ? "choose …" : "none here yet");
   options(controls.shape, presets().map(preset => preset.name), "choose …");
   controls.lora.selectedIndex = controls.shape.selectedIndex = 0;
   for (const [name, control] of Object.entries(controls)) {
     if (["shape", "lora"].includes(name) || control === document.activeElement) continue;
-    control.value = scene[name] ?? (name === "model" ? modelOf(null)?.name ?? "" : "");
+    control.value = name === "hires" ? scene.hires?.scale ?? "" : scene[name] ?? (name === "model" ? modelOf(null)?.name ?? "" : "");
   }
   options(find("concepts"), offers.loras.map(lora => lora.stem));
   const words = modelOf(scene.model)?.words;

@@ -37,7 +37,7 @@ struct NativeAPI: Sendable {
     case "draw":
       let interval = try fields.int("preview_every", in: 0...1000) ?? 0
       let request = try DrawFields.request(fields, services)
-      job = try await services.submit(request, echo: .object(fields.members), previewInterval: interval)
+      job = try await services.submit(request, echo: .object(fields.members), previewInterval: interval).job
     case "teach": job = try await TeachFields.submit(fields, services)
     case "fuse": job = try await FuseFields.submit(fields, services)
     case let kind: throw APIError.field("kind", "expected draw, teach or fuse, found '\(kind)'")
@@ -54,9 +54,7 @@ struct NativeAPI: Sendable {
     let active = before == nil ? queue.active : []
     let records = try await Offload.run {
       try services.store.ids(before: before, limit: limit).compactMap { id -> JSONValue? in
-        if let job = queue[id] {
-          return job.current.status.isOver ? job.json(position: nil, withRequest: true) : nil
-        }
+        if let job = queue[id], !job.isSettled { return job.current.status.isOver ? job.json(position: nil, withRequest: true) : nil }
         return try services.store.record(id)
       }
     }
@@ -69,7 +67,7 @@ struct NativeAPI: Sendable {
 
   private func show(_ call: Call) async throws -> Response {
     let id = call.parameters["id"] ?? ""
-    if let job = services.queue[id] {
+    if let job = services.queue[id], !job.isSettled {
       return .json(job.json(position: services.queue.position(job), withRequest: true))
     }
     let services = services

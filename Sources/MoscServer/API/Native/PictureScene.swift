@@ -23,7 +23,7 @@ enum PictureScene {
       }
     }
     func number(_ value: Int?) -> JSONValue { value.map(JSONValue.int) ?? .null }
-    let fields: [(String, JSONValue)] = [
+    var fields: [(String, JSONValue)] = [
       ("model", model), ("prompt", .string(prompt)), ("negative_prompt", .string(request.negativePrompt)),
       ("steps", .int(request.steps)), ("cfg_scale", request.guidance.map(JSONValue.double) ?? .null),
       ("seed", .string(request.seeds.map(String.init).first ?? "-1")), ("width", number(request.width)),
@@ -32,6 +32,7 @@ enum PictureScene {
       ("clip_skip", .int(request.clipSkip)), ("rng", .string(request.randomSource.rawValue)),
       ("regions", .array(request.regions.items)),
     ]
+    fields += LargePictureFields.json(request)
     return .fields([
       ("origin", .string(settings.origin)), ("scene", .fields(fields)),
       ("remarks", .array(remarks.map(JSONValue.string))),

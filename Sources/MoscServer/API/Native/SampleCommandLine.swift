@@ -28,6 +28,7 @@ package struct SampleCommandLine {
     if request.batchSize > 1 { add("--batch-size", "\(request.batchSize)") }
     if request.randomSource != .cpu { add("--rng", request.randomSource.rawValue) }
     if let eta = request.eta { add("--eta", GenerationParameters.number(eta)) }
+    words += LargePictureFields.words(request)
     if request.prompts.contains(where: { $0.contains("<lora:") || $0.contains("<lyco:") }) {
       add("--lora-dir", "concepts")
     }

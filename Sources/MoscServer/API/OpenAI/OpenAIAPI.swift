@@ -37,10 +37,11 @@ struct OpenAIAPI: Sendable {
     try await call.request.body.consumeWithCancellationOnInboundClose { body in
       let asked = try OpenAIRequest(await call.json(body), self.services)
       let job = try await self.services.submit(
-        asked.request, echo: asked.echo, previewInterval: asked.previewInterval)
-      if asked.streams { return OpenAIResponse(asked, job, self.services).stream("image_generation") }
-      try await job.wait()
-      return try await OpenAIResponse(asked, job, self.services).response()
+        asked.request, echo: asked.echo, previewInterval: asked.previewInterval
+      ).job
+      if asked.streams { return OpenAIResponse(asked, job, self.services).stream("image_generation").closing }
+      try await self.services.queue.wait(for: job)
+      return try await OpenAIResponse(asked, job, self.services).response().closing
     }
   }
 

@@ -67,7 +67,7 @@ struct OpenAIResponse: Sendable {
   /// - Parameter kind: the beginning of the events' names.
   func stream(_ kind: String) -> Response {
     let (stream, out) = AsyncStream<String>.makeStream()
-    let (asked, job) = (asked, job)
+    let (asked, job, queue) = (asked, job, services.queue)
     let forward = Task {
       var partial = 0
       for await event in job.events.subscribe() {
@@ -87,7 +87,7 @@ struct OpenAIResponse: Sendable {
       out.finish()
     }
     out.onTermination = { _ in forward.cancel() }
-    return EventStream.response(abandoned: { job.token.cancel() }, stream)
+    return EventStream.response(abandoned: { _ = queue.cancel(job.id) }, stream)
   }
 
   private func last(_ kind: String) async -> String {

@@ -38,10 +38,10 @@ struct WebUIAPI: Sendable {
     // Whoever closes the connection wants no picture.
     try await call.request.body.consumeWithCancellationOnInboundClose { body in
       let asked = try WebUIRequest(await call.json(body), self.services)
-      let job = try await self.services.submit(
+      let (job, plan) = try await self.services.submit(
         asked.request, echo: asked.echo, previewInterval: Self.previewInterval, taskID: asked.taskID)
-      try await job.wait()
-      return try await WebUIResponse(asked, job, self.services).response()
+      try await self.services.queue.wait(for: job)
+      return try await WebUIResponse(asked, plan, job, self.services).response().closing
     }
   }
 

@@ -5,6 +5,7 @@ import MoscFormats
 import MoscNetworks
 import MoscReport
 import MoscRuntime
+import MoscSample
 
 /// What clients of the web UI's API ask for to fill their menus.
 struct WebUILists: Sendable {
@@ -13,11 +14,11 @@ struct WebUILists: Sendable {
   init(_ services: Services) { self.services = services }
 
   var routes: [Route] {
-    let empty = ["sd-vae", "hypernetworks", "prompt-styles", "face-restorers", "realesrgan-models", "extensions", "latent-upscale-modes"]
+    let empty = ["sd-vae", "hypernetworks", "prompt-styles", "face-restorers", "realesrgan-models", "extensions"]
     let lists: [(String, @Sendable () throws -> JSONValue)] = [
       ("sd-models", models), ("samplers", samplers), ("schedulers", schedulers), ("loras", loras),
       ("embeddings", embeddings), ("upscalers", upscalers), ("scripts", scripts), ("script-info", scriptInfo),
-      ("memory", memory),
+      ("memory", memory), ("latent-upscale-modes", latentModes),
       ("cmd-flags", { .fields([("api", .bool(true)), ("nowebui", .bool(false))]) }),
     ]
     let nothing: [(String, JSONValue)] = [
@@ -100,12 +101,24 @@ struct WebUILists: Sendable {
     return .fields([("loaded", .fields(loaded)), ("skipped", .fields([]))])
   }
 
+  /// Upscalers of pictures; those of latents are a list of their own.
   @Sendable private func upscalers() -> JSONValue {
-    .array([
-      .fields([
-        ("name", .string("None")), ("model_name", .null), ("model_path", .null), ("model_url", .null), ("scale", .double(4)),
-      ])
-    ])
+    let names = HiresUpscaler.builtIn.compactMap { upscaler in
+      if case .picture = upscaler { upscaler.title } else { nil }
+    }
+    return .array(
+      (["None"] + names).map { name in
+        .fields([
+          ("name", .string(name)), ("model_name", .null), ("model_path", .null), ("model_url", .null), ("scale", .double(4)),
+        ])
+      })
+  }
+
+  @Sendable private func latentModes() -> JSONValue {
+    .array(
+      HiresUpscaler.builtIn.compactMap { upscaler in
+        if case .latent = upscaler { .fields([("name", .string(upscaler.title))]) } else { nil }
+      })
   }
 
   @Sendable private func scripts() -> JSONValue {

@@ -19,8 +19,9 @@ struct WebUIRequest: Sendable {
   let model: ModelCatalog.Model
 
   /// - Throws: `APIError` naming the field.
-  init(_ fields: JSONFields, _ services: Services) throws {
-    try Self.checkNeutral(fields)
+  init(_ given: JSONFields, _ services: Services) throws {
+    try Self.checkNeutral(given)
+    let fields = try InfotextFields.applied(to: given)
     let overrides = try fields.object("override_settings") ?? JSONFields([])
     try Self.checkVAE(overrides.string("sd_vae"))
     model = try services.catalog.find(overrides.string("sd_model_checkpoint") ?? services.settings.model)
@@ -46,6 +47,7 @@ struct WebUIRequest: Sendable {
       request.levels = levels
     }
     if sampler.sampler.takesEta { request.eta = try fields.double("eta", in: 0...1) }
+    try LargePictureFields.applyWebUI(fields, to: &request)
     if let skip = try overrides.int("CLIP_stop_at_last_layers", in: 0...24) { request.clipSkip = max(1, skip) }
     taskID = try fields.string("force_task_id")
     sendsImages = try fields.bool("send_images") ?? true
@@ -67,7 +69,7 @@ struct WebUIRequest: Sendable {
 
   /// Values that change nothing, of fields that nothing reads.
   private static func checkNeutral(_ fields: JSONFields) throws {
-    for name in ["restore_faces", "tiling", "enable_hr"] where try fields.bool(name) == true {
+    for name in ["restore_faces"] where try fields.bool(name) == true {
       throw APIError.field(name, "is not supported", .bool(true))
     }
     for name in ["subseed_strength", "s_churn", "s_tmin", "s_min_uncond", "firstphase_width", "firstphase_height"] {

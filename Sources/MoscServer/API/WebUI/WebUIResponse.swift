@@ -9,11 +9,12 @@ import MoscSample
 /// What `txt2img` answers: the pictures, what was asked for, and everything about them as a JSON text.
 struct WebUIResponse: Sendable {
   private let asked: WebUIRequest
+  private let plan: SamplePlan
   private let job: Job
   private let services: Services
 
-  init(_ asked: WebUIRequest, _ job: Job, _ services: Services) {
-    (self.asked, self.job, self.services) = (asked, job, services)
+  init(_ asked: WebUIRequest, _ plan: SamplePlan, _ job: Job, _ services: Services) {
+    (self.asked, self.plan, self.job, self.services) = (asked, plan, job, services)
   }
 
   func response() async throws -> Response {
@@ -30,8 +31,7 @@ struct WebUIResponse: Sendable {
   }
 
   private func info(_ state: JobState) -> JSONValue {
-    guard case .draw(let order) = job.order else { return .null }
-    let (plan, request) = (order.plan, asked.request)
+    let request = asked.request
     let drawn = Set(state.pictures.map(\.seed))
     let all = plan.batches.joined().filter { drawn.isEmpty || drawn.contains($0.seed) }
     let first = all.first
