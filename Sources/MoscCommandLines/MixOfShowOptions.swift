@@ -15,7 +15,7 @@ extension ForeignOptions {
     ForeignOption(.mixOfShow, "optimize_unet_iters", .one, .alias("--unet-iters")),
   ]
 
-  /// `regionally_controlable_sampling.py`.
+  /// `regionally_controlable_sampling.py`, and kohya's `gen_img.py` as far as it begins with pictures.
   static let sampling: [ForeignOption] = [
     ForeignOption(.mixOfShow, "pretrained_model", .one, .alias("--model")),
     ForeignOption(.mixOfShow, "negative_prompt", .one, .alias("--negative-prompt")),
@@ -30,6 +30,8 @@ extension ForeignOptions {
       .mixOfShow, "save_dir", .one,
       .part("--output save_dir/seed_SEED/PROMPT---suffix.png")),
     ForeignOption(.mixOfShow, "suffix", .one, .part("the end of the name in save_dir")),
+    ForeignOption(.kohya, "image_path", .one, .alias("--init-img")),
+    ForeignOption(.kohya, "mask_path", .one, .alias("--mask")),
   ]
 
   private static let condition =

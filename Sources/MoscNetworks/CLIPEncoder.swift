@@ -1,5 +1,7 @@
+import FoundationEssentials
 import MoscEngine
 import MoscFormats
+import MoscIR
 import MoscModel
 import MoscReport
 

@@ -96,6 +96,22 @@ package struct PromptTokenizer {
     }
   }
 
+  /// Where a word's tokens are among those of a prompt's first chunk.
+  package func positions(of word: String, in text: String, _ reading: PromptReading) throws -> [Int] {
+    let own = try rows(word)[0].ids.dropFirst().prefix { $0 != end }
+    let ids: [Int32]
+    switch reading {
+    case .plain: ids = try rows(text)[0].ids
+    case .weighted(let emphasis, let commaBacktrack):
+      ids = try chunks(text, emphasis, commaBacktrack: commaBacktrack)[0].chunks[0].tokens
+    }
+    guard !own.isEmpty, ids.count >= own.count else { return [] }
+    for start in 0...ids.count - own.count where ids[start..<start + own.count].elementsEqual(own) {
+      return Array(start..<start + own.count)
+    }
+    return []
+  }
+
   /// What tokens stand for.
   package func spellings(_ ids: [Int32]) -> [String] { tokenizer.spellings(ids) }
 

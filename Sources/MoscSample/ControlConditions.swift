@@ -58,8 +58,13 @@ package struct ControlConditions: Sendable {
 
 extension ControlConditions.Part {
   /// The picture that the network reads, in the size of the drawing: `[1,h,w,3]` in 0…1.
-  package func pixels(width: Int, height: Int) throws -> HostArray {
-    let image = try picture(width: width, height: height)
+  ///
+  /// - Parameter frame: the part of the picture that is drawn; nil for all of it.
+  func pixels(width: Int, height: Int, _ frame: PictureFrame? = nil) throws -> HostArray {
+    let image =
+      if let frame { try frame.cut(try picture(width: frame.width, height: frame.height)) } else {
+        try picture(width: width, height: height)
+      }
     var values = image.pixels.map { Float($0) / 255 }
     if model.isBGR {
       for pixel in stride(from: 0, to: values.count, by: 3) { values.swapAt(pixel, pixel + 2) }

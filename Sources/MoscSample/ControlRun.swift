@@ -118,7 +118,7 @@ final class ControlRun {
     let count = part.model.network.results
     let weights = part.request.mode.weights(count).map { Float($0 * part.request.strength) }
     try program.set([
-      "image": try part.pixels(width: plan.width, height: plan.height),
+      "image": try part.pixels(width: plan.width, height: plan.height, plan.picture?.frame),
       "strength": HostArray(weights, shape: [count]),
     ])
     net.program = (shape, program)

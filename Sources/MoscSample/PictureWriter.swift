@@ -173,6 +173,9 @@ package struct PictureWriter {
     if let seamless = request.seamless { fields.append(("seamless", .string(seamless.rawValue))) }
     fields += tiling
     if let hires = try request.hires.json() { fields.append(("hires", hires)) }
+    if request.regions.overlap != .average {
+      fields.append(("region_overlap", .string(request.regions.overlap.rawValue)))
+    }
     if request.matchesMixOfShow { fields.append(("compat", .string("mix-of-show"))) }
     return .fields(fields)
   }
@@ -224,6 +227,10 @@ package struct PictureWriter {
       }
       fields.append(("lora", .array(texts)))
     }
+    if region.base != 0 { fields.append(("base", .double(region.base))) }
+    if region.isBackground { fields.append(("background", .bool(true))) }
+    if let guidance = region.guidance { fields.append(("guidance", .double(guidance))) }
+    if let seed = region.seed { fields.append(("seed", .string("\(seed)"))) }
     if region.feather != 0 { fields.append(("feather", .double(region.feather))) }
     if let mask = region.mask { fields.append(("mask", .string(try RegionOptions.text(mask)))) }
     if !region.adapterStrengths.isEmpty {

@@ -18,6 +18,10 @@ package struct RegionOptions: Hashable, Sendable {
   package var prompter = RegionalPrompterText()
   /// How a prompt divides the picture by lines; nil if it does not.
   package var lines: CoupledLines?
+  /// What becomes of pixels in several regions.
+  package var overlap = RegionCoverage.Overlap.average
+  /// What is told about them besides the picture.
+  package var report = RegionReportOptions()
   /// What the prompt divided it into.
   private(set) var divided: [Region] = []
   /// A prompt that divides the picture as it was written, and what of it is the picture's own.

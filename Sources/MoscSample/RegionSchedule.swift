@@ -1,3 +1,4 @@
+import Foundation
 import MoscDiffusion
 import MoscEngine
 import MoscFormats
@@ -30,12 +31,23 @@ package struct RegionSchedule {
       height: plan.latentHeight, width: plan.latentWidth)
     let all = [Bool](repeating: true, count: plan.regions.count)
     var missing: [Int: [String]] = [:]
+    var smallest: [Int: (share: Double, place: String)] = [:]
     for (height, width) in resolutions {
       let coverage = Self.coverage(plan, all, height, width)
       for index in coverage.empty { missing[index, default: []].append("\(width)x\(height)") }
+      let cells = height * width
+      for index in plan.regions.indices {
+        let own = coverage.shares[(index + 1) * cells..<(index + 2) * cells].count { $0 > 0 }
+        let share = Double(own) / Double(cells)
+        if share < smallest[index]?.share ?? 2 { smallest[index] = (share, "\(width)x\(height)") }
+      }
     }
     let steps = plan.calls
     var warnings: [String] = []
+    if !plan.usesGuidance, let region = plan.regions.first(where: { $0.guidance != nil }) {
+      throw CommandError.usage(
+        "\(region.name) has a guidance of its own, which needs --cfg-scale above 1 for the picture")
+    }
     for (index, region) in plan.regions.enumerated() {
       let places = missing[index] ?? []
       if places.count == resolutions.count || region.weight <= 0 {
@@ -53,10 +65,17 @@ package struct RegionSchedule {
         warnings.append(
           "\(region.name) covers no cell at resolution \(places.joined(separator: ", ")): "
             + "the picture's prompt acts there")
+      } else if let (share, place) = smallest[index], share < Self.smallShare {
+        warnings.append(
+          "\(region.name) has only \(String(format: "%.1f", share * 100)) % of the cells at resolution "
+            + "\(place): what is so small may not be seen")
       }
     }
     self.warnings = warnings
   }
+
+  /// The share of cells below which a region is said to be small.
+  static let smallShare = 0.02
 
   /// Which regions act at a step.
   private func active(_ step: Int) -> [Bool] {
@@ -95,11 +114,11 @@ package struct RegionSchedule {
     gates?.contexts(UNet.bucket(regions: plan.regions.count) + 1, tokens: tokens) ?? [:]
   }
 
-  private static func coverage(
+  static func coverage(
     _ plan: SamplePlan, _ active: [Bool], _ height: Int, _ width: Int
   ) -> RegionCoverage {
     RegionCoverage(
       plan.regions, active: active, height: height, width: width, pictureWidth: plan.width,
-      rounding: plan.rounding)
+      rounding: plan.rounding, overlap: plan.request.regions.overlap)
   }
 }

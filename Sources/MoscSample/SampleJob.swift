@@ -59,6 +59,7 @@ package struct SampleJob {
       reporter.info("picture \(drawn + picture.number) of \(files.count): seed \(picture.seed)")
       try reporter.result(written.path)
     }
+    for file in try sampler.meter?.write() ?? [] { try reporter.result(file.path) }
   }
 
   /// Writes the trajectory of a run if asked for, in the layout of files.

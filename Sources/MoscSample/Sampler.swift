@@ -28,6 +28,8 @@ package final class Sampler {
   /// guidance there are two.
   private var unets: [Int: (steps: UNetSteps, texts: [[String]])] = [:]
   private let autoencoder: Autoencoder
+  /// What is measured of regions, if that is asked for.
+  package let meter: RegionMeter?
   /// Sees every call of the model.
   package var watch: (Denoising.Step) throws -> Void = { _ in }
 
@@ -52,6 +54,7 @@ package final class Sampler {
     encoder = try PromptEncoder(
       components, skippedLayers: plan.request.clipSkip - 1, reading: reading, compiler.reporter)
     regions = try RegionSchedule(plan)
+    meter = try RegionMeter(plan, reading)
     previews = try plan.previews.map {
       let options = plan.request.preview
       let preview = try LatentPreview(options.method, plan.model, taesd: options.taesd, compiler)
@@ -198,17 +201,21 @@ package final class Sampler {
       inputs.merge(
         try control.inputs(latents, timestep: timestep, step: step, script, states)) { $1 }
       let output = try unet.run(inputs, call: step)
+      try meter?.see(unet.maps, step: step, script, count)
       return combine(
-        (0..<copies).map { output.samples($0 * count..<($0 + 1) * count).floats }, script)
+        (0..<copies).map { output.samples($0 * count..<($0 + 1) * count).floats }, script, step)
     }
   }
 
   /// The predictions of a step as one.
-  private func combine(_ predictions: [[Float]], _ script: PromptScript) -> [Float] {
+  private func combine(_ predictions: [[Float]], _ script: PromptScript, _ step: Int) -> [Float] {
     guard script.negative != nil else { return predictions[0] }
     // Guidance of 1 or less is the plain conditional model.
     let scale = Float(plan.usesGuidance ? plan.guidance : 1)
     let parts = zip(predictions.dropFirst(), script.branches)
+    if let guidance = RegionGuidance(plan) {
+      return guidance.combine(predictions[0], parts.map { ($0, $1.weight) }, step: step)
+    }
     if script.branches.count == 1 {
       return guide(
         unconditional: predictions[0], conditional: predictions[1],
@@ -230,6 +237,7 @@ package final class Sampler {
     shape.hasAdapter = !plan.conditions.isEmpty
     shape.hasControl = !plan.controls.isEmpty
     shape.seamless = plan.request.seamless
+    shape.measuresRegions = meter != nil
     if unets[script.count]?.steps.shape != shape {
       var inputs: [String: HostArray] = [:]
       for (level, map) in try conditionMaps.get().enumerated() {

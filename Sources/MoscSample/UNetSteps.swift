@@ -13,6 +13,8 @@ package final class UNetSteps {
   private let reuse: StepReuseOptions
   /// The call after the last one, if its deep features, or those it took, still hold.
   private var next: Int?
+  /// What the last call measured of regions.
+  private(set) var maps: [String: HostArray] = [:]
   /// How many steps were shallow.
   package private(set) var shallowCount = 0
 
@@ -76,6 +78,7 @@ package final class UNetSteps {
       results = try whole.run(inputs)
     }
     next = call + 1
+    maps = results.filter { UNet.isRegionMeasure($0.key) }
     guard let output = results["noise_pred"] else {
       throw CommandError.failure("the U-Net gave no 'noise_pred'")
     }

@@ -120,6 +120,63 @@ extension FunctionEmitter {
 }
 
 @Suite struct ContractionTests {
+  /// The sum of two products, of which the second is narrow, as of a layer and its adapter.
+  @Test(arguments: [(77, 96, 100, 16), (128, 700, 80, 64), (5, 8, 16, 700)], [DType.f32, .bf16])
+  func addsASecondProduct(_ shape: (Int, Int, Int, Int), _ dtype: DType) throws {
+    let (rows, depth, columns, narrow) = shape
+    for facts in testTargets {
+      let tile = Tile.choose(
+        for: facts.irTarget, dtype: dtype, rows: rows, columns: columns, depth: depth)
+      let spec = ContractionSpec(
+        linearRows: rows, depth: depth, columns: columns, dtype: dtype, tile: tile)
+      var second = ContractionSpec(
+        linearRows: rows, depth: narrow, columns: columns, dtype: dtype, tile: tile)
+      second.tile.blockDepth = max(min(narrow, 640), 16)
+      let kernel = try compile(for: facts) { e in
+        do {
+          try e.kernel("k", buffers: 5) { task, p in
+            try ContractionKernel.emit(
+              e, spec, task: task, a: p[0], b: p[1],
+              continuation: ContractionKernel.Continuation(second, a: p[2], b: p[3])
+            ) { e, result in
+              let index = e.add(e.mul(result.row, columns), result.column)
+              e.store(result.value, as: .f32, e.element(p[4], index, .f32), count: result.count)
+            }
+          }
+        } catch { Issue.record(error) }
+      }
+      var numbers = SeededNumbers(5)
+      let round: (Float) -> Float = { dtype == .bf16 ? float(bf16: bf16($0)) : $0 }
+      let factors = [(depth, rows), (depth, columns), (narrow, rows), (narrow, columns)].map {
+        numbers.floats($0.0 * $0.1).map(round)
+      }
+      func input(_ values: [Float]) -> Memory {
+        dtype == .f32 ? Memory(values, misalignment: 4) : Memory(values.map(bf16), misalignment: 4)
+      }
+      func weights(_ values: [Float], _ depth: Int) -> Memory {
+        packed(
+          values, columns: columns, channels: depth, taps: 1, panel: tile.columns, lanes: facts.lanes,
+          dtype: dtype)
+      }
+      let output = Memory(bytes: rows * columns * 4, misalignment: 4)
+      kernel.run(
+        [input(factors[0]), weights(factors[1], depth), input(factors[2]), weights(factors[3], narrow), output],
+        tasks: 0..<ContractionKernel.tasks(spec, facts))
+      #expect(output.isGuardIntact)
+      let y = output.floats()
+      var worst = 0.0
+      for m in 0..<rows {
+        for n in 0..<columns {
+          var sum = 0.0
+          for k in 0..<depth { sum += Double(factors[0][m * depth + k]) * Double(factors[1][n * depth + k]) }
+          for k in 0..<narrow { sum += Double(factors[2][m * narrow + k]) * Double(factors[3][n * narrow + k]) }
+          worst = max(worst, abs(Double(y[m * columns + n]) - sum))
+        }
+      }
+      #expect(worst < 3e-6 * Double(depth + narrow).squareRoot(), "\(facts.cpu) \(shape): \(worst)")
+    }
+  }
+
   /// (rows, depth, columns)
   static let linears = [
     (1, 4, 1), (2, 320, 320), (3, 7, 5), (7, 64, 16), (77, 768, 100), (154, 96, 330),

@@ -138,6 +138,72 @@ import Testing
     }
   }
 
+  /// What the rules for overlaps, the background and the base give, over ten cells of one row.
+  @Test func rulesOfShares() {
+    var left = Region(name: "left", prompt: "a")
+    left.box = RegionBox(left: 0, top: 0, right: 0.6, bottom: 1)
+    left.weight = 0.5
+    var right = Region(name: "right", prompt: "b")
+    right.box = RegionBox(left: 0.4, top: 0, right: 0.8, bottom: 1)
+    right.weight = 0.75
+    func shares(_ regions: [Region], _ overlap: RegionCoverage.Overlap) -> [[Float]] {
+      let map = RegionCoverage(
+        regions, active: [Bool](repeating: true, count: regions.count), height: 1, width: 10,
+        pictureWidth: 80, rounding: .centre, overlap: overlap)
+      return (0...regions.count).map { Array(map.shares[$0 * 10..<($0 + 1) * 10]) }
+    }
+    // At cell 0 only the left box is, at 5 both, at 7 only the right one, at 9 none.
+    func cells(_ overlap: RegionCoverage.Overlap) -> [[Float]] {
+      let all = shares([left, right], overlap)
+      return [0, 5, 7, 9].map { cell in all.map { $0[cell] } }
+    }
+    func near(_ a: [[Float]], _ b: [[Float]]) -> Bool {
+      a.count == b.count
+        && zip(a.joined(), b.joined()).allSatisfy { abs($0 - $1) < 1e-6 }
+    }
+    let alone: [[Float]] = [[0.5, 0.5, 0], [0.25, 0, 0.75], [1, 0, 0]]
+    for (overlap, both) in [
+      (RegionCoverage.Overlap.average, [0.25, 0.3, 0.45]), (.priority, [0.125, 0.125, 0.75]),
+      (.blend, [0, 0.4, 0.6]),
+    ] as [(RegionCoverage.Overlap, [Float])] {
+      #expect(near(cells(overlap), [alone[0], both, alone[1], alone[2]]), "\(overlap)")
+    }
+    // The background has what is left; a base gives a part back to the picture's prompt.
+    var ground = Region(name: "ground", prompt: "c")
+    ground.isBackground = true
+    right.base = 0.2
+    let all = shares([left, ground, right], .priority)
+    let found = [0, 5, 7, 9].map { cell in all.map { $0[cell] } }
+    #expect(
+      near(
+        found,
+        [[0, 0.5, 0.5, 0], [0.15, 0.125, 0.125, 0.6], [0.15, 0, 0.25, 0.6], [0, 0, 1, 0]]))
+  }
+
+  @Test func fieldsOfSharesAndStrengths() throws {
+    func region(_ text: String) throws -> Region {
+      try RegionText(text).region(number: 1, width: 64, height: 64) { _ in
+        RegionMask(width: 64, height: 64, values: [])
+      }
+    }
+    let found = try region("background=1; prompt=a; base=0.25; guidance=9.5; seed=18446744073709551615")
+    #expect(found.isBackground && found.base == 0.25 && found.guidance == 9.5 && found.seed == .max)
+    for (text, expected) in [
+      ("prompt=a; background=1; box=0,0,1,1", "wherever no other region is"), ("prompt=a; background=0", "box nor mask"),
+      ("prompt=a; background=maybe", "expected 1 or 0"), ("prompt=a; box=0,0,1,1; base=2", "base=2"),
+      ("prompt=a; box=0,0,1,1; seed=-1", "seed=-1"), ("prompt=a; box=0,0,1,1; guidance=x", "guidance=x"),
+    ] {
+      #expect { _ = try region(text) } throws: { "\($0)".contains(expected) }
+    }
+    let scene = try JSONValue.parse(
+      "{\"prompt\": \"a\", \"background\": true, \"seed\": 7, \"lora\": [\"x:0.5\", \"y\"]}".utf8, path: "s")
+    let text = try RegionText(scene, place: "s")
+    #expect(text.adapters == ["x:0.5", "y"] && text.values["seed"] == "7")
+    #expect {
+      _ = try RegionText(try JSONValue.parse("{\"lora\": [1]}".utf8, path: "s"), place: "s")
+    } throws: { "\($0)".contains("s.lora: expected texts") }
+  }
+
   @Test func smallBoxesVanishInwardButNotAtTheirCentre() {
     var tiny = Region(name: "tiny", prompt: "a")
     tiny.box = RegionBox(left: 0.26, top: 0.26, right: 0.49, bottom: 0.49)

@@ -255,6 +255,10 @@ import Testing
       $0.picture = PictureOptions()
       $0.regions.texts = ["box=0,0,1,1; prompt=a; strength=0.5"]
     }
+    expectRefusal("region 1", "strength=2", "at most 1") {
+      $0.regions.texts = ["box=0,0,1,1; prompt=a; strength=2"]
+    }
+    expectRefusal("--hires", "--init-img") { $0.hires.isOn = true }
     expectRefusal("nothing of the picture") { $0.picture.keepsOutside = true }
     expectRefusal("--width 0", "from 1") { $0.width = 0 }
     expectRefusal("--subseed-strength 2") { $0.variation.strength = 2 }

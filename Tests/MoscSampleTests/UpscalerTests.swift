@@ -148,8 +148,8 @@ import Testing
       #expect(Comparison.relative(found.floats, expected.floats) < 1e-6, "\(height)x\(width)")
     }
     // On a ring, what is moved on comes out moved on.
-    let line = HostArray([1, 5, 2, 9], shape: [1, 1, 4, 1])
-    let moved = HostArray([5, 2, 9, 1], shape: [1, 1, 4, 1])
+    let line = HostArray([Float](arrayLiteral: 1, 5, 2, 9), shape: [1, 1, 4, 1])
+    let moved = HostArray([Float](arrayLiteral: 5, 2, 9, 1), shape: [1, 1, 4, 1])
     let (a, b) = (
       filter.resized(line, height: 1, width: 8, rings: [2]).floats, filter.resized(moved, height: 1, width: 8, rings: [2]).floats
     )

@@ -104,7 +104,7 @@ final class Browser {
   }
 
   /// Waits until an expression of the page is true.
-  func wait(_ expression: String, seconds: Double = 60) throws {
+  func wait(_ expression: String, seconds: Double = 120) throws {
     let end = ContinuousClock.now + .seconds(seconds)
     while true {
       // While a page loads there is nothing that could answer.

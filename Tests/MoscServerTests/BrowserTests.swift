@@ -16,6 +16,8 @@ struct BrowserTests {
     let browser = try Browser(width: width, height: height, scale: scale)
     try browser.open("http://127.0.0.1:\(server.port)/")
     try browser.wait("document.body.dataset.ready")
+    // Whatever size the model's own pictures have.
+    for side in ["width", "height"] { try browser.type("64", into: "#set-\(side)") }
     return browser
   }
 
@@ -163,6 +165,35 @@ struct BrowserTests {
     try browser.type("2", into: "#set-steps")
     try browser.click("#run")
     try browser.wait("document.querySelectorAll('#gallery img').length === 1")
+  }
+
+  @Test func picturesBeginWithThoseOfTheGallery() throws {
+    let browser = try open()
+    try browser.type("a fox, on grass", into: "#set-prompt")
+    try browser.type("4", into: "#set-steps")
+    try browser.click("#run")
+    try browser.wait("document.querySelectorAll('#gallery img').length === 1")
+    try browser.click("#gallery .begin")
+    try browser.wait("document.querySelector('#initial img')?.naturalWidth === 64")
+    try browser.run("document.getElementById('initial-keep').click()")
+    try drag(browser, from: (0.5, 0.0), to: (1.0, 1.0))
+    try browser.type("a robot, on grass", into: "#region-prompt")
+    try browser.click("#run")
+    try browser.wait("document.querySelectorAll('#gallery img').length === 2")
+    // What no region covers is as it was.
+    let same = try browser.run(
+      """
+      const pixels = await Promise.all([...document.querySelectorAll('#gallery img')].map(async image => {
+        await image.decode();
+        const canvas = new OffscreenCanvas(64, 64), context = canvas.getContext('2d');
+        context.drawImage(image, 0, 0);
+        return [...context.getImageData(0, 0, 8, 64).data].join();
+      }));
+      return pixels[0] === pixels[1];
+      """)
+    #expect(same == .bool(true))
+    try browser.click("#initial-remove")
+    try browser.wait("!document.querySelector('#initial img')")
   }
 
   @Test func jobsAreCancelledFromThePage() throws {

@@ -103,9 +103,9 @@ import Testing
     #expect((1..<64).contains(count))
   }
 
-  /// Asks until something holds, at most half a minute.
+  /// Asks until something holds, at most two minutes.
   private func wait(_ holds: () throws -> Bool) throws {
-    for _ in 0..<1500 {
+    for _ in 0..<6000 {
       if try holds() { return }
       usleep(20_000)
     }

@@ -83,11 +83,23 @@ import Testing
     return try server.send("POST", "/v1/images/edits", body, headers: ["content-type": "multipart/form-data; boundary=b"])
   }
 
-  @Test func editsAreReadAndRefused() throws {
-    let image = try PNG.encode(PixelImage(width: 2, height: 2, pixels: [UInt8](repeating: 1, count: 12)))
-    let reply = try edit([("name=\"prompt\"", Data("x".utf8)), ("name=\"image\"; filename=\"upload\"", image)])
-    #expect(reply.status == 501)
-    #expect(reply.headers["x-should-retry"] == "false")
+  @Test func picturesAreEdited() throws {
+    // Transparent on the right, where it is to be drawn anew.
+    let pixels = (0..<64 * 64).flatMap { [200, 30, 30, $0 % 64 < 32 ? 255 : 0] as [UInt8] }
+    let image = try PNG.encode(PixelImage(width: 64, height: 64, channels: 4, pixels: pixels))
+    let parts = [
+      ("name=\"prompt\"", Data("a fox, on grass".utf8)), ("name=\"image\"; filename=\"upload\"", image),
+      ("name=\"n\"", Data("2".utf8)), ("name=\"mosc\"", Data("{\"steps\":4,\"seed\":3}".utf8)),
+    ]
+    let reply = try edit(parts)
+    #expect(reply.status == 200, "\(reply.text)")
+    #expect(reply.json["data"]?.array?.count == 2)
+    let data = try #require(Data(base64Encoded: reply.json["data"]?[0]?["b64_json"]?.string ?? ""))
+    let drawn = try PNG.decode(data, path: "picture").image
+    #expect((0..<64).allSatisfy { drawn.pixels[($0 * 64 + 4) * 3] == 200 })
+    let stream = try edit(parts + [("name=\"stream\"", Data("true".utf8)), ("name=\"partial_images\"", Data("1".utf8))])
+    #expect(stream.text.contains("event: image_edit.completed\n"), "\(stream.text.prefix(300))")
+    #expect(try edit(parts + [("name=\"image\"; filename=\"b\"", image)]).status == 400)
     #expect(try edit([("name=\"prompt\"", Data("x".utf8))]).json["error"]?["param"]?.string == "image")
     #expect(try edit([("name=\"image[]\"; filename=\"a\"", Data("<svg/>".utf8))]).status == 400)
   }

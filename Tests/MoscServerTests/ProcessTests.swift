@@ -37,7 +37,7 @@ import Testing
     let first = try Running(scratch)
     let id = try #require(try first.send("POST", "/mosc/v1/jobs", json: Self.long).json["id"]?.string)
     let waiting = try #require(try first.send("POST", "/mosc/v1/jobs", json: Self.long).json["id"]?.string)
-    for _ in 0..<1500 {
+    for _ in 0..<6000 {
       let drawn = try first.send("GET", "/mosc/v1/jobs/\(id)").json["result"]?["pictures"]?.array?.count ?? 0
       if drawn > 1 { break }
       usleep(20_000)

@@ -55,7 +55,7 @@ import Testing
   @Test func thereIsSomethingToChoose() throws {
     let catalog = try server.send("GET", "/mosc/v1/catalog").json
     let model = try #require(catalog["models"]?[0])
-    #expect(model["name"]?.string == "mosc-base" && model["size"]?.int == 64)
+    #expect(model["name"]?.string == "mosc-base" && model["size"]?.int ?? 0 >= 64)
     #expect(model["words"]?.members?.isEmpty == false)
     #expect(catalog["samplers"]?.array?.contains(.string("Euler a")) == true)
   }

@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("restore_faces", "true"), ("subseed_strength", "0.5"), ("styles", "[\"x\"]"),
+    ("restore_faces", "true"), ("subseed_strength", "1.5"), ("styles", "[\"x\"]"),
     ("script_name", "\"x\""), ("refiner_checkpoint", "\"x\""), ("s_noise", "1.1"), ("steps", "\"many\""), ("steps", "0"),
     ("prompt", "5"), ("width", "7"), ("override_settings", "[]"), ("seed", "0.5"), ("cfg_scale", "\"x\""),
   ])
@@ -108,7 +108,7 @@ import Testing
 
   @Test func pathsTellWhatIsThere() throws {
     #expect(try server.send("GET", "/sdapi/v1/nothing").json == .fields([("detail", .string("Not Found"))]))
-    for path in ["/sdapi/v1/interrogate", "/controlnet/model_list", "/sdapi/v1/extra-single-image", "/system_stats", "/sdapi/v1/img2img"] {
+    for path in ["/sdapi/v1/interrogate", "/controlnet/model_list", "/sdapi/v1/extra-single-image", "/system_stats"] {
       #expect(try server.send("GET", path).status == 404, "\(path)")
     }
     let wrong = try server.send("GET", "/sdapi/v1/txt2img")
@@ -182,6 +182,42 @@ import Testing
     #expect(reply["parameters"]?["Seed"]?.string == "7")
     let bare = try PNG.encode(image).base64EncodedString()
     #expect(try server.send("POST", "/sdapi/v1/png-info", json: "{\"image\":\"\(bare)\"}").json["info"]?.string == "")
+  }
+
+  // MARK: Pictures to begin with
+
+  /// A red picture, and a mask of its right half.
+  private var parts: (image: String, mask: String) {
+    get throws {
+      let red = PixelImage(width: 64, height: 64, pixels: [UInt8](repeating: 0, count: 64 * 64).flatMap { _ in [200, 30, 30] as [UInt8] })
+      let mask = PixelImage(width: 64, height: 64, channels: 1, pixels: (0..<64 * 64).map { $0 % 64 < 32 ? 0 : 255 })
+      return (try PNG.encode(red).base64EncodedString(), try PNG.encode(mask).base64EncodedString())
+    }
+  }
+
+  private func redraw(_ fields: String) throws -> HTTPReply {
+    try server.send(
+      "POST", "/sdapi/v1/img2img",
+      json: "{\"prompt\":\"a fox, on grass\",\"steps\":4,\"width\":64,\"height\":64,\"cfg_scale\":4,\"seed\":1\(fields)}")
+  }
+
+  @Test func picturesBeginWithPictures() throws {
+    let (image, mask) = try parts
+    let plain = try redraw(",\"init_images\":[\"data:image/png;base64,\(image)\"],\"denoising_strength\":0.5")
+    #expect(plain.status == 200, "\(plain.text)")
+    #expect(try info(plain)["denoising_strength"]?.double == 0.5)
+    #expect(plain.json["parameters"]?["init_images"] == nil)
+    let half = try redraw(
+      ",\"init_images\":[\"\(image)\"],\"mask\":\"\(mask)\",\"denoising_strength\":0.9,\"mask_blur\":0,\"inpaint_full_res\":false,\"inpainting_fill\":1")
+    let data = try #require(Data(base64Encoded: half.json["images"]?[0]?.string ?? ""), "\(half.text)")
+    let drawn = try PNG.decode(data, path: "picture").image
+    // The left half is as it was, byte by byte.
+    #expect((0..<64).allSatisfy { row in (0..<30).allSatisfy { drawn.pixels[(row * 64 + $0) * 3] == 200 } })
+    #expect((0..<64).contains { row in (40..<64).contains { drawn.pixels[(row * 64 + $0) * 3] != 200 } })
+    let none = try redraw("")
+    #expect(none.status == 404 && none.json["detail"]?.string == "Init image not found")
+    #expect(try redraw(",\"init_images\":[\"http://evil.test/x.png\"]").status == 400)
+    #expect(try redraw(",\"init_images\":[\"/etc/passwd\"]").status == 400)
   }
 
   // MARK: Regional scripts

@@ -22,6 +22,7 @@ extension ConceptFile.Layout: ExpressibleByArgument {}
 extension CoupledLines.Background: ExpressibleByArgument {}
 extension CoupledLines.Direction: ExpressibleByArgument {}
 extension RegionalPrompterText.Division: ExpressibleByArgument {}
+extension RegionCoverage.Overlap: ExpressibleByArgument {}
 extension FusionMethod: ExpressibleByArgument {}
 extension FusionSolver: ExpressibleByArgument {}
 extension LearningRateSchedule.Shape: ExpressibleByArgument {}

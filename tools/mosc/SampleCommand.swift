@@ -182,12 +182,23 @@ struct RegionArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A part of the picture with its own prompt (repeatable): box or mask, prompt, negative, "
-        + "weight, feather, steps, strength, t2i, name.",
+        + "weight, feather, steps, strength, lora, base, background, guidance, seed, t2i, name.",
       valueName: "'box=x0,y0,x1,y1; prompt=…'"))
   var region: [String] = []
 
   @Option(help: ArgumentHelp("A JSON file with regions of the same fields.", valueName: "file"))
   var regions: String?
+
+  @Option(help: "What becomes of pixels in several regions: their average, the later region on top, or a blend.")
+  var regionOverlap = RegionCoverage.Overlap.average
+
+  @Option(help: ArgumentHelp(
+    "Write how regions keep to themselves: cells, attention to their words outside, energy of their adapters.",
+    valueName: "file.json"))
+  var regionReport: String?
+
+  @Option(help: ArgumentHelp("Draw who has which share where.", valueName: "file.png"))
+  var regionMap: String?
 
   @Option(
     name: [.long, .customLong("prompt_rewrite")], parsing: .unconditional,
@@ -222,6 +233,8 @@ struct RegionArguments: ParsableArguments {
     var options = RegionOptions()
     (options.prompter.ratios, options.prompter.baseRatios) = (regionRatios, regionBaseRatios)
     options.prompter.division = regionDivision
+    options.overlap = regionOverlap
+    (options.report.file, options.report.map) = (regionReport, regionMap)
     options.lines = regionLines.map { CoupledLines($0) }
     options.lines?.background = regionBackground
     options.lines?.backgroundWeight = regionBackgroundWeight

@@ -66,6 +66,14 @@ package struct Region: Hashable, Sendable {
   /// 1 takes the place of the picture's prompt, less leaves some of it; of overlapping regions the
   /// heavier has more say.
   package var weight = 1.0
+  /// How much of its share the picture's own prompt keeps.
+  package var base = 0.0
+  /// Whether the region is wherever no other is.
+  package var isBackground = false
+  /// The strength of guidance inside; nil for that of the picture.
+  package var guidance: Double?
+  /// The seed of the initial noise inside; nil for that of the picture.
+  package var seed: UInt64?
   /// The width in pixels over which the edge of the box fades.
   package var feather = 0.0
   /// The part of the denoising in which the region acts.

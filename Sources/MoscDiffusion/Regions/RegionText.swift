@@ -1,13 +1,15 @@
 import MoscFormats
 
 /// A region as users write it: `box=0.1,0.2,0.5,1; prompt=a fox; negative=…; weight=1; feather=8;
-/// steps=0-0.8; strength=0.6; mask=FILE; t2i=0.8,1; lora=FILE:0.8; name=left`.
+/// steps=0-0.8; strength=0.6; mask=FILE; t2i=0.8,1; lora=FILE:0.8; base=0.2; guidance=9; seed=5; name=left`, or
+/// with `background=1` in place of box and mask.
 ///
 /// `lora` may stand several times, and in a scene file be a list.
 /// A value may stand in double quotes, and must if it holds a `;`.
 package struct RegionText: Hashable, Sendable {
   package static let fields = [
-    "box", "prompt", "negative", "weight", "feather", "steps", "strength", "mask", "t2i", "lora", "name",
+    "box", "prompt", "negative", "weight", "feather", "steps", "strength", "mask", "t2i", "lora", "base",
+    "background", "guidance", "seed", "name",
   ]
 
   /// The values by field.
@@ -32,8 +34,12 @@ package struct RegionText: Hashable, Sendable {
       let value: String
       if let text = member.value.string {
         value = text
+      } else if let number = member.value.int {
+        value = "\(number)"
       } else if let number = member.value.double {
         value = "\(number)"
+      } else if let flag = member.value.bool {
+        value = "\(flag)"
       } else if member.key == "lora", let list = member.value.array {
         for item in list {
           guard let text = item.string else {
@@ -107,7 +113,23 @@ package struct RegionText: Hashable, Sendable {
       }
       region.mask = mask
     }
-    if region.box == nil && region.mask == nil { throw PromptError("has neither box nor mask") }
+    if let text = values["background"] {
+      guard let flag = ["1": true, "true": true, "yes": true, "0": false, "false": false, "no": false][text]
+      else { throw PromptError("background=\(text): expected 1 or 0") }
+      region.isBackground = flag
+    }
+    if region.isBackground, region.box != nil || region.mask != nil {
+      throw PromptError("is the background, which is wherever no other region is, and has a box or mask")
+    }
+    if region.box == nil && region.mask == nil && !region.isBackground {
+      throw PromptError("has neither box nor mask")
+    }
+    if let text = values["base"] { region.base = try Self.number(text, "base", 0...1) }
+    if let text = values["guidance"] { region.guidance = try Self.number(text, "guidance", 0...1000) }
+    if let text = values["seed"] {
+      guard let seed = UInt64(text) else { throw PromptError("seed=\(text): expected a number of at least 0") }
+      region.seed = seed
+    }
     if let text = values["weight"] { region.weight = try Self.number(text, "weight", 0...100) }
     if let text = values["feather"] {
       region.feather = try Self.number(text, "feather", 0...8192)

@@ -28,27 +28,36 @@ struct PairedBench {
     let regional = try program(components, compiler)
     for program in [alone, regional] { program.isProfiling = request.profiles }
     var times: (alone: [Double], regional: [Double]) = ([], [])
+    var work: (alone: [Double], regional: [Double]) = ([], [])
     for _ in 0..<request.runs {
       try Interruption.check()
-      var start = Clock.now()
-      try alone.rerun()
-      times.alone.append(Clock.now() - start)
-      start = Clock.now()
-      try regional.rerun()
-      times.regional.append(Clock.now() - start)
+      for isRegional in [false, true] {
+        let (start, used) = (Clock.now(), Host.processorSeconds)
+        try (isRegional ? regional : alone).rerun()
+        let (time, spent) = (Clock.now() - start, Host.processorSeconds - used)
+        if isRegional {
+          times.regional.append(time)
+          work.regional.append(spent)
+        } else {
+          times.alone.append(time)
+          work.alone.append(spent)
+        }
+      }
     }
     if request.profiles {
       job.reporter.print(ProfileReport(regional, try MachinePeak(compiler)).text())
     }
     func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
     let ratios = zip(times.regional, times.alone).map { $0 / $1 }
+    // On a busy machine, this with one thread says more than the clock.
+    let spent = median(zip(work.regional, work.alone).map { $0 / $1 })
     func seconds(_ value: Double) -> String { String(format: "%.4f s", value) }
     func factor(_ value: Double) -> String { String(format: "%.3f", value) }
     return "unet \(request.shape.latent) batch \(request.shape.batch), "
       + "\(compiler.target.precision.rawValue), \(compiler.target.threads) threads: without regions "
       + "\(seconds(median(times.alone))), \(request.shape.regions) regions with an adapter of rank \(rank) each "
       + "\(seconds(median(times.regional))); median of \(ratios.count) ratios \(factor(median(ratios))), "
-      + "from \(factor(ratios.min() ?? 0)) to \(factor(ratios.max() ?? 0))"
+      + "from \(factor(ratios.min() ?? 0)) to \(factor(ratios.max() ?? 0)); of processor time \(factor(spent))"
   }
 
   /// The U-Net with regions that stand side by side and their adapters, run once.

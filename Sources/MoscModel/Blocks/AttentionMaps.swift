@@ -9,15 +9,38 @@ package struct AttentionMaps: Sendable {
   /// Sums over heads `[n,t,m]`, and how many heads they are sums of, by number of pixels t.
   private var layers: [Int: [(sum: ValueID, heads: Int)]] = [:]
 
-  package init() {}
+  /// The most pixels of layers that are recorded.
+  private let mostPixels: Int
+
+  package init(mostPixels: Int = .max) { self.mostPixels = mostPixels }
 
   /// The numbers of pixels that layers work on, the largest first.
   package var resolutions: [Int] { layers.keys.sorted(by: >) }
 
-  /// Appends the probabilities of a layer: q `[n,t,c]`, k `[n,m,c]`.
+  /// Appends the probabilities of a layer: q `[n,t,c]`, k `[n,m,c]`, or `[n,r,m,c]` with an axis of contexts,
+  /// which the map then has, too: `[n,r,t,m]`.
   mutating func record(
     queries q: ValueID, keys k: ValueID, heads: Int, in g: inout Graph
   ) throws(Diagnostic) {
+    let (t, keys) = (g.type(q).shape[1], g.type(k).shape)
+    if t > mostPixels { return }
+    guard keys.count == 4 else {
+      layers[t, default: []].append((try sum(q, k, heads, in: &g), heads))
+      return
+    }
+    var contexts: [ValueID] = []
+    for context in 0..<keys[1] {
+      let part = try g.slice(k, axis: 1, from: context, to: context + 1)
+      let map = try sum(q, try g.reshape(part, to: [keys[0], keys[2], keys[3]]), heads, in: &g)
+      contexts.append(try g.reshape(map, to: [keys[0], 1, t, keys[2]]))
+    }
+    layers[t, default: []].append((try g.concat(contexts, axis: 1), heads))
+  }
+
+  /// The sum of the probabilities over heads, `[n,t,m]`.
+  private func sum(
+    _ q: ValueID, _ k: ValueID, _ heads: Int, in g: inout Graph
+  ) throws(Diagnostic) -> ValueID {
     let (n, t, width) = (g.type(q).shape[0], g.type(q).shape[1], g.type(q).shape[2])
     let (m, depth) = (g.type(k).shape[1], width / heads)
     let scale = try g.constant(1 / Double(depth).squareRoot(), .f32(1, 1, 1))
@@ -30,15 +53,15 @@ package struct AttentionMaps: Sendable {
       try g.reshape(perHead, to: [n * heads, t, depth]),
       try g.reshape(keys, to: [n * heads, depth, m]))
     let shares = try g.reshape(try g.softmax(scores), to: [n, heads, t, m])
-    let sum = try g.reshape(try g.reduceSum(shares, axes: [1]), to: [n, t, m])
-    layers[t, default: []].append((sum, heads))
+    return try g.reshape(try g.reduceSum(shares, axes: [1]), to: [n, t, m])
   }
 
-  /// Appends the mean map of a resolution, `[n,t,m]`.
+  /// Appends the mean map of a resolution, `[n,t,m]` or `[n,r,t,m]`.
   package func mean(_ pixels: Int, in g: inout Graph) throws(Diagnostic) -> ValueID? {
     guard let recorded = layers[pixels], var total = recorded.first?.sum else { return nil }
     for layer in recorded.dropFirst() { total = try g.add(total, layer.sum) }
     let heads = recorded.reduce(0) { $0 + $1.heads }
-    return try g.mul(total, try g.constant(1 / Double(heads), .f32(1, 1, 1)))
+    let ones = [Int](repeating: 1, count: g.type(total).rank)
+    return try g.mul(total, try g.constant(1 / Double(heads), TensorType(.f32, ones)))
   }
 }

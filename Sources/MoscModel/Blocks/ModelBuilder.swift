@@ -90,6 +90,26 @@ package struct ModelBuilder {
     for grid in grids { weights.hooks.regional?.grids[grid.height * grid.width] = grid }
   }
 
+  /// Begins to measure what contexts attend to and where regional adapters act.
+  mutating func measureRegions() {
+    attentionMaps = AttentionMaps(mostPixels: RegionMeasure.mostPixels)
+    weights.hooks.regional?.measures = true
+  }
+
+  /// What was measured, by the names of results.
+  mutating func regionMeasures() throws(Diagnostic) -> [(key: String, value: ValueID)] {
+    var results: [(key: String, value: ValueID)] = []
+    for pixels in attentionMaps?.resolutions ?? [] {
+      if let map = try attentionMaps?.mean(pixels, in: &graph) {
+        results.append((RegionMeasure.attention(pixels), map))
+      }
+    }
+    for (pixels, energy) in weights.hooks.regional?.energies.sorted(by: { $0.key > $1.key }) ?? [] {
+      results.append((RegionMeasure.energy(pixels), energy))
+    }
+    return results
+  }
+
   /// Group normalisation with learnt scale and shift.
   package mutating func groupNorm(
     _ x: ValueID, _ path: String, groups: Int, eps: Double
@@ -112,6 +132,13 @@ package struct ModelBuilder {
   /// out the graph and what became of the weights.
   package consuming func finish(
     _ results: KeyValuePairs<String, ValueID>, _ weights: inout NetworkWeights
+  ) -> Graph {
+    finish(results.map { ($0.key, $0.value) }, &weights)
+  }
+
+  /// Declares any number of results; see the other `finish`.
+  package consuming func finish(
+    _ results: [(key: String, value: ValueID)], _ weights: inout NetworkWeights
   ) -> Graph {
     weights = self.weights
     let moments = weights.hooks.moments

@@ -11,6 +11,10 @@ struct RegionalBranches: Sendable {
   let adapters: RegionalAdapters
   /// The sizes of feature maps by number of positions; empty for a network without regions.
   var grids: [Int: (height: Int, width: Int)] = [:]
+  /// Whether the energies of branches are summed up.
+  var measures = false
+  /// Sums of squares of what each slot adds to the image, `[n,slots,t]`, by number of positions.
+  private(set) var energies: [Int: ValueID] = [:]
   /// The inputs so far.
   private var gates: [String: ValueID] = [:]
 
@@ -61,9 +65,35 @@ struct RegionalBranches: Sendable {
       AdapterTensor.factor(layer, .up).name, in: source, TensorType(.f32, [shape[0], width] + ones),
       name: "\(name).up")
     let gate = try gate(of: base, path, rank: rank, in: &graph)
+    if measures, RegionMeasure.isMeasured(path) {
+      try measure(input, down: down, up: up, gate: gate, rank: rank, in: &graph)
+    }
     return try graph.lora(
       base, input: input, down: down, up: up, scale: try graph.constant(1, .f32(1)), gate: gate,
       stride: stride, pad: pad, name: name)
+  }
+
+  /// Adds `Σ_o (B_a (g_a ⊙ A_a x))²` of every slot at every position: x `[n,t,i]`.
+  private mutating func measure(
+    _ input: ValueID, down: ValueID, up: ValueID, gate: ValueID, rank: Int, in graph: inout Graph
+  ) throws(Diagnostic) {
+    let positions = graph.type(gate).shape[0]
+    guard positions <= RegionMeasure.mostPixels, graph.type(input).rank == 3 else { return }
+    let middle = try graph.linear(input, weight: down)
+    let shape = [1, positions, adapters.slots * rank]
+    let gated = try graph.mul(middle, try graph.reshape(gate, to: shape))
+    let samples = graph.type(input).shape[0]
+    var parts: [ValueID] = []
+    for slot in 0..<adapters.slots {
+      let (from, to) = (slot * rank, (slot + 1) * rank)
+      let branch = try graph.linear(
+        try graph.slice(gated, axis: 2, from: from, to: to),
+        weight: try graph.slice(up, axis: 1, from: from, to: to))
+      let energy = try graph.reduceSum(try graph.mul(branch, branch), axes: [2])
+      parts.append(try graph.reshape(energy, to: [samples, 1, positions]))
+    }
+    let all = parts.count == 1 ? parts[0] : try graph.concat(parts, axis: 1)
+    energies[positions] = if let sum = energies[positions] { try graph.add(sum, all) } else { all }
   }
 
   private mutating func gate(

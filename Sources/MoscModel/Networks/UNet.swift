@@ -41,6 +41,8 @@ package struct UNet: Sendable {
     package var regions: Int
     /// The directions in which pictures have no edges.
     package var seamless: Seamless?
+    /// Whether results say what regions' words attend to and where regional adapters act.
+    package var measuresRegions = false
 
     package init(
       batch: Int = 1, height: Int, width: Int, tokens: Int = 77, isLayerwise: Bool = false,
@@ -73,7 +75,13 @@ package struct UNet: Sendable {
       TensorType(.f32, [shape.batch] + layered + regional + [shape.tokens, config.contextWidth]),
       rate: .prompt)
 
+    if shape.measuresRegions, shape.regions > 0 { b.measureRegions() }
     let x = try denoise(sample, timestep: timestep, states: states, shape, in: &b)
+    if shape.measuresRegions {
+      let measured = try b.regionMeasures()
+      let deep = shape.reuse?.isShallow == false ? b.deepFeature.map { [(Reuse.feature, $0)] } ?? [] : []
+      return b.finish([("noise_pred", x)] + deep + measured, &weights)
+    }
     if let deep = b.deepFeature, shape.reuse?.isShallow == false {
       return b.finish(["noise_pred": x, Reuse.feature: deep], &weights)
     }

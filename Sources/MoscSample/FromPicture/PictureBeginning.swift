@@ -26,10 +26,14 @@ struct PictureBeginning {
     let startsWithNoise = plan.picture?.startsWithNoise ?? true
     var data: HostArray?
     if let whole = encoded?.whole, isHeld || !startsWithNoise { data = whole.drawn(&sources) }
-    let noise =
-      given
-      ?? plan.request.variation.noise(
+    let noise: HostArray
+    if let given {
+      noise = given
+    } else {
+      let drawn = plan.request.variation.noise(
         pictures.map(\.variationSeed), plan.request.randomSource, denoising, &sources)
+      noise = RegionNoise(plan)?.mixed(into: drawn) ?? drawn
+    }
     self.noise = noise
     if let masked = encoded?.masked {
       surroundings = Self.surroundings(masked.drawn(&sources), encoded?.mask)

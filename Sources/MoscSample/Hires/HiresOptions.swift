@@ -39,6 +39,7 @@ package struct HiresOptions: Hashable, Sendable {
     for (isGiven, what) in [
       (request.sigmas != nil, "--sigmas are the levels of one pass"), (request.latentsIn != nil, "--latents-in is for one pass"),
       (request.trajectory != nil, "--trajectory records one pass"),
+      (request.picture.image != nil, "--init-img is enlarged itself and drawn on from, with --strength"),
     ] where isGiven {
       throw CommandError.usage("--hires: \(what); leave one of them out")
     }

@@ -6,7 +6,7 @@ extension SamplePlan {
   ///
   /// Regions keep their share of the picture. Changes of prompts count from the beginning of the first pass, as in
   /// the web UI.
-  func secondPass() throws -> SamplePlan? {
+  package func secondPass() throws -> SamplePlan? {
     let hires = request.hires
     guard hires.isOn else { return nil }
     var plan = self

@@ -73,6 +73,8 @@ extension PictureSettings {
     request.tiling.tileSize = try object.int("vae_tile_size", default: TilingOptions.usualTileSize)
     request.matchesMixOfShow = object["compat"]?.string == "mix-of-show"
     request.regions.items = object["regions"]?.array ?? []
+    request.regions.overlap =
+      try named("region_overlap", RegionCoverage.Overlap.init(rawValue:)) ?? .average
     let name = object["model"]?.string
     model = name == PictureWriter.embeddedModel ? nil : name
     modelHash = object["model_hash"]?.string

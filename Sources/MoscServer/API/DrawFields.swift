@@ -11,7 +11,8 @@ enum DrawFields {
   static let names = [
     "kind", "model", "prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed", "sampler",
     "scheduler", "clip_skip", "batch_count", "batch_size", "rng", "eta", "regions", "preview_every",
-    "hires", "seamless",
+    "hires", "seamless", "init_image", "mask", "strength", "mask_blur", "inpaint_fill", "inpaint_full_res",
+    "inpaint_full_res_padding", "inpaint_invert", "resize_mode", "keep_outside", "subseed", "subseed_strength",
   ]
 
   /// The request that the fields describe.
@@ -42,6 +43,8 @@ enum DrawFields {
       request.randomSource = source
     }
     try LargePictureFields.apply(fields, to: &request)
+    request.picture = try InitialPicture.options(fields)
+    request.variation = try variation(fields)
     request.regions.items = try regions(fields.array("regions") ?? [], field: "regions", services)
     return request
   }
@@ -55,6 +58,17 @@ enum DrawFields {
     }
     guard let seed = try fields.int("seed", in: Limits.seed), seed >= 0 else { return SeedList.random.seeds()[0] }
     return UInt64(seed)
+  }
+
+  /// Noise between two seeds.
+  static func variation(_ fields: JSONFields) throws -> VariationOptions {
+    var options = VariationOptions()
+    options.strength = try fields.double("subseed_strength", in: 0...1) ?? 0
+    if options.isOn {
+      let seed = try fields.int("subseed", in: Limits.seed) ?? -1
+      options.seed = seed < 0 ? SeedList.random.seeds()[0] : UInt64(seed)
+    }
+    return options
   }
 
   static func sampler(_ name: String, field: String) throws -> SamplerName.Choice {

@@ -6,6 +6,7 @@ import {state, replace, change} from "./history.js";
 import {activeRegions, exported, imported, order, restored} from "./scene.js";
 import {show} from "./canvas.js";
 import {whenRestored} from "./gallery.js";
+import {beginWithFile} from "./initial.js";
 
 function save(name, text) {
   const link = make("a", {href: URL.createObjectURL(new Blob([text], {type: "application/json"})), download: name});
@@ -61,7 +62,16 @@ export const take = file => attempt(async () => {
 
 async function takePicture(blob) {
   const uri = await dataURI(blob);
-  const found = await api.settingsOfPicture(uri);
+  let found;
+  try {
+    found = await api.settingsOfPicture(uri);
+  } catch (error) {
+    // A picture of elsewhere says nothing of itself, but may be one to begin with.
+    show(uri);
+    await beginWithFile(blob);
+    say(`pictures begin with this one now (${error.message})`);
+    return;
+  }
   const {scene, unknown} = restored(found.scene);
   replace(scene);
   show(uri);

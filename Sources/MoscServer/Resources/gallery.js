@@ -19,6 +19,7 @@ export function addToGallery(picture, job) {
   button.addEventListener("keydown", event => { if (event.key.toLowerCase() === "c") choose(picture.id, true); });
   const item = make("li", {id: `picture-${picture.id}`}, button, make("div", {className: "row"},
     make("button", {type: "button", "aria-label": `Take the settings of ${title}`, onclick: () => restore(picture.id)}, "settings"),
+    make("button", {type: "button", className: "begin", "aria-label": `Begin with ${title}`, onclick: () => beginner(picture.id)}, "begin with"),
     make("a", {href: picture.url, download: `${picture.id}.png`, "aria-label": `Save ${title}`}, "save")));
   shown.set(picture.id, {picture, item});
   list.prepend(item);
@@ -28,6 +29,10 @@ export function addToGallery(picture, job) {
     shown.delete(oldest);
   }
 }
+
+let beginner = () => {};
+/** Says who begins with a picture. */
+export function whenBegun(work) { beginner = work; }
 
 let restorer = () => {};
 /** Says who takes up the settings of a picture, given as data. */

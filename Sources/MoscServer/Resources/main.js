@@ -14,10 +14,11 @@ import * as keys from "./keys.js";
 import * as exchange from "./exchange.js";
 import * as teach from "./teach.js";
 import * as fuse from "./fuse.js";
-import {compareTwo} from "./gallery.js";
+import * as initial from "./initial.js";
+import {compareTwo, whenBegun} from "./gallery.js";
 
 const run = () => attempt(async () => {
-  const job = await jobs.run(order(state.scene));
+  const job = await jobs.run({...order(state.scene), ...await initial.fields(state.scene)});
   say(`job ${job.id} is ${job.status}`);
 });
 
@@ -29,8 +30,9 @@ const compare = () => attempt(async () => {
     if (data.status === "completed") found[name] = data.result.pictures[0].id;
     if (found.with && found.without) compareTwo(found.with, found.without, ["with regions", "without regions"]);
   };
-  await jobs.run(order(state.scene, {seed}), {done: done("with")});
-  await jobs.run(order(state.scene, {seed, withRegions: false}), {done: done("without")});
+  const start = await initial.fields(state.scene);
+  await jobs.run({...order(state.scene, {seed}), ...start}, {done: done("with")});
+  await jobs.run({...order(state.scene, {seed, withRegions: false}), ...start, keep_outside: undefined}, {done: done("without")});
 });
 
 // Tools
@@ -90,12 +92,14 @@ panels.forEach((name, index) => {
 });
 
 const isNew = !takeUp();
+whenBegun(initial.beginWith);
 tools();
 teach.start();
 fuse.start();
 exchange.start();
 keys.start(run);
 await settings.start({run, compare, copyCommand: exchange.copyCommand, exportScene: exchange.exportScene, importScene: exchange.importScene});
+initial.start();
 if (isNew) {
   // A first visit begins with what suits the model.
   const size = settings.modelOf(null)?.size;

@@ -70,6 +70,7 @@ function build(actions) {
     make("div", {className: "row"},
       make("button", {type: "submit", className: "main", id: "run"}, "Draw"),
       make("button", {type: "button", id: "run-both", title: "The same seed with and without regions, side by side", onclick: actions.compare}, "With and without regions")),
+    make("div", {id: "initial"}),
     field("add a concept", lora),
     make("div", {className: "grid"},
       field("width", bind("width", make("input", {type: "number", min: 8, max: 4096, step: 8, className: "wide"}), side)),

@@ -2,6 +2,7 @@ import Foundation
 import Hummingbird
 import MoscFormats
 import MoscReport
+import MoscSample
 
 /// The API of the studio: jobs of all kinds with their events, pictures, and what there is to choose.
 struct NativeAPI: Sendable {
@@ -153,6 +154,9 @@ struct NativeAPI: Sendable {
   private func commandLine(_ call: Call) async throws -> Response {
     let fields = try await call.json()
     let request = try DrawFields.request(fields, services)
+    guard request.picture.image == nil else {
+      throw APIError.field("init_image", "on a command line the picture is a file: save it, and give it with --init-img")
+    }
     let model = try services.catalog.find(fields.string("model") ?? services.settings.model)
     let line = SampleCommandLine(request, model: model.path == nil ? nil : model.id)
     return .json(

@@ -5,7 +5,7 @@ import MoscSample
 
 /// A request to `/v1/images/generations`.
 struct OpenAIRequest: Sendable {
-  let request: SampleRequest
+  var request: SampleRequest
   let format: PictureFormat
   /// Whether pictures are given by their address.
   let givesAddresses: Bool

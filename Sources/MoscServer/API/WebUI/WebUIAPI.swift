@@ -14,7 +14,8 @@ struct WebUIAPI: Sendable {
   var routes: [Route] {
     let lists = WebUILists(services)
     return [
-      Route(.post, "/sdapi/v1/txt2img") { try await self.txt2img($0) },
+      Route(.post, "/sdapi/v1/txt2img") { try await self.draw($0, beginsWithPicture: false) },
+      Route(.post, "/sdapi/v1/img2img") { try await self.draw($0, beginsWithPicture: true) },
       Route(.get, "/sdapi/v1/progress") { self.progress($0) },
       Route(.post, "/sdapi/v1/interrupt") { _ in
         self.services.queue.interrupt()
@@ -34,10 +35,11 @@ struct WebUIAPI: Sendable {
 
   // MARK: Drawing
 
-  private func txt2img(_ call: Call) async throws -> Response {
+  private func draw(_ call: Call, beginsWithPicture: Bool) async throws -> Response {
     // Whoever closes the connection wants no picture.
     try await call.request.body.consumeWithCancellationOnInboundClose { body in
-      let asked = try WebUIRequest(await call.json(body), self.services)
+      let asked = try WebUIRequest(
+        await call.json(body), beginsWithPicture: beginsWithPicture, self.services)
       let (job, plan) = try await self.services.submit(
         asked.request, echo: asked.echo, previewInterval: Self.previewInterval, taskID: asked.taskID)
       try await self.services.queue.wait(for: job)

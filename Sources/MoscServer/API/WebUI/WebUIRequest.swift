@@ -4,7 +4,7 @@ import MoscFormats
 import MoscReport
 import MoscSample
 
-/// A request of `txt2img`.
+/// A request of `txt2img` or `img2img`.
 ///
 /// Fields of the web UI that nothing here does may stand with the values that do nothing; unknown ones are
 /// passed over, as there.
@@ -19,7 +19,7 @@ struct WebUIRequest: Sendable {
   let model: ModelCatalog.Model
 
   /// - Throws: `APIError` naming the field.
-  init(_ given: JSONFields, _ services: Services) throws {
+  init(_ given: JSONFields, beginsWithPicture: Bool = false, _ services: Services) throws {
     try Self.checkNeutral(given)
     let fields = try InfotextFields.applied(to: given)
     let overrides = try fields.object("override_settings") ?? JSONFields([])
@@ -48,11 +48,13 @@ struct WebUIRequest: Sendable {
     }
     if sampler.sampler.takesEta { request.eta = try fields.double("eta", in: 0...1) }
     try LargePictureFields.applyWebUI(fields, to: &request)
+    request.variation = try DrawFields.variation(fields)
+    if beginsWithPicture { request.picture = try InitialPicture.webUI(fields) }
     if let skip = try overrides.int("CLIP_stop_at_last_layers", in: 0...24) { request.clipSkip = max(1, skip) }
     taskID = try fields.string("force_task_id")
     sendsImages = try fields.bool("send_images") ?? true
     self.request = request
-    echo = .object(fields.members.filter { !["alwayson_scripts", "infotext"].contains($0.key) })
+    echo = .object(fields.members.filter { !["alwayson_scripts", "infotext", "init_images", "mask"].contains($0.key) })
     if let scripts = try fields.object("alwayson_scripts") {
       extra = try RegionalScripts.apply(scripts, to: &self.request, services)
     }
@@ -72,7 +74,7 @@ struct WebUIRequest: Sendable {
     for name in ["restore_faces"] where try fields.bool(name) == true {
       throw APIError.field(name, "is not supported", .bool(true))
     }
-    for name in ["subseed_strength", "s_churn", "s_tmin", "s_min_uncond", "firstphase_width", "firstphase_height"] {
+    for name in ["s_churn", "s_tmin", "s_min_uncond", "firstphase_width", "firstphase_height"] {
       guard let value = fields[name], value.double != 0 else { continue }
       throw APIError.field(name, "is not supported, expected 0", value)
     }

@@ -39,10 +39,13 @@ struct WebUIResponse: Sendable {
     let seeds = all.map { JSONValue.number($0.seed) }
     let (prompts, negatives) = (all.map(\.prompt), all.map(\.negative))
     let hash = services.catalog.hash(asked.model)
-    return .fields([
+    let strength: JSONValue = plan.picture.map { .double($0.strength) } ?? .null
+    let what: [(String, JSONValue)] = [
       ("prompt", .string(first?.prompt ?? request.prompt)), ("all_prompts", texts(prompts)),
       ("negative_prompt", .string(first?.negative ?? request.negativePrompt)), ("all_negative_prompts", texts(negatives)),
       ("seed", seeds.first ?? .number(request.seeds[0])), ("all_seeds", .array(seeds)),
+    ]
+    let model: [(String, JSONValue)] = [
       // Nothing is varied by a second seed.
       ("subseed", seeds.first ?? .number(request.seeds[0])), ("all_subseeds", .array(seeds)), ("subseed_strength", .int(0)),
       ("width", .int(plan.width)), ("height", .int(plan.height)),
@@ -51,12 +54,13 @@ struct WebUIResponse: Sendable {
       ("face_restoration_model", .null), ("sd_model_name", .string(asked.model.stem)),
       ("sd_model_hash", .string(hash.map { String($0.prefix(10)) } ?? "")), ("sd_vae_name", .null),
       ("sd_vae_hash", .null), ("seed_resize_from_w", .int(-1)), ("seed_resize_from_h", .int(-1)),
-      ("denoising_strength", .null), ("extra_generation_params", .fields(asked.extra)),
+      ("denoising_strength", strength), ("extra_generation_params", .fields(asked.extra)),
       ("index_of_first_image", .int(0)), ("infotexts", texts(state.pictures.map(\.parameters))),
       ("styles", .array([])), ("job_timestamp", .string(String(job.id.prefix(15).filter { $0 != "-" }))),
       ("clip_skip", .int(request.clipSkip)), ("is_using_inpainting_conditioning", .bool(false)),
       ("version", .string("mosc \(Version.number)")),
-    ])
+    ]
+    return .fields(what + model)
   }
 }
 
