@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscImages
+import MoscReport
 import TestSupport
 import Testing
 
