@@ -82,7 +82,7 @@ let package = Package(
     // Models and diffusion.
     .target(
       name: "MoscModel", dependencies: ["MoscIR", "MoscFormats"],
-      resources: [.copy("Resources/base"), .copy("Resources/clip")], swiftSettings: settings),
+      resources: [.copy("Resources/base"), .copy("Resources/clip"), .copy("Resources/judge")], swiftSettings: settings),
     .target(name: "MoscDiffusion", dependencies: ["MoscFormats"], swiftSettings: settings),
     .target(
       name: "MoscNetworks",

@@ -2,6 +2,7 @@ import Foundation
 import MoscDiffusion
 import MoscEngine
 import MoscFormats
+import MoscImages
 import MoscNetworks
 import MoscReport
 import MoscSample

@@ -62,7 +62,7 @@ struct PictureFolder {
           "tells no prompt: expected '\(text.lastPathComponent)' beside it, settings in it, or a name "
             + "like 'a_cat---G_7.5.png'; of its settings: \(error)")
       }
-      return stem[..<end.lowerBound].replacing("_", with: " ")
+      return String(stem[..<end.lowerBound]).replacing("_", with: " ")
     }
   }
 }

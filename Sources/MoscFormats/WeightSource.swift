@@ -13,6 +13,10 @@ package protocol WeightSource: Sendable {
   var names: [String] { get }
   /// The tensor of a name.
   func weight(_ name: String) -> WeightTensor?
+  /// Where the tensor of a name will lie once it is prepared.
+  func reserved(_ name: String) -> WeightTensor?
+  /// Makes a tensor whose place was asked for before it is read.
+  func prepare(_ name: String)
   /// Lets the system take back the pages of a tensor that will not be read again soon.
   func dropPages(of name: String)
 }
@@ -25,6 +29,8 @@ package struct WeightTensor {
 }
 
 extension WeightSource {
+  package func reserved(_ name: String) -> WeightTensor? { weight(name) }
+  package func prepare(_ name: String) {}
   package var identity: String? { nil }
   package var isUnchanged: Bool { true }
 }

@@ -33,16 +33,18 @@ package struct LaunchTable {
   ///   - skipped: launches that are left out.
   ///   - observe: called after each launch with its index and its seconds.
   ///   - isCancelled: asked before each launch.
+  ///   - prepare: called before each launch with its index.
   /// - Throws: `CancellationError` when `isCancelled` says so.
   package func run(
     on pool: ThreadPool, skipping skipped: Set<Int> = [],
     observe: ((_ launch: Int, _ seconds: Double) -> Void)? = nil,
-    isCancelled: (() -> Bool)? = nil
+    isCancelled: (() -> Bool)? = nil, preparing prepare: ((_ launch: Int) -> Void)? = nil
   ) throws(CancellationError) {
     try pointers.withUnsafeBufferPointer { buffer throws(CancellationError) in
       guard let base = buffer.baseAddress else { return }
       for (index, kernel) in kernels.enumerated() where !skipped.contains(index) {
         if let isCancelled, isCancelled() { throw CancellationError() }
+        prepare?(index)
         let start = observe == nil ? 0 : Clock.now()
         var region = Region(function: kernel.function, arguments: base + starts[index])
         withUnsafeMutablePointer(to: &region) { pointer in

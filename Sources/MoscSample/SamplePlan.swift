@@ -183,6 +183,7 @@ package struct SamplePlan: Sendable {
       }
     }
     try Self.checkSize(width, height, factor, given)
+    if request.hires.isOn { _ = try request.hires.sizes(width: width, height: height, factor: factor) }
     let scheduler = request.sampler.sampler.scheduler(schedulerConfig, steps: request.steps)
     calls = scheduler.calls(leavingOut: picture?.leftOut ?? 0)
     batches = try Self.batches(request, prompts, seeds, regions, &expansion)

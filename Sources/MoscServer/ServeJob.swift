@@ -1,6 +1,5 @@
 import Foundation
 import HTTPTypes
-import MoscNetworks
 import MoscReport
 import Synchronization
 
@@ -29,7 +28,6 @@ package struct ServeJob {
 package final class RunningServer: Sendable {
   let services: Services
   package let port: Int
-  private let table: RouteTable
   private let compute: ComputeThread
   private let task: Task<Void, any Error>
   private let end: Signal
@@ -49,7 +47,6 @@ package final class RunningServer: Sendable {
     let (start, end) = (DispatchSemaphore(value: 0), Signal())
     self.services = services
     self.end = end
-    table = application.routes
     task = Task {
       do {
         try await application.run { port in
@@ -80,11 +77,10 @@ package final class RunningServer: Sendable {
     }
   }
 
-  /// The routes as `GET /path`.
-  package var routes: [String] { table.all.map { "\($0.method.rawValue) \($0.path)" } }
-
-  /// What is kept loaded, and how often it was used.
-  package var kept: ModelKeeper.Statistics { services.keeper.statistics }
+  /// The routes of a server with options, as `GET /path`.
+  package static func routes(_ options: ServerOptions) throws -> [String] {
+    try MoscApplication(try Services(options, .silent)).routes.all.map { "\($0.method.rawValue) \($0.path)" }
+  }
 
   /// Where a browser finds it.
   var address: String {

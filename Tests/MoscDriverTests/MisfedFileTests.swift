@@ -19,7 +19,7 @@ import Testing
     ("flux-lora", ["FLUX|a LoRA"]), ("flux", ["a Flux model"]), ("gguf", ["a GGUF file"]),
     ("bomb.ckpt", ["deflated"]), ("cut.ckpt", ["truncated"]), ("cut", ["truncated"]),
     ("cut-header", ["the file ends after"]), ("page", ["a web page"]), ("lfs", ["a git-lfs pointer"]),
-    ("text", ["a text"]), ("json", ["a JSON text"]), ("folder", ["a folder"]), ("empty", ["empty"]),
+    ("text", ["a text"]), ("json", ["a JSON text"]), ("folder", ["a folder|found no weights"]), ("empty", ["empty"]),
     ("picture", ["a PNG picture"]), ("zeros", ["zeros"]), ("control", ["ControlNet"]),
   ]
 

@@ -6,6 +6,7 @@ import MoscImages
 import MoscModel
 import MoscNetworks
 import MoscReport
+import MoscSample
 import RunSupport
 import Synchronization
 import TestSupport

@@ -60,7 +60,7 @@ import Testing
       evaluation("b", text: 0.4, image: 0.5, copying: 0),
       evaluation("c", text: 0.4, image: 0.51, copying: 0),
     ]
-    #expect(try #require(Choice(runs, ceiling: 0.8)).best == 2)
+    #expect(Choice(runs, ceiling: 0.8)?.best == 2)
     let wide = [
       evaluation("a", text: 0.4, image: 0.2, copying: 0, width: 0.03),
       evaluation("b", text: 0.4, image: 0.5, copying: 0, width: 0.03),
@@ -74,7 +74,7 @@ import Testing
       evaluation("a", text: 0.4, image: 0.5, copying: 0.1),
       evaluation("b", text: 0.3, image: 0.6, copying: 0.4),
     ]
-    let hint = try #require(try #require(Choice(late, ceiling: 0.8)).hint)
+    let hint = try #require(Choice(late, ceiling: 0.8)?.hint)
     #expect(hint.contains("'a'") && hint.contains("'b'") && hint.contains("overfitting"))
     #expect(Choice(runs, ceiling: nil) == nil)
     #expect(Choice([Evaluation(name: "x", count: 1)], ceiling: 0.8) == nil)

@@ -233,6 +233,7 @@ import Testing
       [Float](repeating: 0, count: 288)
     }
     #expect(throws: FormatError.self) { try change.change(of: target) }
+    #expect(throws: FormatError.self) { try change.check(target) }
   }
 
   // MARK: Foreign files

@@ -13,8 +13,7 @@ import Testing
     let cases = try #require(golden["cases"]?.array)
     #expect(cases.count == 5)
     for entry in cases {
-      let numbers = try #require(entry["box"]?.array)
-      let box = numbers.compactMap(\.int)
+      let box = try #require(entry["box"]?.array).compactMap(\.int)
       var picture = source.cropped(
         left: box[0], top: box[1], width: box[2] - box[0], height: box[3] - box[1])
       if let size = entry["nearest"]?.array?.compactMap(\.int) {

@@ -39,7 +39,8 @@ import Testing
     let (rows, length) = (ids.shape[0], ids.shape[1])
     let ends = try (0..<rows).map { row in
       let own = ids.ints[row * length..<(row + 1) * length]
-      return Int32(try #require(own.firstIndex(of: try #require(own.max()))))
+      let largest = try #require(own.max())
+      return Int32(try #require(own.firstIndex(of: largest)))
     }
     return ["input_ids": ids, "ends": HostArray(ends, shape: [rows])]
   }

@@ -79,7 +79,7 @@ import Testing
     let plan = try SamplePlan(request(["box=0,0,0.125,0.125; prompt=a fox", "box=0.1,0,1,1; prompt=an owl"]))
     let warnings = try RegionSchedule(plan).warnings
     #expect(warnings.count == 1 && warnings[0].contains("region 1"))
-    var wide = request(["box=0,0,0.1,0.1; prompt=a fox"])
+    var wide = request(["box=0.06,0.06,0.19,0.19; prompt=a fox"])
     (wide.width, wide.height) = (256, 256)
     #expect(try RegionSchedule(SamplePlan(wide)).warnings.first?.contains("only 1.") == true)
   }

@@ -2,7 +2,6 @@ import Foundation
 import MoscFormats
 import MoscImages
 import MoscReport
-import MoscServer
 import TestSupport
 import Testing
 
@@ -147,16 +146,8 @@ import Testing
     #expect(long.status == 413)
   }
 
-  @Test func addressesOfOthersNeedCredentials() throws {
-    var options = ServerOptions()
-    (options.listen, options.port) = ("0.0.0.0", 0)
-    #expect(throws: CommandError.self) { try RunningServer(options, Reporter.silent) }
-    options.apiAuth = "nobody"
-    #expect(throws: CommandError.self) { try RunningServer(options, Reporter.silent) }
-  }
-
   @Test func credentialsAreAsked() throws {
-    let server = try TestServer { $0.apiAuth = "ann:secret,bob:other" }
+    let server = try TestServer("--api-auth", "ann:secret,bob:other")
     func status(_ header: String?) throws -> Int {
       try server.send("GET", "/sdapi/v1/samplers", headers: header.map { ["authorization": $0] } ?? [:]).status
     }
@@ -179,10 +170,8 @@ import Testing
   }
 
   @Test func aPortThatIsTakenIsAClearError() throws {
-    var options = ServerOptions()
-    let scratch = Scratch()
-    (options.port, options.output) = (server.port, scratch.path("outputs"))
-    let error = #expect(throws: CommandError.self) { try RunningServer(options, Reporter.silent) }
-    #expect(error?.message.contains("is taken by another program") == true)
+    let outcome = try MoscProgram.run("serve", "--port", "\(server.port)", "--output-dir", Scratch().path("outputs"))
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.contains("is taken by another program"), "\(outcome.errors)")
   }
 }

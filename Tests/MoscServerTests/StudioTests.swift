@@ -44,7 +44,10 @@ import Testing
         }
       }
     }
-    let routes = Set(server.server.routes.map { $0.replacing(/\ \/studio\/.*/, with: " /studio/{file}") })
+    var options = ServerOptions()
+    let scratch = Scratch()
+    options.output = scratch.path("outputs")
+    let routes = Set(try RunningServer.routes(options).map { $0.replacing(/\ \/studio\/.*/, with: " /studio/{file}") })
     #expect(listed == routes)
     // Every reference leads somewhere.
     for match in document.description.matches(of: /#\/components\/schemas\/(\w+)/) {

@@ -1,29 +1,49 @@
 import Foundation
 import Glibc
 import MoscFormats
-import MoscReport
-import MoscServer
 import TestSupport
 
-/// A server in this process on a free port, with a folder of its own.
+/// A server in a process of its own, on a free port, with a folder of its own.
+///
+/// Tests block the few threads on which a server in this process would answer.
 final class TestServer: @unchecked Sendable {
   let scratch: Scratch
-  let server: RunningServer
+  let port: Int
+  private let process = Process()
 
-  init(_ change: (inout ServerOptions) -> Void = { _ in }, in scratch: Scratch = Scratch()) throws {
+  init(_ arguments: String..., in scratch: Scratch = Scratch()) throws {
     self.scratch = scratch
-    var options = ServerOptions()
-    (options.port, options.output) = (0, scratch.path("outputs"))
-    change(&options)
-    server = try RunningServer(options, Reporter.silent)
+    let output = Pipe()
+    process.executableURL = MoscProgram.url
+    process.arguments = ["serve", "--port", "0", "--output-dir", scratch.path("outputs")] + arguments
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+    guard let found = line.firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)\//), let number = Int(found.1) else {
+      throw HTTPReply.Failure(description: "the server names no address: \(line)")
+    }
+    port = number
   }
 
-  deinit { try? server.stop() }
+  deinit { stop() }
+
+  /// Ends it as Ctrl-C does, or at once.
+  @discardableResult func stop(_ signal: Int32 = SIGTERM) -> Int32 {
+    if process.isRunning { kill(process.processIdentifier, signal) }
+    process.waitUntilExit()
+    return process.terminationReason == .exit ? process.terminationStatus : -1
+  }
 
   /// One for tests that change nothing that others look at.
   static let shared = Result { try TestServer() }
 
-  var port: Int { server.port }
+  /// The number of a metric.
+  func metric(_ name: String) throws -> Int {
+    let lines = try send("GET", "/metrics").text.split(separator: "\n")
+    return lines.first { $0.hasPrefix("mosc_\(name) ") }.flatMap { Int($0.split(separator: " ")[1]) } ?? -1
+  }
+
 
   /// Sends a request with these headers besides the usual ones.
   func send(

@@ -59,7 +59,8 @@ def stock():
     run("lcm_lora", pipe, 4, 1.0)
     pipe.scheduler = TCDScheduler.from_config(own)
     run("tcd_lora", pipe, 4, 1.0, eta=0.3)
-    pipe.scheduler = DDIMScheduler.from_config(own, timestep_spacing="trailing")
+    # As the pipeline itself sets it for a model.
+    pipe.scheduler = DDIMScheduler.from_config(own, timestep_spacing="trailing", clip_sample=False)
     run("ddim_lora", pipe, 4, 1.0)
     pipe = base()
     pipe.scheduler = EulerDiscreteScheduler.from_config(own, timestep_spacing="trailing")

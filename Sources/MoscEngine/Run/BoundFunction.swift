@@ -16,9 +16,10 @@ package struct BoundFunction {
   /// - Parameters:
   ///   - results: the memory of results that are not to be allocated.
   ///   - arena: the memory of intermediate values.
+  ///   - prepares: whether weights are prepared before the launches that read them.
   package init(
     _ function: LinkedFunction, inputs: [String: AlignedBuffer], weights: WeightFiles,
-    results: [String: AlignedBuffer] = [:], arena: AlignedBuffer?
+    results: [String: AlignedBuffer] = [:], arena: AlignedBuffer?, prepares: Bool = false
   ) throws {
     self.function = function
     var owners: [AlignedBuffer] = []
@@ -42,7 +43,7 @@ package struct BoundFunction {
         outputs[output.name] = buffer
         own(buffer)
       case .weight(let weight):
-        let bytes = try weights.memory(of: weight)
+        let bytes = try weights.memory(of: weight, isPrepared: prepares)
         let alignment = weight.type.dtype.byteSize
         if let base = bytes.baseAddress, Int(bitPattern: base) % alignment == 0 {
           // Kernels never write their inputs.
@@ -70,13 +71,14 @@ package struct BoundFunction {
   ///   - skipped: launches whose results are there already.
   ///   - isCancelled: asked between launches whether to stop.
   ///   - observe: called after each launch with its index and seconds.
+  ///   - prepare: called before each launch with its index.
   package func run(
     pool: ThreadPool, skipping skipped: Set<Int> = [], isCancelled: (() -> Bool)? = nil,
-    observe: ((Int, Double) -> Void)? = nil
+    observe: ((Int, Double) -> Void)? = nil, preparing prepare: ((Int) -> Void)? = nil
   ) throws {
     do {
       try launches.run(
-        on: pool, skipping: skipped, observe: observe, isCancelled: isCancelled)
+        on: pool, skipping: skipped, observe: observe, isCancelled: isCancelled, preparing: prepare)
     } catch {
       throw CommandError.interrupted
     }

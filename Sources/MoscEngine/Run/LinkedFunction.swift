@@ -24,6 +24,8 @@ package struct LinkedFunction: Sendable {
   package let outputs: [(name: String, type: TensorType)]
   /// The weights that nothing reads after the launch of that index.
   package let lastReads: [Int: [Param]]
+  /// The weights that each launch reads.
+  package let reads: [[Param]]
   /// The weights of a megabyte or more that the launch of that index reads.
   package let largeReads: [Int: [Param]]
 
@@ -54,6 +56,7 @@ package struct LinkedFunction: Sendable {
     var launches: [LaunchRecord] = []
     var written: [[(name: String, type: TensorType, argument: Int)]] = []
     var lastReads: [Param: Int] = [:]
+    var reads: [[Param]] = []
     var largeReads: [Int: [Param]] = [:]
     for id in graph.order {
       let node = graph[id]
@@ -72,8 +75,10 @@ package struct LinkedFunction: Sendable {
         guard let kernel = kernels[launch.kernel] else {
           throw CommandError.failure("'@\(graph.name)' launches '@\(launch.kernel)', not compiled")
         }
+        reads.append([])
         for operand in node.operands {
           if case .param(let weight)? = graph.producerOp(operand) {
+            reads[reads.count - 1].append(weight)
             lastReads[weight] = launches.count
             if weight.type.byteCount() >= 1 << 20 {
               largeReads[launches.count, default: []].append(weight)
@@ -99,6 +104,7 @@ package struct LinkedFunction: Sendable {
       (index < resultNames.count ? resultNames[index] : graph[id].name, graph.type(id))
     }
     self.largeReads = largeReads
+    self.reads = reads
     self.lastReads = Dictionary(grouping: lastReads.keys) { lastReads[$0] ?? 0 }
     executable = Executable(
       name: graph.name, launches: launches, arenaBytes: arenaBytes, externalCount: externals.count)

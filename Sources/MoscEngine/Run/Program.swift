@@ -99,12 +99,13 @@ package final class Program {
     }
     var known = inputs.mapValues(\.buffer)
     func bind(
-      _ function: LinkedFunction?, _ arena: AlignedBuffer?, found: [String: AlignedBuffer] = [:]
+      _ function: LinkedFunction?, _ arena: AlignedBuffer?, found: [String: AlignedBuffer] = [:],
+      prepares: Bool = false
     ) throws -> BoundFunction? {
       guard let function else { return nil }
       let bound = try BoundFunction(
         function, inputs: known, weights: weights, results: memory.merging(found) { $1 },
-        arena: arena)
+        arena: arena, prepares: prepares)
       known.merge(bound.outputs) { _, new in new }
       return bound
     }
@@ -120,7 +121,8 @@ package final class Program {
       for warning in plan.warnings { reporter.warn(warning, kind: "packed weights") }
     }
     let load = try bind(
-      compiled.load, try Self.arena(compiled.load?.executable.arenaBytes ?? 0), found: plan.found)
+      compiled.load, try Self.arena(compiled.load?.executable.arenaBytes ?? 0), found: plan.found,
+      prepares: true)
     prompt = try bind(compiled.prompt, arena)
     step = try bind(compiled.step, arena)
     loadBytes = compiled.load?.outputs.reduce(0) { $0 + $1.type.byteCount() } ?? 0
@@ -135,6 +137,8 @@ package final class Program {
     try load.run(pool: pool, skipping: plan.skipped, isCancelled: isCancelled) { index, _ in
       for weight in load.function.lastReads[index] ?? [] { self.weights.forget(weight) }
       reporter.progress(.load, phase, done: index + 1, of: total)
+    } preparing: { index in
+      for weight in load.function.reads[index] { self.weights.prepare(weight) }
     }
     reporter.end(.load, phase)
     // What was packed while a file was written must not be believed under the file's name.

@@ -27,12 +27,13 @@ package struct WeightFiles: Sendable {
 
   /// The memory of a weight as it lies in its file.
   ///
+  /// - Parameter isPrepared: whether `prepare` is called before it is read.
   /// - Throws: when the file has no such tensor, or one of another type.
-  package func memory(of weight: Param) throws -> UnsafeRawBufferPointer {
+  package func memory(of weight: Param, isPrepared: Bool = false) throws -> UnsafeRawBufferPointer {
     guard let source = sources[weight.source] else {
       throw CommandError.failure("no file is declared for weights '@\(weight.source)'")
     }
-    guard let tensor = source.weight(weight.name) else {
+    guard let tensor = isPrepared ? source.reserved(weight.name) : source.weight(weight.name) else {
       let nearest = NearestName.suggest(weight.name, in: source.names)
       throw FormatError(
         source.place, "tensor \"\(weight.name)\"",
@@ -56,7 +57,7 @@ package struct WeightFiles: Sendable {
   /// has them: whoever tries strengths of an adapter would fill the disk with what is never read.
   package func remembered(by cache: PackedWeights) -> WeightFiles {
     var copy = self
-    for (name, source) in sources where source is TensorStore {
+    for (name, source) in sources where source is TensorStore || source is LazyTensors {
       guard let identity = source.identity else { continue }
       let key = ContentKey.of(["seen", identity])
       if case .hit = cache.numbers(key, count: 1) { continue }
@@ -78,6 +79,9 @@ package struct WeightFiles: Sendable {
 
   /// Whether all files are as they were when they were opened.
   package var areUnchanged: Bool { sources.values.allSatisfy(\.isUnchanged) }
+
+  /// Makes a weight whose memory was asked for, if it is not there yet.
+  package func prepare(_ weight: Param) { sources[weight.source]?.prepare(weight.name) }
 
   /// Lets the system take back the pages of a weight that will not be read again soon.
   package func forget(_ weight: Param) { sources[weight.source]?.dropPages(of: weight.name) }

@@ -22,6 +22,9 @@ package protocol AdapterFamily: Sendable {
   /// Further tensors that are changed where the layer has them.
   var changedIfPresent: [String] { get }
 
+  /// Makes sure that the change is for a tensor of this shape.
+  func check(_ tensor: ChangedTensor) throws
+
   /// What is added to a tensor of the layer at strength 1, before the scale, in its order.
   func change(of tensor: ChangedTensor) throws -> [Float]
 }
@@ -33,7 +36,7 @@ extension AdapterFamily {
 }
 
 /// A tensor of the model that an adapter changes.
-package struct ChangedTensor {
+package struct ChangedTensor: Sendable {
   /// `weight` or `bias`.
   package var part: String
   package var shape: [Int]
@@ -41,10 +44,10 @@ package struct ChangedTensor {
   package var path: String
   package var layer: String
   /// Its present numbers, read only where a family asks for them.
-  package var values: () throws -> [Float]
+  package var values: @Sendable () throws -> [Float]
 
   package init(
-    part: String, shape: [Int], path: String, layer: String, values: @escaping () throws -> [Float]
+    part: String, shape: [Int], path: String, layer: String, values: @escaping @Sendable () throws -> [Float]
   ) {
     self.part = part
     self.shape = shape

@@ -31,7 +31,7 @@ package struct AdapterSet: Sendable {
   /// An adapter's layers in the model.
   package struct Adapter: Sendable {
     package let name: String
-    package let store: TensorStore
+    package let store: any WeightSource
     package let declaration: WeightsDeclaration
     /// What the file says of itself.
     package let metadata: [String: String]
@@ -131,10 +131,22 @@ package struct AdapterSet: Sendable {
     tensors += whole.tensors
     unmatched += whole.unmatched
     return Adapter(
-      name: file.name, store: TensorStore(file.path, tensors),
+      name: file.name, store: try LazyTensors(
+        TensorStore(file.path, tensors), whole.changed, from: try source(file, model)),
       declaration: WeightsDeclaration(name: "adapter_\(number)", path: file.path),
       metadata: file.metadata, ranks: ranks, fileRanks: fileRanks, changes: whole.changes, changedLayers: whole.layers,
       total: file.layerCount + file.leftovers.count, unmatched: unmatched)
+  }
+
+  /// What tells the numbers of a file's changes of the model's own tensors from any others.
+  private static func source(_ file: AdapterFile, _ model: DiffusersModel) throws -> String? {
+    if file.wholeLayers.isEmpty { return nil }
+    var parts = [try? MappedFile(URL(fileURLWithPath: file.path)).identity]
+    for network in Set(file.wholeLayers.map(\.network)).sorted(by: { $0.rawValue < $1.rawValue }) {
+      parts += try model.files(network.component).files.map(\.identity)
+    }
+    let known = parts.compactMap { $0 }
+    return known.count == parts.count ? known.joined(separator: " ") : nil
   }
 
   /// A word with more vectors leaves no room in a prompt for another.
@@ -192,8 +204,10 @@ package struct AdapterSet: Sendable {
 extension DiffusersModel {
   /// The present values of a tensor that adapters bring.
   package func adapterTensor(_ name: String) -> HostArray? {
-    for store in adapters.adapters.map(\.store) + [adapters.rows?.store].compactMap({ $0 }) {
+    let rows: [any WeightSource] = adapters.rows.map { [$0.store] } ?? []
+    for store in adapters.adapters.map(\.store) + rows {
       guard let tensor = store.weight(name) else { continue }
+      defer { store.dropPages(of: name) }
       return HostArray(
         dtype: tensor.dtype, shape: tensor.shape, bytes: [UInt8](tensor.bytes))
     }

@@ -1,8 +1,11 @@
 import MoscFormats
 
-/// The changes of an adapter that are sums of a tensor's own shape, computed for the model's tensors.
+/// The changes of an adapter that are sums of a tensor's own shape, for the model's tensors.
 struct WholeChanges {
+  /// What multiplies them.
   private(set) var tensors: [(String, HostArray)] = []
+  /// The changes, computed when they are asked for.
+  private(set) var changed: [LazyTensors.Entry] = []
   private(set) var changes: Set<LayerID> = []
   private(set) var layers: Set<LayerID> = []
   private(set) var unmatched: [(name: String, reason: String)] = []
@@ -45,17 +48,14 @@ struct WholeChanges {
     let tensor = ChangedTensor(part: part, shape: shape, path: path, layer: id.path) {
       try model.values(id.path, id.network.component)
     }
-    let values = try layer.change.change(of: tensor)
-    guard values.count == shape.reduce(1, *), values.allSatisfy(\.isFinite),
-      changes.insert(id).inserted
-    else {
-      throw FormatError(
-        path, "layer '\(id.path)'", "gives no change of shape \(shape) made of numbers")
+    try layer.change.check(tensor)
+    guard changes.insert(id).inserted else {
+      throw FormatError(path, "layer '\(id.path)'", "is there twice")
     }
-    tensors += [
-      (AdapterTensor.change(id).name, HostArray(values, shape: shape)),
-      (AdapterTensor.scale(id).name, HostArray([layer.scale * strength], shape: [1])),
-    ]
+    let change = layer.change
+    changed.append(
+      LazyTensors.Entry(name: AdapterTensor.change(id).name, shape: shape) { try change.change(of: tensor) })
+    tensors.append((AdapterTensor.scale(id).name, HostArray([layer.scale * strength], shape: [1])))
   }
 
   private mutating func leaveOut(
@@ -77,9 +77,10 @@ extension DiffusersModel {
   ) throws -> (layers: [AdapterFile.Layer], unmatched: [(name: String, reason: String)]) {
     let whole = try WholeChanges(wholeLayers, path: path, AdapterStrength(), self)
     let arrays = Dictionary(whole.tensors, uniquingKeysWith: { $1 })
+    let changes = Dictionary(whole.changed.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
     var layers: [AdapterFile.Layer] = []
     for id in whole.changes.sorted(by: { $0.description < $1.description }) {
-      guard let change = arrays[AdapterTensor.change(id).name], let dot = id.path.lastIndex(of: "."),
+      guard let change = changes[AdapterTensor.change(id).name], let dot = id.path.lastIndex(of: "."),
         let scale = arrays[AdapterTensor.scale(id).name]?.floats.first
       else { continue }
       guard id.path[dot...] == ".weight", change.shape.count >= 2 else {
@@ -93,7 +94,7 @@ extension DiffusersModel {
       layers.append(
         AdapterFile.Layer(
           network: id.network, key: LayerID(id.network, String(id.path[..<dot])).key, names: [id.path],
-          down: change, up: HostArray(identity, shape: [out, out] + ones), scale: scale))
+          down: HostArray(try change.values(), shape: change.shape), up: HostArray(identity, shape: [out, out] + ones), scale: scale))
     }
     return (layers, whole.unmatched)
   }

@@ -90,6 +90,11 @@ enum DrawFields {
     guard items.count <= 16 else { throw APIError.field(field, "\(items.count) regions, at most 16 are drawn") }
     for (index, item) in items.enumerated() {
       guard item.members != nil else { throw APIError.field(field, "entry \(index): expected an object") }
+      for lora in item["lora"].map({ $0.array ?? [$0] }) ?? [] {
+        guard let text = lora.string, !text.contains("/"), !text.contains("\\"), !text.hasPrefix(".") else {
+          throw APIError.field(field, "entry \(index): lora: expected the name of an adapter, such as cat:0.8, no path")
+        }
+      }
       guard let mask = item["mask"], mask != .null else { continue }
       guard let text = mask.string, text.hasPrefix("data:image/png;base64,") else {
         throw APIError(400, "\(field)[\(index)].mask: expected data:image/png;base64,…", field: field)

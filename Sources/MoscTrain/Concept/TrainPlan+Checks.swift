@@ -94,9 +94,9 @@ extension TrainPlan {
 
   /// Bytes of a concept file with all trained numbers.
   private var conceptBytes: Int {
-    let stores = model.adapters.adapters.map(\.store) + [model.adapters.rows?.store].compactMap { $0 }
-    return stores.reduce(0) { sum, store in
-      store.names.reduce(sum) { $0 + (store.weight($1)?.shape.reduce(4, *) ?? 0) }
+    let rows: [any WeightSource] = model.adapters.rows.map { [$0.store] } ?? []
+    return (model.adapters.adapters.map(\.store) + rows).reduce(0) { sum, store in
+      store.names.reduce(sum) { $0 + (store.reserved($1)?.shape.reduce(4, *) ?? 0) }
     }
   }
 

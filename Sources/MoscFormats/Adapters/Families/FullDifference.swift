@@ -18,13 +18,17 @@ struct FullDifference: AdapterFamily {
     [weight.map { _ in "weight" }, bias.map { _ in "bias" }].compactMap(\.self)
   }
 
-  func change(of tensor: ChangedTensor) throws -> [Float] {
-    guard let change = tensor.part == "bias" ? bias : weight else {
-      return [Float](repeating: 0, count: tensor.count)
-    }
+  private func part(_ tensor: ChangedTensor) -> HostArray? { tensor.part == "bias" ? bias : weight }
+
+  func check(_ tensor: ChangedTensor) throws {
+    guard let change = part(tensor) else { return }
     // A linear layer may be stored as a 1×1 convolution.
     func core(_ shape: [Int]) -> [Int] { Array(shape.prefix(2)) + shape.dropFirst(2).filter { $0 > 1 } }
     guard core(change.shape) == core(tensor.shape) else { throw tensor.misfit(change.shape) }
-    return change.floats
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    try check(tensor)
+    return part(tensor)?.floats ?? [Float](repeating: 0, count: tensor.count)
   }
 }

@@ -79,11 +79,15 @@ struct HadamardProduct: AdapterFamily {
     return (HostArray(down, shape: [p * q, depth]), HostArray(up, shape: [rows, p * q]))
   }
 
-  func change(of tensor: ChangedTensor) throws -> [Float] {
-    // Before anything of that size is made.
+  func check(_ tensor: ChangedTensor) throws {
     guard first.shape[0] == tensor.rows, first.shape.dropFirst().reduce(1, *) == tensor.depth else {
       throw tensor.misfit(first.shape)
     }
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    // Before anything of that size is made.
+    try check(tensor)
     return zip(first.values, second.values).map { $0 * $1 }
   }
 }

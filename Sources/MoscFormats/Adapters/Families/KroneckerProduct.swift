@@ -58,12 +58,18 @@ struct KroneckerProduct: AdapterFamily {
 
   var rank: Int? { first.rank ?? second.rank }
 
+  func check(_ tensor: ChangedTensor) throws {
+    let (m, n) = (first.shape[0], first.shape[1])
+    let depth = second.shape.dropFirst().reduce(1, *)
+    let shape = [m * second.shape[0], n * second.shape[1]] + second.shape.dropFirst(2)
+    guard shape[0] == tensor.rows, n * depth == tensor.depth else { throw tensor.misfit(shape) }
+  }
+
   func change(of tensor: ChangedTensor) throws -> [Float] {
+    try check(tensor)
     let (m, n) = (first.shape[0], first.shape[1])
     let rows = second.shape[0]
     let depth = second.shape.dropFirst().reduce(1, *)
-    let shape = [m * rows, n * second.shape[1]] + second.shape.dropFirst(2)
-    guard m * rows == tensor.rows, n * depth == tensor.depth else { throw tensor.misfit(shape) }
     let (small, large) = (first.values(), second.values())
     var result: [Float] = []
     result.reserveCapacity(tensor.count)

@@ -67,11 +67,14 @@ struct LowRankProduct: AdapterFamily {
 
   func factors() -> (down: HostArray, up: HostArray)? { (down, up) }
 
-  func change(of tensor: ChangedTensor) throws -> [Float] {
-    let depth = down.count / down.shape[0]
-    guard up.shape[0] == tensor.rows, depth == tensor.depth else {
+  func check(_ tensor: ChangedTensor) throws {
+    guard up.shape[0] == tensor.rows, down.count / down.shape[0] == tensor.depth else {
       throw tensor.misfit([up.shape[0]] + down.shape.dropFirst())
     }
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    try check(tensor)
     return FloatMatrix.product(up.floats, down.floats, rows: tensor.rows, inner: down.shape[0])
   }
 }

@@ -16,11 +16,15 @@ struct NormDifference: AdapterFamily {
     [scale.map { _ in "weight" }, shift.map { _ in "bias" }].compactMap(\.self)
   }
 
-  func change(of tensor: ChangedTensor) throws -> [Float] {
-    guard let change = tensor.part == "bias" ? shift : scale else {
-      return [Float](repeating: 0, count: tensor.count)
-    }
+  private func part(_ tensor: ChangedTensor) -> HostArray? { tensor.part == "bias" ? shift : scale }
+
+  func check(_ tensor: ChangedTensor) throws {
+    guard let change = part(tensor) else { return }
     guard change.shape == tensor.shape else { throw tensor.misfit(change.shape) }
-    return change.floats
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    try check(tensor)
+    return part(tensor)?.floats ?? [Float](repeating: 0, count: tensor.count)
   }
 }

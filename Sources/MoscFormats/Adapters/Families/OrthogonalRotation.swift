@@ -40,19 +40,23 @@ struct OrthogonalRotation: AdapterFamily {
   private var stages: Int { blocks.shape.count == 4 ? blocks.shape[0] : 1 }
   private var perStage: Int { blocks.shape[blocks.shape.count - 3] }
 
-  func change(of tensor: ChangedTensor) throws -> [Float] {
-    let last = side << (stages - 1)
-    let isStaged = blocks.shape.count == 4
-    guard perStage * side == tensor.rows, stages < 32, !isStaged || tensor.rows % last == 0,
+  func check(_ tensor: ChangedTensor) throws {
+    guard perStage * side == tensor.rows, stages < 32,
+      blocks.shape.count == 3 || tensor.rows % (side << (stages - 1)) == 0,
       rescale.map({ $0.count == tensor.rows }) ?? true
     else {
       throw tensor.misfit([perStage * side])
     }
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    try check(tensor)
+    let isStaged = blocks.shape.count == 4
     let (weight, depth) = (try tensor.values(), tensor.depth)
     var rotated = weight
     let moves = moves(Float(tensor.rows))
     for stage in 0..<stages {
-      let order = isStaged ? Self.order(tensor.rows, apart: side / 2 << stage) : Array(0..<tensor.rows)
+      let order = isStaged ? Self.order(tensor.rows, apart: (side / 2) << stage) : Array(0..<tensor.rows)
       for block in 0..<perStage {
         let rows = order[block * side..<(block + 1) * side]
         var own: [Float] = []

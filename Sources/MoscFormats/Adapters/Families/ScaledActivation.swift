@@ -34,11 +34,15 @@ struct ScaledActivation: AdapterFamily {
 
   var changedIfPresent: [String] { isOnBias ? ["bias"] : [] }
 
-  func change(of tensor: ChangedTensor) throws -> [Float] {
+  func check(_ tensor: ChangedTensor) throws {
     let inputs = tensor.depth / max(tensor.taps, 1)
     guard values.count == (isOnInput ? inputs : tensor.rows) else {
       throw tensor.misfit(isOnInput ? [1, values.count] : [values.count, 1])
     }
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    try check(tensor)
     let (depth, taps) = (tensor.depth, tensor.taps)
     return try tensor.values().enumerated().map { place, weight in
       weight * values[isOnInput ? place % depth / taps : place / depth]

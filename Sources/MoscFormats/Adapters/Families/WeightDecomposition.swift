@@ -41,11 +41,16 @@ struct WeightDecomposition: AdapterFamily {
     throw .leftOut("has lengths, but no change")
   }
 
-  func change(of tensor: ChangedTensor) throws -> [Float] {
+  func check(_ tensor: ChangedTensor) throws {
     let inputs = tensor.depth / max(tensor.taps, 1)
     guard lengths.count == (isOfRows ? tensor.rows : inputs) else {
       throw tensor.misfit(lengths.shape)
     }
+    try inner.check(tensor)
+  }
+
+  func change(of tensor: ChangedTensor) throws -> [Float] {
+    try check(tensor)
     let weight = try tensor.values()
     let change = try inner.change(of: tensor)
     let moved = zip(weight, change).map { $0 + scale * $1 }

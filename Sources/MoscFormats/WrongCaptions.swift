@@ -1,5 +1,4 @@
 import Foundation
-import MoscFormats
 
 /// Captions that are wrong about a picture, by the kind of the mistake: a file `STEM.json` beside it, such as
 ///
