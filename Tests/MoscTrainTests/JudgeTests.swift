@@ -91,7 +91,7 @@ import Testing
   @Test func badData() throws {
     func fault(_ data: String, _ output: String) -> String {
       do {
-        try PretrainJob(request(output, data), .silent).run()
+        try PretrainJob(self.request(output, data), .silent).run()
         return ""
       } catch {
         return String(describing: error)
