@@ -64,7 +64,7 @@ let package = Package(
 
     // Several processes.
     .target(
-      name: "MoscCluster", dependencies: ["CMPI", "CZlib", "MoscReport", "MoscRuntime"],
+      name: "MoscCluster", dependencies: ["CMPI", "CZlib", "MoscFormats", "MoscReport", "MoscRuntime"],
       swiftSettings: settings),
 
     // Files, pictures and numbers.

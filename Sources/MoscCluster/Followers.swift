@@ -1,4 +1,5 @@
 import Foundation
+import MoscFormats
 import MoscReport
 
 extension Cluster {
@@ -12,7 +13,7 @@ package final class ScratchFolder: Sendable {
 
   package init() throws {
     url = FileManager.default.temporaryDirectory.appending(path: "mosc-follower-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    try makeFolder(url)
   }
 
   deinit { try? FileManager.default.removeItem(at: url) }

@@ -39,7 +39,7 @@ import Testing
     Rule("Sources/MoscRandom", []),
     Rule("Sources/MoscPrompts", ["MoscFormats", "MoscRandom"]),
     Rule("Sources/MoscReport", ["MoscFormats"]),
-    Rule("Sources/MoscCluster", ["CMPI", "CZlib", "MoscReport", "MoscRuntime"]),
+    Rule("Sources/MoscCluster", ["CMPI", "CZlib", "MoscFormats", "MoscReport", "MoscRuntime"]),
     Rule(
       "Sources/MoscEngine",
       [

@@ -12,8 +12,8 @@ import Testing
     ("passes/Fusion/Group.swift", ["cast"], "the one op that rounds a result on its way out"),
     (
       "passes/Fusion/Grouping.swift",
-      ["reshape", "pack", "transpose", "winogradWeight", "pad", "concat"],
-      "what 'pack' does on the way, and arrangements that read an element once"
+      ["reshape", "pack", "transpose", "winogradWeight", "pad", "concat", "add"],
+      "what 'pack' does on the way, arrangements that read an element once, and a product added to another"
     ),
     (
       "Sources/MoscCodegen/LoopNest/BodyFacts.swift",

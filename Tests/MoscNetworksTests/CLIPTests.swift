@@ -84,7 +84,9 @@ import Testing
     var compared = 0
     for entry in file.entries where entry.name.hasPrefix("grad.") {
       let found = try #require(results[entry.name], "\(entry.name)").floats
-      #expect(Comparison.relative(found, try file.array(entry.name).floats) < 2e-5, "\(entry.name)")
+      // The scale's gradient is a small difference of large sums, in f32 on both sides.
+      let bound = entry.name == "grad.logit_scale" ? 1e-3 : 2e-5
+      #expect(Comparison.relative(found, try file.array(entry.name).floats) < bound, "\(entry.name)")
       compared += 1
     }
     #expect(compared == 8)

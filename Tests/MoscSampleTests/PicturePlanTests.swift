@@ -229,7 +229,7 @@ import Testing
     }
     expectRefusal("none.png", "no such", status: .failure) { $0.picture.image = scratch.path("none.png") }
     try scratch.write("torn.png", "GIF89a")
-    expectRefusal("torn.png", "neither PNG nor JPEG", status: .failure) {
+    expectRefusal("torn.png", "neither PNG, JPEG nor WebP", status: .failure) {
       $0.picture.image = scratch.path("torn.png")
     }
     expectRefusal("torn.png", status: .failure) { $0.picture.mask = scratch.path("torn.png") }

@@ -118,7 +118,7 @@ import Testing
       try SampleJob(request, .silent).run()
       return Set(
         try FileManager.default.subpathsOfDirectory(atPath: scratch.path("cache"))
-          .filter { !$0.hasSuffix(".lock") })
+          .filter { $0.hasPrefix("objects/") })
     }
     func lora(_ name: String) -> String { RegionLoraRun.url("\(name).safetensors").path }
     let first = try draw([
