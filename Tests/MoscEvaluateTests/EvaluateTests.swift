@@ -168,7 +168,7 @@ import Testing
     #expect(found.map(\.name) == ["edlora_hina:0.5", "edlora_hina"])
     for evaluation in found {
       #expect(evaluation.count == 4)
-      #expect(evaluation["text_alignment"]?.relative != nil)
+      #expect(evaluation["text_alignment"] != nil)
       #expect(evaluation["leak"] != nil)
       #expect(try #require(evaluation["held_out_loss"]).estimate.mean > 0)
       #expect(evaluation.groups.map(\.title) == ["plain", "places"])

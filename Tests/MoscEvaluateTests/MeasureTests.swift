@@ -2,7 +2,7 @@ import MoscReport
 import TestSupport
 import Testing
 
-@testable import MoscEvaluate
+import MoscEvaluate
 
 /// The arithmetic of evaluations, without networks.
 @Suite struct MeasureTests {

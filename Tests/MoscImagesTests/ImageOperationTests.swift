@@ -1,5 +1,5 @@
 import Foundation
-@testable import MoscImages
+import MoscImages
 import Testing
 
 /// Blurring, filling and laying over.

@@ -47,7 +47,7 @@ import Testing
       #expect(reply.status == 422, "\(body)")
       #expect(reply.json["error"]?["field"]?.string == field)
     }
-    #expect(try server.send("POST", "/mosc/v1/jobs", json: "{\"prompt\":\"x\",\"width\":12}").status == 400)
+    #expect(try server.send("POST", "/mosc/v1/jobs", json: "{\"prompt\":\"x\",\"width\":13}").status == 400)
     #expect(try server.send("GET", "/mosc/v1/jobs/20260101-000000-000-abcdef").status == 404)
     #expect(try server.send("DELETE", "/mosc/v1/jobs/20260101-000000-000-abcdef").status == 404)
   }
