@@ -43,18 +43,18 @@ extension PixelImage {
 ///
 /// Windows of `√(12σ²/3 + 1)` pixels have the kernel's variance. Beyond the border the last pixel is repeated.
 /// Source: Gwosdek et al. 2011 (extended box filters).
-struct BoxBlur {
+package struct BoxBlur {
   /// Whole pixels on each side of the centre, and the weight of the one beyond.
   private let reach: Int
   private let part: Float
 
-  init(sigma: Double) {
+  package init(sigma: Double) {
     let half = ((4 * sigma * sigma + 1).squareRoot() - 1) / 2
     reach = Int(half)
     part = Float(half - Double(reach))
   }
 
-  func applied(to plane: [Float], _ width: Int, _ height: Int) -> [Float] {
+  package func applied(to plane: [Float], _ width: Int, _ height: Int) -> [Float] {
     if reach == 0 && part == 0 { return plane }
     var result = plane
     for _ in 0..<3 {

@@ -1,8 +1,10 @@
+// It looks at what is internal, which only debug builds show.
+#if DEBUG
 import MoscReport
 import TestSupport
 import Testing
 
-import MoscEvaluate
+@testable import MoscEvaluate
 
 /// The arithmetic of evaluations, without networks.
 @Suite struct MeasureTests {
@@ -81,3 +83,4 @@ import MoscEvaluate
     #expect(Choice.harmonicMean(0, 1) == 0)
   }
 }
+#endif

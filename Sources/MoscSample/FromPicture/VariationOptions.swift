@@ -43,7 +43,7 @@ package struct VariationOptions: Hashable, Sendable {
   /// where all columns nearly agree, `t·a + (1−t)·b`. Columns are the vectors because the web UI's `slerp` takes
   /// norms over axis 1 of `[c,h,w]`.
   /// - Source: Shoemake 1985; A1111 web UI, `modules/rng.py`.
-  static func between(_ a: HostArray, _ b: HostArray, _ t: Double) -> HostArray {
+  package static func between(_ a: HostArray, _ b: HostArray, _ t: Double) -> HostArray {
     let (samples, channels, height, width) = (a.shape[0], a.shape[1], a.shape[2], a.shape[3])
     let (low, high) = (a.floats, b.floats)
     var result = low

@@ -30,7 +30,7 @@ package struct PictureSettings {
   /// The picture that it was made from and the mask, where it remembers them.
   var source, mask: RememberedPicture?
   /// Whether it was made from a picture.
-  var hasSource = false
+  package var hasSource = false
   /// The adapters that regions name.
   var regionAdapters: [Adapter] = []
   /// The processor that kernels were compiled for.
