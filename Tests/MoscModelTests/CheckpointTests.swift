@@ -212,7 +212,7 @@ import Testing
     try FileManager.default.createDirectory(at: revision, withIntermediateDirectories: true)
     #expect(try DiffusersModel(at: file("models--a--b")).url.lastPathComponent == "0123")
     try FileManager.default.createDirectory(
-      at: file("models--a--b/snapshots/4567"), withIntermediateDirectories: true)
+      at: file("models--a--b/snapshots/4567/unet"), withIntermediateDirectories: true)
     #expect(message { _ = try DiffusersModel(at: file("models--a--b")) }.contains("holds 2 revisions"))
     try FileManager.default.createDirectory(
       at: file("models--a--b/refs"), withIntermediateDirectories: true)
