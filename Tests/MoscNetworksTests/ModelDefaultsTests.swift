@@ -13,6 +13,9 @@ import Testing
 
   private func defaults(_ text: String) throws -> ModelDefaults {
     let file = try scratch.write("mosc.json", text)
+    // What makes a folder one of a model.
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent().appending(path: "unet"), withIntermediateDirectories: true)
     return try ModelDefaults(of: DiffusersModel(at: file.deletingLastPathComponent()))
   }
 
