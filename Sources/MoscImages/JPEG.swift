@@ -42,13 +42,7 @@ package enum JPEG {
   package static func encode(
     _ image: PixelImage, texts: [PNG.Text] = []
   ) throws(FormatError) -> Data {
-    guard image.width > 0, image.height > 0, [1, 3].contains(image.channels),
-      image.pixels.count == image.width * image.height * image.channels
-    else {
-      throw FormatError(
-        "JPEG", nil,
-        "cannot encode \(image.pixels.count) bytes as \(image.width)x\(image.height)x\(image.channels)")
-    }
+    try image.check(for: "JPEG", channels: [1, 3])
     let contents = texts.map { keyword, text in
       keyword == ExifTexts.keyword
         ? (code: exif, bytes: ExifTexts.segment(text))

@@ -27,6 +27,16 @@ package struct PixelImage: Hashable, Sendable {
   }
 }
 
+extension PixelImage {
+  /// Fails unless the picture has pixels, as many bytes as it says, and channels that a format knows.
+  func check(for format: String, channels known: Set<Int>) throws(FormatError) {
+    guard width > 0, height > 0, known.contains(channels), pixels.count == width * height * channels else {
+      throw FormatError(
+        format, nil, "cannot encode \(pixels.count) bytes as \(width)x\(height)x\(channels)")
+    }
+  }
+}
+
 /// PNG files with text chunks.
 package enum PNG {
   /// A text chunk.
@@ -34,14 +44,7 @@ package enum PNG {
 
   /// The bytes of a PNG file; text that is not ASCII goes into international chunks.
   package static func encode(_ image: PixelImage, texts: [Text] = []) throws(FormatError) -> Data {
-    guard image.width > 0, image.height > 0, [1, 3, 4].contains(image.channels),
-      image.pixels.count == image.width * image.height * image.channels
-    else {
-      throw FormatError(
-        "PNG", nil,
-        "cannot encode \(image.pixels.count) bytes as "
-          + "\(image.width)x\(image.height)x\(image.channels)")
-    }
+    try image.check(for: "PNG", channels: [1, 3, 4])
     for (keyword, content) in texts
     where !(1...79).contains(keyword.utf8.count) || content.utf8.contains(0)
       || !keyword.utf8.allSatisfy({ (0x20...0x7e).contains($0) })

@@ -38,13 +38,7 @@ package enum WebP {
   package static func encode(
     _ image: PixelImage, texts: [PNG.Text] = []
   ) throws(FormatError) -> Data {
-    guard image.width > 0, image.height > 0, [1, 3].contains(image.channels),
-      image.pixels.count == image.width * image.height * image.channels
-    else {
-      throw FormatError(
-        "WebP", nil,
-        "cannot encode \(image.pixels.count) bytes as \(image.width)x\(image.height)x\(image.channels)")
-    }
+    try image.check(for: "WebP", channels: [1, 3])
     let exif = try texts.isEmpty ? nil : ExifTexts.tiff(texts)
     var bytes: UnsafeMutablePointer<UInt8>?
     var size = 0

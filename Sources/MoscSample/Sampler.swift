@@ -116,7 +116,6 @@ package final class Sampler {
     _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
     let pass = try HiresPass(plan, autoencoder, compiler)
-    second.watch = watch
     var latents = try plan.batches.indices.map { index in
       try denoise(plan.batches[index], plan.scripts[index], states).last
     }

@@ -18,6 +18,10 @@ package struct TrainJob {
   /// - Throws: everything that is wrong with data and settings, before any heavy work.
   package init(_ request: TrainRequest, _ reporter: Reporter, _ cluster: Cluster? = nil) throws {
     var request = request
+    if cluster != nil, request.recordDraws != nil {
+      throw CommandError.usage(
+        "--record-draws wants all batches of a run, of which each of several processes draws some; record in one")
+    }
     scratch = try cluster.flatMap { $0.isFirst ? nil : try ScratchFolder() }
     if let scratch { request = request.following(in: scratch.url) }
     if let cluster, request.compiler.threads == nil { request.compiler.threads = cluster.threads }

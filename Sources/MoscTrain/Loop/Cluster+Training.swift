@@ -47,7 +47,7 @@ extension TrainRequest {
     request.output = folder.appending(path: URL(fileURLWithPath: output).lastPathComponent).path
     (request.resumes, request.overwrites) = (false, false)
     (request.saveInterval, request.keepInterval, request.previewInterval) = (nil, nil, nil)
-    (request.recordDraws, request.profiles) = (nil, false)
+    request.profiles = false
     return request
   }
 }

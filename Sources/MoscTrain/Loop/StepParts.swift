@@ -41,9 +41,8 @@ struct StepParts {
     var sum = Sum()
     var own: [[UInt8]] = []
     for part in 0..<count {
-      // Draws may depend on those before, so every process makes all of them.
-      let (program, inputs) = try batch(step * count + part)
       if let cluster, cluster.owner(part) != cluster.rank { continue }
+      let (program, inputs) = try batch(step * count + part)
       let results = try program.gradients(inputs)
       sum.program = program
       let found = Part(loss: results["loss"]?.mean ?? .nan, measure: results[measure]?.mean ?? .nan)
