@@ -18,8 +18,9 @@ package struct TrainJob {
   /// - Throws: everything that is wrong with data and settings, before any heavy work.
   package init(_ request: TrainRequest, _ reporter: Reporter, _ cluster: Cluster? = nil) throws {
     var request = request
-    if cluster != nil, request.recordDraws != nil {
-      throw CommandError.usage(
+    if let cluster, request.recordDraws != nil {
+      throw Verdict(
+        .usage, isSpeaker: cluster.isFirst,
         "--record-draws wants all batches of a run, of which each of several processes draws some; record in one")
     }
     scratch = try cluster.flatMap { $0.isFirst ? nil : try ScratchFolder() }
