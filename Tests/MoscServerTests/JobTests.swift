@@ -99,6 +99,9 @@ import Testing
     #expect(reply.status == 200, "\(reply.text.prefix(200))")
     let count = try #require(reply.json["images"]?.array?.count)
     #expect((1..<64).contains(count))
+    for name in ["interrupt", "skip"] {
+      #expect(try server.send("POST", "/sdapi/v1/\(name)").status == 200, "\(name) with nothing to do")
+    }
   }
 
   /// Asks until something holds, at most two minutes.
