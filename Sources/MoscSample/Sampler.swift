@@ -87,7 +87,9 @@ package final class Sampler {
     second?.watch = watch
     let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
-      try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
+      try plan.model.regional.map {
+        try RegionTexts(plan, then: second?.plan, compiler, reading).encode($0)
+      } ?? encoder.encode(texts)
     }
     if let second { return try draw(second, states, receive) }
     for (index, batch) in plan.batches.enumerated() {
