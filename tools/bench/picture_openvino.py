@@ -5,7 +5,7 @@
     picture_openvino.py -m MODEL --steps 4 --few -o FILE.png
 
 Compare with `mosc sample -m MODEL --steps 20 --type bf16 -o FILE.png` by the clock of the shell, and
-`--few` with `--steps 4 --scheduler lcm --guidance 1 --taesd MODEL/taesd`. The networks are those that
+`--few` with `--steps 4 --sampler lcm --cfg-scale 1 --taesd MODEL/taesd`. The networks are those that
 `compare.py` converts (`peer_openvino.py taesd_decoder --convert` for the tiny decoder); compiled ones are
 cached in FOLDER/cache, so the second run is a warm one. The text encoder, a guided deterministic DDIM
 loop, or with `--few` a loop of latent consistency without guidance, and the decoder run; words become
