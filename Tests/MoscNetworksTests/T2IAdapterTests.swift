@@ -45,7 +45,7 @@ import Testing
 
   private func compiler(_ precision: Precision = .f32) throws -> Compiler {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     options.threads = 2
     options.verifiesEach = true
     return try Compiler(options, precision: precision, .silent)

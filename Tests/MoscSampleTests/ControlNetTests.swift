@@ -56,7 +56,7 @@ import Testing
   private func request(_ settings: JSONValue) throws -> SampleRequest {
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.promptSettings.syntax = .plain
     request.prompt = settings["prompt"]?.string ?? ""
     request.negativePrompt = settings["negative_prompt"]?.string ?? ""
@@ -212,7 +212,7 @@ import Testing
   @Test func worksWithEverythingElse() throws {
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.prompts, request.steps) = (["a cat AND a dog:0.5", "a [red:blue:0.5] house"], 2)
     (request.width, request.height, request.batchSize) = (48, 64, 2)
     request.regions.texts = ["box=0,0,0.5,1; prompt=a fox"]

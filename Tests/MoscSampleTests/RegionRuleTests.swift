@@ -18,8 +18,7 @@ import Testing
   private func request(_ regions: [String]) -> SampleRequest {
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = true
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.prompt, request.negativePrompt, request.steps) = ("a red fox", "dark", 2)
     (request.seeds, request.width, request.height) = ([3], 64, 64)
     request.regions.texts = regions

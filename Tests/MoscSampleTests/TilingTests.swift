@@ -126,7 +126,7 @@ import Testing
     request.steps = 2
     (request.width, request.height) = (96, 64)
     request.model.precision = .f32
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.seamless = .both
     request.tiling = options(.on, 64)
     request.output = scratch.path("a.png")
@@ -136,7 +136,7 @@ import Testing
     let settings = try PictureSettings(contentsOf: URL(fileURLWithPath: request.output))
     #expect(settings.request.seamless == .both && settings.request.tiling == request.tiling)
     var again = RedrawRequest(request.output)
-    again.compiler.usesCache = false
+    again.compiler.cacheFolder = SharedKernels.folder
     again.output = scratch.path("b.png")
     try RedrawJob(again, .silent).run()
     #expect(try PNG.read(URL(fileURLWithPath: again.output)).image == picture)
@@ -156,7 +156,7 @@ import Testing
     func fault(_ change: (inout SampleRequest) -> Void) -> String {
       var request = SampleRequest()
       request.steps = 1
-      request.compiler.usesCache = false
+      request.compiler.cacheFolder = SharedKernels.folder
       request.output = scratch.path("none.png")
       change(&request)
       do {

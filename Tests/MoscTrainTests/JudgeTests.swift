@@ -41,7 +41,7 @@ import Testing
     request.configuration = Goldens.url("clip").path
     request.stages = [.judge]
     request.precision = .f32
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     request.compiler.threads = 2
     request.denoiser = PretrainingRecipe(steps: 32, batch: 8, learningRate: 2e-3, warmUp: 4)
     request.denoiser.averageDecay = 0.5
