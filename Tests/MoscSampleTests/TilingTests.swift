@@ -10,7 +10,6 @@ import RunSupport
 import TestSupport
 import Testing
 
-
 /// Pictures in tiles.
 @Suite(.serialized) struct TilingTests {
   private let scratch = Scratch()
@@ -117,6 +116,23 @@ import Testing
     let error = Comparison.relative(found.floats, expected.floats)
     // Random weights amplify what groups differ by; unrelated moments would differ by 1.4.
     #expect(error > 1e-6 && error < 1, "\(error)")
+  }
+
+  /// A trained autoencoder hardly sees beyond a tile: 44 dB on drawn pictures of the embedded model.
+  @Test func tilesOfATrainedModel() throws {
+    var compilation = CompilationOptions()
+    compilation.cacheFolder = SharedKernels.folder
+    let components = try ModelComponents(ModelOptions(precision: .f32), Compiler(compilation, precision: .f32, .silent))
+    let picture = try ImageFile.read(Goldens.url("pillow/source.png")).resized(width: 160, height: 128, .bicubic)
+    let image = HostArray(picture.pixels.map { Float($0) / 127.5 - 1 }, shape: [1, 128, 160, 3])
+    let (whole, tiled) = try (Autoencoder(components, options(.off, 64)), Autoencoder(components, options(.on, 64)))
+    let (moments, found) = try (whole.encode(image), tiled.encode(image))
+    #expect(Comparison.relative(found.floats, moments.floats) < 0.1)
+    let means = moments.floats.indices.filter { $0 % 8 < 4 }.map { moments.floats[$0] }
+    let latents = HostArray(means, shape: [1, moments.shape[1], moments.shape[2], 4])
+    let (expected, blended) = try (whole.decode(latents).floats, tiled.decode(latents).floats)
+    let error = zip(expected, blended).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / Float(expected.count)
+    #expect(error > 0 && 10 * log10(4 / error) > 35, "\(10 * log10(4 / error)) dB")
   }
 
   /// Options in, picture out: metadata tell of both, and what a picture says draws it again.
