@@ -35,11 +35,12 @@ struct DrawWork {
         parameters: writer.parameters(picture).text)
       job.update { state in
         state.pictures.append(drawn)
-        (state.done, state.step) = (state.done + 1, 0)
+        (state.done, state.step, state.preview) = (state.done + 1, 0, nil)
       }
       job.events.send("picture", drawn.json)
       services.queue.tell(job)
     }
+    if let report = try sampler.meter?.json() { job.update { $0.findings.append(("region_report", report)) } }
   }
 
   /// Shows what a step predicts, if it is its turn; the picture itself follows the last one.
