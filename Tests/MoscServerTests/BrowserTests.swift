@@ -75,6 +75,10 @@ struct BrowserTests {
     try browser.click("#run")
     try browser.wait("document.querySelectorAll('#gallery img').length === 1")
     try browser.wait("document.querySelector('#gallery img').naturalWidth === 64")
+    // Two previews were there before it.
+    let previews = try browser.run(
+      "return performance.getEntriesByType('resource').filter(entry => entry.name.includes('/preview?')).map(entry => entry.responseStatus)")
+    #expect(previews == .array([.int(200), .int(200)]))
     try keep(browser, "wide")
 
     // Undo, do again, and another visit finds it all.
@@ -236,6 +240,28 @@ struct BrowserTests {
     try browser.run("document.getElementById('set-prompt').focus()")
     try browser.press(["Enter"], holding: ["Control"])
     try browser.wait("document.querySelectorAll('#gallery img').length === 1")
+  }
+
+  /// The studio as the README shows it, written to `MOSC_SCREENSHOTS` as `studio.jpg`.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["MOSC_SCREENSHOTS"] != nil, "nobody wants it")) func aPictureOfTheStudio() throws {
+    let browser = try open(width: 1200, height: 800)
+    try browser.type("192", into: "#set-width")
+    try browser.type("128", into: "#set-height")
+    try browser.type("24", into: "#set-steps")
+    try browser.type("0", into: "#set-seed")
+    try browser.type("a robot and a fox, in the snow", into: "#set-prompt")
+    for (name, left, right) in [("robot", 0.04, 0.46), ("fox", 0.54, 0.96)] {
+      try drag(browser, from: (left, 0.125), to: (right, 1))
+      try browser.type("a \(name), in the snow", into: "#region-prompt")
+      try browser.type(name, into: "#region-name")
+    }
+    try browser.click("#run")
+    try browser.wait("document.querySelector('#gallery img')?.naturalWidth === 192 && !document.querySelector('#jobs li')")
+    try browser.run("scrollTo(0, 0); await new Promise(requestAnimationFrame)")
+    let data = try browser.screenshot(quality: 75)
+    #expect(data.count < 150_000)
+    let folder = try #require(ProcessInfo.processInfo.environment["MOSC_SCREENSHOTS"])
+    try data.write(to: URL(fileURLWithPath: folder).appending(path: "studio.jpg"))
   }
 
   /// A click is one of mouse down and mouse up on the same element, whatever the page writes anew between them.

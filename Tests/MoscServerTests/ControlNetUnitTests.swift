@@ -73,7 +73,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("\"model\":\"control_depth\"", "control_canny"), ("\"model\":\"/etc/passwd\"", "model"),
+    ("\"model\":\"control_dept\"", "control_dept"), ("\"model\":\"/etc/passwd\"", "model"),
     ("\"model\":\"None\",\"module\":\"canny\"", "model"), ("\"model\":\"control_canny\",\"module\":\"depth_midas\"", "module"),
     ("\"model\":\"control_canny\",\"weight\":9", "weight"), ("\"model\":\"control_canny\",\"guidance_start\":1", "guidance_end"),
     ("\"model\":\"control_canny\",\"control_mode\":7", "control_mode"), ("\"model\":\"control_canny\",\"resize_mode\":\"x\"", "resize_mode"),

@@ -280,10 +280,16 @@ let spaceIsDown = false;
 canvas.addEventListener("keydown", event => { if (event.key === " ") { spaceIsDown = true; event.preventDefault(); } });
 canvas.addEventListener("keyup", event => { if (event.key === " ") spaceIsDown = false; });
 
-/** Shows a picture behind the regions. */
+let asked = 0, shown = 0;
+/** Shows a picture behind the regions; one that arrives late is not put over a later one. */
 export function show(source) {
-  const image = new Image();
-  image.onload = () => { state.picture = image; redraw(); };
+  const image = new Image(), number = ++asked;
+  image.onload = () => {
+    if (number < shown) return;
+    shown = number;
+    state.picture = image;
+    redraw();
+  };
   image.src = source;
 }
 

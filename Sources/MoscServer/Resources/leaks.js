@@ -35,7 +35,7 @@ export function showLeaks(report) {
     rows.length ? make("table", {},
       make("caption", {}, "attention to words outside of their regions, last third of the steps"),
       make("thead", {}, make("tr", {}, ...["region, its share", "word", "outside", ""].map(text => make("th", {}, text)))),
-      make("tbody", {}, ...rows)) : make("p", {}, "The regions have no words of their own."),
+      make("tbody", {}, ...rows)) : make("p", {}, report.words.length ? "Too few steps to measure: three are enough." : "The regions have no words of their own."),
     ...adapters);
   box.hidden = false;
 }
