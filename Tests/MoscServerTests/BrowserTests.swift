@@ -401,6 +401,7 @@ struct BrowserTests {
     try browser.wait("document.querySelectorAll('#fuse-result tbody tr').length === 1", seconds: 240)
     try keep(browser, "fuse")
     try browser.click("#tab-draw")
-    #expect(try browser.run("return [...document.querySelectorAll('#set-lora option')].map(o => o.value).includes('fused')") == .bool(true))
+    // The page asks anew what there is, once the job is over.
+    try browser.wait("[...document.querySelectorAll('#set-lora option')].some(option => option.value === 'fused')")
   }
 }
