@@ -401,7 +401,6 @@ struct BrowserTests {
     try browser.wait("document.querySelectorAll('#fuse-result tbody tr').length === 1", seconds: 240)
     try keep(browser, "fuse")
     try browser.click("#tab-draw")
-    // The page asks anew what there is, once the job is over.
-    try browser.wait("[...document.querySelectorAll('#set-lora option')].some(option => option.value === 'fused')")
+    try browser.wait("[...document.querySelectorAll('#set-lora option')].some(o => o.value === 'fused')")
   }
 }
