@@ -10,6 +10,7 @@ final class ComputeThread: Sendable {
     let ended = ended
     let thread = Thread {
       while let job = services.queue.next() { Self.run(job, services) }
+      services.queue.settle()
       ended.signal()
     }
     thread.name = "mosc.compute"

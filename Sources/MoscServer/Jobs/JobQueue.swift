@@ -17,6 +17,8 @@ final class JobQueue: Sendable {
 
   private let state = Mutex(State())
   private let arrivals = DispatchSemaphore(value: 0)
+  /// Writes what became of jobs that ran: a disk may take as long as a step.
+  private let records = DispatchQueue(label: "mosc.records")
   private let limit: Int
   private let store: JobStore
   private static let mostOver = 200
@@ -62,17 +64,29 @@ final class JobQueue: Sendable {
     }
   }
 
-  /// Says how a job that ran has ended.
+  /// Says how a job that ran has ended; it is over at once, and told so when that is on disk.
   func end(_ job: Job, _ status: JobStatus, error: String? = nil) {
+    mark(job, status, error)
     state.withLock { if $0.running === job { $0.running = nil } }
-    conclude(job, status, error)
+    records.async { self.record(job, status) }
   }
 
+  /// Waits until what became of all jobs that ended is on disk.
+  func settle() { records.sync {} }
+
   private func conclude(_ job: Job, _ status: JobStatus, _ error: String?) {
+    mark(job, status, error)
+    record(job, status)
+  }
+
+  private func mark(_ job: Job, _ status: JobStatus, _ error: String?) {
     job.update { state in
       (state.status, state.finished, state.error, state.secondsLeft) = (status, Date(), error, nil)
       state.preview = nil
     }
+  }
+
+  private func record(_ job: Job, _ status: JobStatus) {
     do {
       try store.write(job)
     } catch {
