@@ -108,6 +108,16 @@ struct KernelChooser {
           try weight(operands[1], dtype, linear.tile, &new, &made),
         ]
         return [try new.emit(.linear(linear), inputs + operands.dropFirst(2), name: name)]
+      case .loraDown(var down):
+        guard down.tile == nil else { return nil }
+        let dtype = contractionType(node, name, in: graph, &context)
+        down.tile = tile(node, dtype, in: graph)
+        let inputs = [
+          try prepared(operands[0], dtype, pad: down.pad, &new, &made),
+          try weight(operands[1], dtype, down.tile, &new, &made),
+        ]
+        down.pad = 0
+        return [try new.emit(.loraDown(down), inputs + operands.dropFirst(2), name: name)]
       case .conv2d(var conv):
         guard conv.tile == nil else { return nil }
         let dtype = contractionType(node, name, in: graph, &context)
@@ -244,7 +254,24 @@ struct KernelChooser {
     let weight = graph.type(node.operands[1])
     let rows = graph.type(node.results[0]).rows
     guard graph[node.operands[1]].rate == .load || rows >= Self.rowsForPacking else { return nil }
-    return Tile.choose(
-      for: target, dtype: dtype, rows: rows, columns: weight.shape[0], depth: weight.shape[1])
+    let tile = Tile.choose(
+      for: target, dtype: dtype, rows: rows, columns: weight.shape[0], depth: weight.shape[1],
+      run: gatedRun(node, in: graph))
+    return zeroRun(node.op).map(tile.cut(forRunsOf:)) ?? tile
+  }
+
+  /// How many outputs a gate is for, if the layer's outputs are gated.
+  private func gatedRun(_ node: Node, in graph: Graph) -> Int? {
+    guard case .loraDown = node.op else { return nil }
+    return graph.type(node.operands[1]).shape[0] / graph.type(node.operands[2]).shape[1]
+  }
+
+  /// How many inputs are zero together, if a layer's often are.
+  private func zeroRun(_ op: Op) -> Int? {
+    switch op {
+    case .linear(let linear): linear.skip
+    case .conv2d(let conv): conv.skip
+    default: nil
+    }
   }
 }

@@ -84,7 +84,7 @@ package struct SplitGates: Pass {
     }
     var operands = [layer[0]]
     for operand in layer.dropFirst() { operands.append(try rows(operand, range, in: &graph)) }
-    return try graph.emit(.linear(Linear()), operands)
+    return try graph.emit(graph[producer].op, operands)
   }
 
   /// A range of the first axis; of the file's tensor if a cast is all that is done to it, so that

@@ -65,6 +65,7 @@ package enum Op: Hashable, Sendable {
   case attentionGradient(AttentionGradient)
   case regionalAttention(RegionalAttention)
   case lora(Lora)
+  case loraDown(LoraDown)
   case loraMerge(LoraMerge)
   // Model pieces
   case geglu(Geglu)
@@ -135,6 +136,7 @@ package enum Op: Hashable, Sendable {
     case .attentionGradient(let op): op
     case .regionalAttention(let op): op
     case .lora(let op): op
+    case .loraDown(let op): op
     case .loraMerge(let op): op
     case .geglu(let op): op
     case .timestepEmbedding(let op): op
@@ -204,6 +206,7 @@ package enum Op: Hashable, Sendable {
     OpDescription(AttentionGradient.self, Op.attentionGradient),
     OpDescription(RegionalAttention.self, Op.regionalAttention),
     OpDescription(Lora.self, Op.lora),
+    OpDescription(LoraDown.self, Op.loraDown),
     OpDescription(LoraMerge.self, Op.loraMerge),
     OpDescription(Geglu.self, Op.geglu),
     OpDescription(TimestepEmbedding.self, Op.timestepEmbedding),

@@ -1,5 +1,5 @@
 /// 2-d convolution: `y[n,p,q,o] = b[o] + Σ x[n, p·s + u − pad, q·s + v − pad, i] · W[o,i,u,v]`,
-/// zero outside the image.
+/// zero outside the image. `skip` is for 1×1 filters and means what it means in `linear`.
 ///
 /// - Shapes: x `[n,h,w,i]`, weight `[o,i,kh,kw]` (checkpoint layout) or packed in panels, bias
 ///   `[o]` → `[n,p,q,o]`, `p = (h + 2·pad − kh)/s + 1`.
@@ -14,23 +14,26 @@ package struct Conv2d: TiledOp {
   package static let signature = Signature([nil, "weight"], optional: "bias")
   package var stride: Int
   package var pad: Int
+  package var skip: Int?
   package var tile: Tile?
 
-  package init(stride: Int = 1, pad: Int = 0, tile: Tile? = nil) {
+  package init(stride: Int = 1, pad: Int = 0, skip: Int? = nil, tile: Tile? = nil) {
     self.stride = stride
     self.pad = pad
+    self.skip = skip
     self.tile = tile
   }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
     stride = try reader.int("stride")
     pad = try reader.int("pad")
+    skip = try readSkip(&reader, Self.errorPrefix)
     tile = try Tile.read(&reader)
   }
 
   package var attributes: [LabeledAttribute] {
     [LabeledAttribute("stride", .int(stride)), LabeledAttribute("pad", .int(pad))]
-      + Tile.attributes(tile)
+      + skipAttributes(skip) + Tile.attributes(tile)
   }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {

@@ -1,5 +1,8 @@
 /// Affine map of the last axis: `y[…, o] = Σᵢ x[…, i] · W[o, i] + b[o]`.
 ///
+/// With `skip`, inputs come in runs of so many that often are all zero; where one is for all rows of a
+/// register tile, kernels pass over it. It changes no result.
+///
 /// - Shapes: x `[…, i]`, weight `[o, i]` (checkpoint layout) or packed in panels, bias `[o]`.
 /// - Types: x and weight of equal type, float or q8, bias f32 → f32; products summed in f32, those of
 ///   q8 exactly.
@@ -9,15 +12,20 @@
 package struct Linear: TiledOp {
   package static let mnemonic = "linear"
   package static let signature = Signature([nil, "weight"], optional: "bias")
+  package var skip: Int?
   package var tile: Tile?
 
-  package init(tile: Tile? = nil) { self.tile = tile }
+  package init(skip: Int? = nil, tile: Tile? = nil) {
+    self.skip = skip
+    self.tile = tile
+  }
 
   package init(reading reader: inout AttributeReader) throws(OpError) {
+    skip = try readSkip(&reader, Self.errorPrefix)
     tile = try Tile.read(&reader)
   }
 
-  package var attributes: [LabeledAttribute] { Tile.attributes(tile) }
+  package var attributes: [LabeledAttribute] { skipAttributes(skip) + Tile.attributes(tile) }
 
   package func cost(_ operands: [TensorType], _ results: [TensorType]) -> OpCost {
     OpCost(flops: OpCost.product(2, results[0].count, operands[1].shape[1]), time: operands[0].lastExtent)
@@ -89,6 +97,18 @@ extension Graph {
     let matrix = try reshape(product, to: Array(type(product).shape.dropFirst()))
     return rows <= columns ? matrix : try transposed(matrix)
   }
+}
+
+/// Reads `skip: n`, the length of runs of inputs that may be zero, if present.
+func readSkip(_ reader: inout AttributeReader, _ prefix: String) throws(OpError) -> Int? {
+  let length = try reader.optionalInt("skip")
+  if let length, length < 1 { throw OpError("\(prefix).skip", "expected a length of runs, found \(length)") }
+  return length
+}
+
+/// The attribute of runs that may be zero.
+func skipAttributes(_ skip: Int?) -> [LabeledAttribute] {
+  skip.map { [LabeledAttribute("skip", .int($0))] } ?? []
 }
 
 extension TensorOp {

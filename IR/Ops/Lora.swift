@@ -1,19 +1,20 @@
 /// A low-rank adapter branch beside a layer: `y = base + scale · up(gate ⊙ down(input))`, where base is
 /// the output of a linear or convolution layer of the same input.
 ///
-/// The gate says for each position of the result how much each coefficient counts; without one all count in
-/// full. Adapters that act in parts of a picture are one branch: their factors one below the other, the
+/// The gate says for each position of the result how much each run of coefficients counts; without one all count
+/// in full. Adapters that act in parts of a picture are one branch: their factors one below the other, the
 /// gate the share of each one's region. In a convolution the gate is on what is written, not on what is read.
 ///
 /// - Shapes: linear: input `[…, i]`, down `[k, i]`, up `[o, k]`, base `[…, o]`; convolution: input
 ///   `[n,h,w,i]`, down `[k,i,kh,kw]` with the layer's stride and pad, up `[o,k,1,1]`, base
-///   `[n,p,q,o]`; scale `[1]` is the final multiplier (strength · alpha / rank); gate `[t, k]` with t the
-///   product of base's axes between the first and the last. With a gate, input may have extents of 1 where
-///   base has positions: then all of them read the same.
+///   `[n,p,q,o]`; scale `[1]` is the final multiplier (strength · alpha / rank); gate `[t, s]` with t the
+///   product of base's axes between the first and the last and s a divisor of k: coefficient j has gate
+///   `⌊j·s/k⌋`. With a gate, input may have extents of 1 where base has positions: then all of them read the
+///   same.
 /// - Types: f32.
 /// - Source: Hu et al. 2021, eq. 3.
 /// - Gradient: `dbase = dy`; with `mid = down(input)` and `m = gate ⊙ mid`: `dm = s · upᵀ(dy)`,
-///   `dmid = gate ⊙ dm`, `dgate = Σₙ mid ⊙ dm`, and from dmid the input and down as for their layer;
+///   `dmid = gate ⊙ dm`, `dgate = Σ mid ⊙ dm` over samples and runs, and from dmid the input and down as for their layer;
 ///   `dup = s · dyᵀ · m`, `ds = Σ dy · up(m)`.
 package struct Lora: CompositeOp, KernelOp {
   package static let mnemonic = "lora"
@@ -55,8 +56,8 @@ package struct Lora: CompositeOp, KernelOp {
       guard base.rank >= 2, middle.rank == base.rank else {
         throw error("gate", "a gate is for images and tokens of one rank, found \(base) and \(input)")
       }
-      try expectShape(operands[5], [Self.positions(base.shape), rank], "a gate")
-      let wanted = Self.gated(base.shape, rank)
+      let wanted = Array(base.shape.dropLast()) + [rank]
+      try LoraDown.expectGate(operands[5], beside: wanted) { error($0, $1) }
       guard zip(middle.shape, wanted).allSatisfy({ $0 == $1 || $0 == 1 }), middle.shape[0] == base.shape[0]
       else { throw error("shape", "the coefficients \(middle) do not fit \(base)") }
       middle = middle.with(shape: wanted)
@@ -83,19 +84,14 @@ package struct Lora: CompositeOp, KernelOp {
       : try graph.conv2d(input, weight: down, stride: stride, pad: pad)
   }
 
-  /// Appends the layer of the factor that writes.
+  /// Appends the layer of the factor that writes; of coefficients in runs that a gate may close.
   private func raised(
-    _ middle: ValueID, _ up: ValueID, in graph: inout Graph
+    _ middle: ValueID, _ up: ValueID, skip: Int? = nil, in graph: inout Graph
   ) throws(Diagnostic) -> ValueID {
     graph.type(up).rank == 2
-      ? try graph.linear(middle, weight: up) : try graph.conv2d(middle, weight: up)
+      ? try graph.emit(.linear(Linear(skip: skip)), [middle, up])
+      : try graph.emit(.conv2d(Conv2d(skip: skip)), [middle, up])
   }
-
-  /// The positions of a result: its axes between the first and the last.
-  private static func positions(_ base: [Int]) -> Int { base.dropFirst().dropLast().reduce(1, *) }
-
-  /// The shape of gated coefficients.
-  private static func gated(_ base: [Int], _ rank: Int) -> [Int] { base.dropLast() + [rank] }
 
   package func evaluate(
     _ operands: [HostTensor], _ types: [TensorType], _ environment: EvaluationEnvironment
@@ -108,14 +104,11 @@ package struct Lora: CompositeOp, KernelOp {
     let isLinear = down.type.rank == 2
     var middle = try layer(input, down, first(isLinear))
     if operands.count > 5 {
-      let (gate, all) = (operands[5], middle)
-      let (rank, positions) = (down.type.shape[0], Self.positions(types[0].shape))
-      let type = middle.type.with(shape: Self.gated(types[0].shape, rank))
-      var row = 0
-      middle = HostTensor(type) { index in
-        defer { row += 1 }
-        return all.broadcast(index) * gate.elements[row % (positions * rank)]
-      }
+      let all = middle
+      let shape = Array(types[0].shape.dropLast()) + [down.type.shape[0]]
+      let everywhere = HostTensor(all.type.with(shape: shape)) { all.broadcast($0) }
+      middle = HostTensor(
+        everywhere.type, LoraDown.gated(everywhere.elements, shape, by: operands[5]))
     }
     let branch = try layer(middle, up, second(isLinear))
     let scale = operands[4].elements[0]
@@ -130,9 +123,8 @@ package struct Lora: CompositeOp, KernelOp {
     _ operands: [ValueID], in graph: inout Graph
   ) throws(Diagnostic) -> [ValueID] {
     let (base, input, down, up) = (operands[0], operands[1], operands[2], operands[3])
-    let middle = try lowered(input, down, in: &graph)
     if operands.count > 5 {
-      let gated = try graph.mul(middle, try gate(operands[5], beside: base, in: &graph))
+      let gated = try self.gated(input, down, operands[5], beside: base, in: &graph)
       let ones = [Int](repeating: 1, count: graph.type(up).rank)
       var scaled = up
       if case .constant(let scale)? = graph.producerOp(operands[4]), scale.values == [1] {
@@ -140,20 +132,30 @@ package struct Lora: CompositeOp, KernelOp {
       } else {
         scaled = try graph.mul(up, try graph.reshape(operands[4], to: ones))
       }
-      return [try graph.add(base, try raised(gated, scaled, in: &graph))]
+      let run = graph.type(down).shape[0] / graph.type(operands[5]).shape[1]
+      return [try graph.add(base, try raised(gated, scaled, skip: run, in: &graph))]
     }
+    let middle = try lowered(input, down, in: &graph)
     let branch = try raised(middle, up, in: &graph)
     let ones = [Int](repeating: 1, count: graph.type(base).rank)
     let scale = try graph.reshape(operands[4], to: ones)
     return [try graph.add(base, try graph.mul(branch, scale))]
   }
 
-  /// The gate in the shape of the coefficients of one sample.
-  private func gate(
-    _ gate: ValueID, beside base: ValueID, in graph: inout Graph
+  /// Appends the gated coefficients.
+  private func gated(
+    _ input: ValueID, _ down: ValueID, _ gate: ValueID, beside base: ValueID, in graph: inout Graph
   ) throws(Diagnostic) -> ValueID {
-    try graph.reshape(
-      gate, to: [1] + Self.gated(graph.type(base).shape, graph.type(gate).lastExtent).dropFirst())
+    let positions = Array(graph.type(base).shape.dropFirst().dropLast())
+    var read = Array(graph.type(input).shape.dropFirst().dropLast())
+    let kernel = graph.type(down).shape.dropFirst(2)
+    read = zip(read, kernel).map { ($0 + 2 * pad - $1) / stride + 1 } + read.dropFirst(kernel.count)
+    if read != positions {
+      // What all positions read alike is computed once.
+      let middle = try lowered(input, down, in: &graph)
+      return try graph.gated(middle, by: gate, positions: positions)
+    }
+    return try graph.loraDown(input, weight: down, gate: gate, stride: stride, pad: pad)
   }
 
   package func gradient(
@@ -174,8 +176,9 @@ package struct Lora: CompositeOp, KernelOp {
     let middle = try lowered(input, down, in: &graph)
     let shape = graph.type(middle).shape
     let isGated = site.operands.count > 5
-    let gate = isGated ? try gate(site.operands[5], beside: base, in: &graph) : nil
-    let written = if let gate { try graph.mul(middle, gate) } else { middle }
+    let positions = Array(graph.type(base).shape.dropFirst().dropLast())
+    let written =
+      isGated ? try graph.gated(middle, by: site.operands[5], positions: positions) : middle
     let needsGate = isGated && site.needs[5]
     let needsMiddle = site.needs[1] || site.needs[2]
     let upper = GradientSite(
@@ -185,13 +188,17 @@ package struct Lora: CompositeOp, KernelOp {
       return .values(result)
     }
     if let dwritten = outer[0], needsGate {
+      let gate = graph.type(site.operands[5]).shape
       let products = try graph.mul(dwritten, middle)
-      let sum = try graph.reduceSum(products, axes: [0])
-      result[5] = try graph.reshape(sum, to: graph.type(site.operands[5]).shape)
+      let runs = [graph.type(products).shape[0]] + gate + [graph.type(products).lastExtent / gate[1]]
+      let sum = try graph.reduceSum(try graph.reshape(products, to: runs), axes: [0, 3])
+      result[5] = try graph.reshape(sum, to: gate)
     }
     if let dwritten = outer[0], needsMiddle {
       let dmiddle =
-        if let gate { try graph.sum(try graph.mul(dwritten, gate), to: shape) } else { dwritten }
+        isGated
+        ? try graph.sum(
+          try graph.gated(dwritten, by: site.operands[5], positions: positions), to: shape) : dwritten
       let lower = GradientSite(
         operands: [input, down], result: middle, gradient: dmiddle,
         needs: [site.needs[1], site.needs[2]])

@@ -8,46 +8,30 @@ package struct RegionGates {
 
   package init(_ adapters: RegionalAdapters) { self.adapters = adapters }
 
-  /// The gates of a resolution: at each position the share of the regions that carry an adapter, for all
-  /// coefficients of its slot.
+  /// The gate of a resolution: at each position, for each slot, the share of the regions that carry its
+  /// adapter.
   package func inputs(_ coverage: RegionCoverage) -> [String: HostArray] {
-    let cells = coverage.height * coverage.width
-    let slots = (0..<adapters.slots).map { slot in
-      var share = [Float](repeating: 0, count: cells)
-      for (region, own) in adapters.carried.enumerated() where own.contains(slot) {
-        for cell in 0..<cells { share[cell] += coverage.shares[(region + 1) * cells + cell] }
+    let (cells, slots) = (coverage.height * coverage.width, adapters.slots)
+    var gate = [Float](repeating: 0, count: cells * slots)
+    for (region, own) in adapters.carried.enumerated() {
+      for slot in own {
+        for cell in 0..<cells {
+          gate[cell * slots + slot] += coverage.shares[(region + 1) * cells + cell]
+        }
       }
-      return share
     }
-    var result: [String: HostArray] = [:]
-    for rank in adapters.gateRanks {
-      var values: [Float] = []
-      values.reserveCapacity(cells * slots.count * rank)
-      for cell in 0..<cells {
-        for slot in slots { values += repeatElement(slot[cell], count: rank) }
-      }
-      result[UNet.gateName(coverage.height, coverage.width, rank: rank)] = HostArray(
-        values, shape: [cells, slots.count * rank])
-    }
-    return result
+    let name = UNet.gateName(coverage.height, coverage.width)
+    return [name: HostArray(gate, shape: [cells, slots])]
   }
 
   /// Which contexts have which adapters in keys and values, the same for all tokens.
   package func contexts(_ count: Int, tokens: Int) -> [String: HostArray] {
-    var result: [String: HostArray] = [:]
-    for rank in adapters.gateRanks {
-      var values: [Float] = []
-      for context in 0..<count {
-        let own = context > 0 && context <= adapters.carried.count ? adapters.carried[context - 1] : []
-        var row: [Float] = []
-        for slot in 0..<adapters.slots {
-          row += repeatElement(own.contains(slot) ? 1 : 0, count: rank)
-        }
-        for _ in 0..<tokens { values += row }
-      }
-      result[UNet.contextGateName(rank: rank)] = HostArray(
-        values, shape: [count * tokens, adapters.slots * rank])
+    var gate: [Float] = []
+    for context in 0..<count {
+      let own = context > 0 && context <= adapters.carried.count ? adapters.carried[context - 1] : []
+      let row = (0..<adapters.slots).map { own.contains($0) ? Float(1) : 0 }
+      for _ in 0..<tokens { gate += row }
     }
-    return result
+    return [UNet.contextGateName: HostArray(gate, shape: [count * tokens, adapters.slots])]
   }
 }

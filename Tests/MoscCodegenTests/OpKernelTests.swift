@@ -465,7 +465,22 @@ import Testing
         build([[1, 4, 4, 20], [1, 4, 4, 8], [4, 8, 3, 3], [20, 4, 1, 1], [1]]) { g, x in
           try g.lora(x[0], input: x[1], down: x[2], up: x[3], scale: x[4], pad: 1)
         },
+        build([[2, 5, 20], [2, 5, 8], [4, 8], [20, 4], [1], [5, 2]]) { g, x in
+          try g.lora(x[0], input: x[1], down: x[2], up: x[3], scale: x[4], gate: x[5])
+        },
       ]
+    case "lora_down":
+      return try [DType.f32, .bf16].flatMap { dtype in
+        [
+          try build([[2, 5, 8], [12, 8]], dtype) { g, x in
+            try g.loraDown(x[0], weight: x[1], gate: g.parameter("gate", .f32(5, 3)))
+          },
+          try build([[2, 5, 5, 4], [6, 4, 3, 3]], dtype) { g, x in
+            try g.loraDown(
+              x[0], weight: x[1], gate: g.parameter("gate", .f32(9, 6)), stride: 2, pad: 1)
+          },
+        ]
+      }
     case "lora_merge":
       return try [
         build([[9, 40], [4, 40], [9, 4], [1]]) { g, x in

@@ -222,8 +222,25 @@ import Testing
     for i in 9..<12 { #expect(whole[i] == base[i] && whole[i + 12] == base[i + 12]) }
   }
 
+  /// A gate of a run of coefficients is that of each.
+  @Test func gatesOfRuns() throws {
+    let inputs = [
+      ramp(.f32(2, 3, 4)), ramp(.f32(2, 3, 5), 0.9), ramp(.f32(6, 5), 0.7), ramp(.f32(4, 6), 0.3),
+      HostTensor(.f32(1), [0.8]), HostTensor(.f32(3, 2), [1, 0, 0.25, 0.75, 0, 0.5]),
+    ]
+    func lora(_ g: inout Graph, _ p: [ValueID], _ gate: ValueID) throws -> ValueID {
+      try g.lora(p[0], input: p[1], down: p[2], up: p[3], scale: p[4], gate: gate)
+    }
+    let short = try evaluate(inputs) { g, p in try lora(&g, p, p[5]) }
+    let long = try evaluate(inputs) { g, p in
+      let each = try g.broadcast(try g.reshape(p[5], to: [3, 2, 1]), to: [3, 2, 3])
+      return try lora(&g, p, try g.reshape(each, to: [3, 6]))
+    }
+    #expect(short == long)
+  }
+
   @Test(arguments: [
-    ([4, 2], [2, 3, 5], "a gate of other positions"), ([3, 3], [2, 3, 5], "another rank"),
+    ([4, 2], [2, 3, 5], "a gate of other positions"), ([3, 3], [2, 3, 5], "no runs of coefficients"),
     ([3, 2], [1, 3, 5], "an input of other samples"), ([3, 2], [2, 2, 5], "an input of other positions"),
   ]) func gatesMustFit(_ gate: [Int], _ input: [Int], _ what: String) throws {
     #expect(throws: Diagnostic.self, "\(what)") {

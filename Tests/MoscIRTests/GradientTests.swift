@@ -177,6 +177,17 @@ import Testing
         Case([[2, 2, 3, 5], [2, 1, 1, 4], [2, 4], [5, 2], [1], [6, 2]]) { g, x in
           try g.lora(x[0], input: x[1], down: x[2], up: x[3], scale: x[4], gate: x[5])
         },
+        // A gate for each of two runs of coefficients.
+        Case([[2, 3, 5], [2, 3, 4], [6, 4], [5, 6], [1], [3, 2]]) { g, x in
+          try g.lora(x[0], input: x[1], down: x[2], up: x[3], scale: x[4], gate: x[5])
+        },
+      ]
+    case "lora_down":
+      return [
+        Case([[2, 3, 4], [6, 4], [3, 2]]) { g, x in try g.loraDown(x[0], weight: x[1], gate: x[2]) },
+        Case([[1, 4, 4, 2], [4, 2, 3, 3], [4, 4]]) { g, x in
+          try g.loraDown(x[0], weight: x[1], gate: x[2], stride: 2, pad: 1)
+        },
       ]
     case "lora_merge":
       return [

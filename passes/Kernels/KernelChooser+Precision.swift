@@ -60,7 +60,10 @@ extension KernelChooser {
     if rows < Self.rowsForPacking { return "\(rows) rows" }
     if isExact(node) { return "tiles of 4×4 outputs" }
     switch node.op {
+    case .loraDown: return "most of it is not computed"
+    case .linear(let linear) where linear.skip != nil: return "most of it is not computed"
     case .conv2d(let conv):
+      if conv.skip != nil { return "most of it is not computed" }
       let taps = weight.type.shape.dropFirst(2).reduce(1, *)
       return taps == 1 && conv.stride == 1 && conv.pad == 0 ? nil : "its pixels have several scales"
     case .winogradConv2d:

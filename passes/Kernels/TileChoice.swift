@@ -9,12 +9,16 @@ extension Tile {
   /// accumulators, one row of weights and one broadcast input in registers. Blocks: inputs and
   /// weights of a block stay in a second-level cache of half a megabyte or more, and there are at
   /// least eight tasks when the output allows it.
+  ///
+  /// - Parameter run: how many columns are left out together where they are not wanted: then panels hold
+  ///   columns of one run, and tiles few rows, a power of two, as lines of pixels are cut.
   package static func choose(
-    for target: Target, dtype: DType, rows: Int, columns: Int, depth: Int
+    for target: Target, dtype: DType, rows: Int, columns: Int, depth: Int, run: Int? = nil
   ) -> Tile {
-    let vectors = panelVectors(target, rows: rows, columns: columns)
+    let vectors = panelVectors(target, rows: rows, columns: min(run ?? columns, columns))
     let width = vectors * target.lanes
-    let tileRows = min(rowsOfTile(target, vectors: vectors), max(rows, 1))
+    let most = rowsOfTile(target, vectors: vectors)
+    let tileRows = min(run == nil ? most : most >= 8 ? 8 : 4, max(rows, 1))
     // Weights of few rows are read from memory once: two prompts of 77 tokens are one block.
     let blockRows = evenBlock(rows, limit: rows <= 160 ? 160 : 128, multiple: tileRows)
     var blockColumns = evenBlock(columns, limit: max(320 / width, 1) * width, multiple: width)
@@ -29,6 +33,13 @@ extension Tile {
       rows: tileRows, columns: width, blockRows: blockRows, blockColumns: blockColumns,
       blockDepth: blockDepth
     ).evened(rows: rows, columns: columns)
+  }
+
+  /// The tile with blocks of depth that are whole runs of inputs, or as many as a loop is worth.
+  func cut(forRunsOf length: Int) -> Tile {
+    var result = self
+    result.blockDepth = min(blockDepth, max(length, 16))
+    return result
   }
 
   /// The tile for the products of a Winograd convolution of `tiles` tiles at `points` points each, or

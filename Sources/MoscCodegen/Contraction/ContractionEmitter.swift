@@ -4,7 +4,7 @@ import MoscLLVM
 /// The loops of one task over depth blocks, panels and register tiles.
 ///
 /// Where an output is the sum of two products, the second one's depth follows tile by tile, while the sums
-/// are in the first cache.
+/// are in the first cache. What a gate closes, and products with runs of zeros, are left out tile by tile.
 struct ContractionEmitter {
   let e: FunctionEmitter
   let plan: ContractionPlan
@@ -20,13 +20,17 @@ struct ContractionEmitter {
   let tail: Microkernel?
   /// The product whose sums are added.
   private let next: [ContractionEmitter]
+  private let gate: RowGate?
+  private let zeros: ZeroRuns?
 
   init(
     _ e: FunctionEmitter, _ plan: ContractionPlan, a: LLVMValue, b: LLVMValue,
-    next: ContractionEmitter? = nil,
+    next: ContractionEmitter? = nil, gate: RowGate? = nil,
     prefetch: ContractionKernel.Prefetch?, epilogue: @escaping ContractionKernel.Epilogue
   ) throws {
     self.next = next.map { [$0] } ?? []
+    self.gate = gate
+    zeros = ZeroRuns(e, plan)
     self.e = e
     self.plan = plan
     spec = plan.spec
@@ -54,6 +58,7 @@ struct ContractionEmitter {
     let rows = e.min(e.sub(e.int(spec.rows), firstRow), tile.blockRows)
     let tiles = e.div(e.add(rows, tile.rows - 1), tile.rows)
     for part in [self] + next where !part.plan.hasUniformRows { part.writeRowOffsets(firstRow, tiles) }
+    for part in [self] + next { part.lookForZeros(firstRow, tiles) }
     let firstPanel = e.mul(columnBlock, plan.panelsPerBlock)
     let lastFull = e.min(e.add(firstPanel, plan.panelsPerBlock), plan.fullPanels)
     let here = Place(firstRow: firstRow, rows: rows, tiles: tiles, firstPanel: firstPanel)
@@ -100,6 +105,18 @@ struct ContractionEmitter {
       let bytes = e.mul(plan.rowOffset(e, row), spec.dtype.byteSize)
       e.builder.store(bytes, e.offset(rowOffsets, bytes: e.mul(index, 8)), align: 8)
       return []
+    }
+  }
+
+  /// Looks for runs of zeros in the task's inputs.
+  private func lookForZeros(_ firstRow: LLVMValue, _ tiles: LLVMValue) {
+    zeros?.look(tiles: tiles) { tile, row in
+      let index = e.add(e.mul(tile, self.tile.rows), row)
+      if plan.hasUniformRows {
+        return e.offset(a, bytes: e.mul(plan.rowOffset(e, e.add(firstRow, index)), spec.dtype.byteSize))
+      }
+      return e.offset(
+        a, bytes: e.builder.load(e.i64, e.offset(rowOffsets, bytes: e.mul(index, 8)), align: 8))
     }
   }
 
@@ -171,10 +188,28 @@ struct ContractionEmitter {
           }
         }
       }
-      kernel.call(
-        a: start, b: weights, next: e.offset(weights, bytes: panelBytes), tile: index, c: sums,
-        rowOffsets: offsets, isFirst: block.isFirst, steps: block.steps,
-        segments: block.segments)
+      func multiply() {
+        kernel.call(
+          a: start, b: weights, next: e.offset(weights, bytes: panelBytes), tile: index, c: sums,
+          rowOffsets: offsets, isFirst: block.isFirst, steps: block.steps,
+          segments: block.segments)
+      }
+      if let isNeeded = isNeeded(
+        row: e.add(here.firstRow, row), tile: index, e.mul(panel, tile.columns), columns, block)
+      {
+        e.branch(if: isNeeded) {
+          multiply()
+          return []
+        } else: {
+          e.branch(if: block.isFirst) {
+            clear(sums, kernel)
+            return []
+          }
+          return []
+        }
+      } else {
+        multiply()
+      }
       if plan.depthBlocks == 1 {
         try finish(kernel, panel, columns, sums, row, here)
       } else {
@@ -184,6 +219,25 @@ struct ContractionEmitter {
         }
       }
       return []
+    }
+  }
+
+  /// Whether the products of a block of depth have to be added to a tile; nil if they always have.
+  private func isNeeded(
+    row: LLVMValue, tile index: LLVMValue, _ column: LLVMValue, _ columns: Int, _ block: DepthBlock
+  ) -> LLVMValue? {
+    if let gate {
+      return gate.isOpen(
+        e, firstRow: row, rows: tile.rows, last: spec.rows - 1, firstColumn: column, columns: columns)
+    }
+    return zeros?.isNeeded(tile: index, depth: block.depth)
+  }
+
+  /// Writes zeros over the sums of a tile.
+  private func clear(_ sums: LLVMValue, _ kernel: Microkernel) {
+    let zero = e.builder.zero(e.storageType(plan.sumType, plan.lanes))
+    for vector in 0..<tile.rows * kernel.vectors {
+      e.storeRaw(zero, e.offset(sums, bytes: vector * plan.lanes * 4), align: plan.lanes * 4)
     }
   }
 
@@ -212,11 +266,18 @@ struct ContractionEmitter {
         panelStart(panel), bytes: e.mul(block.depth, kernel.vectors * plan.lanes * size))
       let input = e.offset(a, bytes: e.mul(block.inputOffset, size))
       let first = plan.hasUniformRows ? plan.rowOffset(e, e.add(here.firstRow, row)) : e.int(0)
-      kernel.call(
-        a: e.offset(input, bytes: e.mul(first, size)), b: weights,
-        next: e.offset(weights, bytes: panelBytes), tile: index, c: sums,
-        rowOffsets: plan.hasUniformRows ? rowOffsets : e.offset(rowOffsets, bytes: e.mul(row, 8)),
-        isFirst: e.builder.constant(0, e.i1), steps: block.steps, segments: block.segments)
+      func multiply() {
+        kernel.call(
+          a: e.offset(input, bytes: e.mul(first, size)), b: weights,
+          next: e.offset(weights, bytes: panelBytes), tile: index, c: sums,
+          rowOffsets: plan.hasUniformRows ? rowOffsets : e.offset(rowOffsets, bytes: e.mul(row, 8)),
+          isFirst: e.builder.constant(0, e.i1), steps: block.steps, segments: block.segments)
+      }
+      guard let zeros else { return multiply() }
+      e.branch(if: zeros.isNeeded(tile: index, depth: block.depth)) {
+        multiply()
+        return []
+      }
     }
   }
 

@@ -48,10 +48,12 @@ package enum ContractionKernel {
   ///   - a: The input buffer, aligned to its elements.
   ///   - b: The packed weights (see `Pack`), aligned to 64 bytes.
   ///   - continuation: A second product whose sums are added.
+  ///   - gate: What outputs are multiplied by.
   ///   - prefetch: Called for each row of a tile before its last products are summed.
   package static func emit(
     _ e: FunctionEmitter, _ spec: ContractionSpec, task: LLVMValue, a: LLVMValue, b: LLVMValue,
-    continuation: Continuation? = nil, prefetch: Prefetch? = nil, epilogue: @escaping Epilogue
+    continuation: Continuation? = nil, gate: RowGate? = nil, prefetch: Prefetch? = nil,
+    epilogue: @escaping Epilogue
   ) throws {
     try spec.check(e.target)
     let plan = ContractionPlan(spec, lanes: e.target.lanes)
@@ -68,7 +70,7 @@ package enum ContractionKernel {
         b: continuation.b, prefetch: nil, epilogue: { _, _ in })
     }
     let emitter = try ContractionEmitter(
-      e, plan, a: a, b: b, next: next, prefetch: prefetch, epilogue: epilogue)
+      e, plan, a: a, b: b, next: next, gate: gate, prefetch: prefetch, epilogue: epilogue)
     try emitter.write(task)
   }
 }

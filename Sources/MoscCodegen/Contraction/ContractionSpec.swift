@@ -34,6 +34,8 @@ package struct ContractionSpec: Hashable, Sendable {
   package var rowPitch: Int
   /// Elements from one input image to the next.
   package var imagePitch: Int
+  /// Whether blocks of depth whose inputs are zero are passed over.
+  package var skipsZeros = false
   /// How the work is cut.
   package var tile: Tile
 

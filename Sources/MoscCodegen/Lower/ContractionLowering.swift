@@ -56,15 +56,23 @@ struct ContractionLowering {
     }
     let tile = try pull.tile(of: node)
     let found: (spec: ContractionSpec, input: ValueID)?
+    var skipsZeros = false
     let isQuantised = pull.graph.type(weight).dtype == .q8
     switch node.op {
     case .linear where isQuantised, .conv2d where isQuantised: found = Self.rows(pull, node, tile)
-    case .linear: found = Self.linear(pull, node, tile)
+    case .linear(let op):
+      found = Self.linear(pull, node, tile)
+      skipsZeros = op.skip != nil
     case .conv2d(let op) where op.pad == 0:
       found = Self.convolution(pull, node, op.stride, tile)
+      skipsZeros = op.skip != nil
+    case .loraDown where pull.graph.type(weight).rank == 2: found = Self.linear(pull, node, tile)
+    case .loraDown(let op) where op.pad == 0: found = Self.convolution(pull, node, op.stride, tile)
     default: found = nil
     }
-    return found.map { Part(node: node, spec: $0.spec, input: $0.input) }
+    guard var part = found.map({ Part(node: node, spec: $0.spec, input: $0.input) }) else { return nil }
+    part.spec.skipsZeros = skipsZeros
+    return part
   }
 
   /// Rows of q8 with their scales, which no view but a reshape separates from a parameter.
@@ -142,7 +150,19 @@ struct ContractionLowering {
     return (spec, view.parameter)
   }
 
+  /// The gate of a node's outputs.
+  private func gate(_ node: Node) throws -> RowGate? {
+    guard case .loraDown = node.op else { return nil }
+    guard let buffer = pull.pointers[node.operands[2]] else {
+      throw pull.failure("a gate without a buffer")
+    }
+    let shape = pull.graph.type(node.operands[2]).shape
+    return RowGate(
+      buffer, positions: shape[0], slots: shape[1], columns: pull.graph.type(node.results[0]).lastExtent)
+  }
+
   func part() throws -> KernelLowering.Part {
+    let gate = try gate(finished)
     let (first, second) = (parts[0], parts.dropFirst().first)
     return KernelLowering.Part(taskCount: ContractionKernel.tasks(first.spec, pull.e.target)) { task in
       func memory(_ part: Part) throws -> (a: LLVMValue, b: LLVMValue) {
@@ -157,10 +177,15 @@ struct ContractionLowering {
         return ContractionKernel.Continuation(part.spec, a: a, b: b)
       }
       try ContractionKernel.emit(
-        pull.e, first.spec, task: task, a: a, b: b, continuation: continuation,
+        pull.e, first.spec, task: task, a: a, b: b, continuation: continuation, gate: gate,
         prefetch: EpilogueMemory(pull, finished, besides: parts.flatMap(\.node.operands), result).prefetch
       ) { _, vector in
         let epilogue = Epilogue(pull: pull, anchor: finished, result: result)
+        if let gate {
+          let numbers = gate.numbers(pull.e, row: vector.row, column: vector.column, count: vector.count)
+          let value = pull.e.fmul(vector.value, numbers)
+          return try epilogue.emit(value, row: vector.row, column: vector.column, vector.count)
+        }
         let biases = parts.compactMap { $0.node.operands.dropFirst(2).first }
         try epilogue.emit(vector.value, row: vector.row, column: vector.column, vector.count) {
           value, column in

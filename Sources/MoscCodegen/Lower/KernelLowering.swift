@@ -142,7 +142,7 @@ package struct KernelLowering {
   ) throws -> Part? {
     let node = pull.graph[id]
     switch node.op {
-    case .linear, .conv2d:
+    case .linear, .conv2d, .loraDown:
       if let lowering = try ContractionLowering(pull, id, result) { return try lowering.part() }
     case .winogradConv2d(let op):
       if let lowering = try WinogradLowering(pull, op, id, result) { return try lowering.part() }
@@ -189,10 +189,11 @@ package struct KernelLowering {
 
   /// The graph with composites that have no code of their own replaced by their definitions.
   static func expandComposites(_ graph: Graph) throws -> Graph {
-    try graph.rebuilt { id, operands, result throws(Diagnostic) -> [ValueID]? in
+    let result = try graph.rebuilt { id, operands, result throws(Diagnostic) -> [ValueID]? in
       switch graph[id].op {
       case .groupNorm(let op): try op.decompose(operands, in: &result)
       case .lora(let op): try op.decompose(operands, in: &result)
+      case .loraDown(let op) where !isTuned(id, in: graph): try op.decompose(operands, in: &result)
       case .geglu(let op): try op.decompose(operands, in: &result)
       case .winogradWeight(let op) where !isPacked(id, in: graph):
         try op.decompose(operands, in: &result)
@@ -201,6 +202,15 @@ package struct KernelLowering {
       default: nil
       }
     }
+    // A branch is made of composites itself.
+    return graph.order.contains { graph[$0].op.mnemonic == Lora.mnemonic }
+      ? try expandComposites(result) : result
+  }
+
+  /// Whether gated coefficients are computed by the tuned kernel: from panels, with a gate in memory.
+  private static func isTuned(_ id: NodeID, in graph: Graph) -> Bool {
+    let operands = graph[id].operands
+    return graph.type(operands[1]).layout != .dense && graph.producer(operands[2]) == nil
   }
 
   /// Whether all that reads a node's result is `pack`, which transforms filters itself.

@@ -71,7 +71,7 @@ extension PullEmitter {
     case .attention, .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd,
       .gram, .pack, .quantise, .repack, .winogradInput:
       throw failure("'\(node.op.mnemonic)' must be the kernel's result")
-    case .groupNorm, .lora, .geglu, .winogradWeight, .winogradConv2d:
+    case .groupNorm, .lora, .loraDown, .geglu, .winogradWeight, .winogradConv2d:
       throw failure("composite '\(node.op.mnemonic)' was not expanded")
     case .param, .gradient, .call, .arena, .subview, .launch:
       throw failure("'\(node.op.mnemonic)' cannot stand in a kernel")
@@ -110,7 +110,7 @@ extension PullEmitter {
     case .constant, .reduceSum, .reduceMax, .groupAffine, .linear, .conv2d, .matmul, .attention,
       .regionalAttention, .attentionStatistics, .attentionGradient, .scatterAdd, .gram, .pack,
       .quantise, .repack, .winogradInput, .winogradWeight, .winogradConv2d, .groupNorm, .lora,
-      .geglu, .param, .gradient, .call, .arena, .subview, .launch:
+      .loraDown, .geglu, .param, .gradient, .call, .arena, .subview, .launch:
       return []
     }
   }

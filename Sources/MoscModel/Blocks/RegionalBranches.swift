@@ -64,7 +64,7 @@ struct RegionalBranches: Sendable {
     let up = try graph.param(
       AdapterTensor.factor(layer, .up).name, in: source, TensorType(.f32, [shape[0], width] + ones),
       name: "\(name).up")
-    let gate = try gate(of: base, path, rank: rank, in: &graph)
+    let gate = try gate(of: base, path, in: &graph)
     if measures, RegionMeasure.isMeasured(path) {
       try measure(input, down: down, up: up, gate: gate, rank: rank, in: &graph)
     }
@@ -80,14 +80,14 @@ struct RegionalBranches: Sendable {
     let positions = graph.type(gate).shape[0]
     guard positions <= RegionMeasure.mostPixels, graph.type(input).rank == 3 else { return }
     let middle = try graph.linear(input, weight: down)
-    let shape = [1, positions, adapters.slots * rank]
-    let gated = try graph.mul(middle, try graph.reshape(gate, to: shape))
     let samples = graph.type(input).shape[0]
     var parts: [ValueID] = []
     for slot in 0..<adapters.slots {
       let (from, to) = (slot * rank, (slot + 1) * rank)
+      let share = try graph.reshape(
+        try graph.slice(gate, axis: 1, from: slot, to: slot + 1), to: [1, positions, 1])
       let branch = try graph.linear(
-        try graph.slice(gated, axis: 2, from: from, to: to),
+        try graph.mul(try graph.slice(middle, axis: 2, from: from, to: to), share),
         weight: try graph.slice(up, axis: 1, from: from, to: to))
       let energy = try graph.reduceSum(try graph.mul(branch, branch), axes: [2])
       parts.append(try graph.reshape(energy, to: [samples, 1, positions]))
@@ -97,32 +97,30 @@ struct RegionalBranches: Sendable {
   }
 
   private mutating func gate(
-    of base: ValueID, _ path: String, rank: Int, in graph: inout Graph
+    of base: ValueID, _ path: String, in graph: inout Graph
   ) throws(Diagnostic) -> ValueID {
     let positions = graph.type(base).shape.dropFirst().dropLast().reduce(1, *)
     let name: String
     let rate: Rate
     if Self.isOfContexts(path) {
-      (name, rate) = (UNet.contextGateName(rank: rank), .prompt)
+      (name, rate) = (UNet.contextGateName, .prompt)
     } else {
       guard let grid = grids[positions] else {
         throw Diagnostic("model.gate", "'\(path)' has \(positions) positions, which no feature map has")
       }
-      (name, rate) = (UNet.gateName(grid.height, grid.width, rank: rank), .step)
+      (name, rate) = (UNet.gateName(grid.height, grid.width), .step)
     }
     if let known = gates[name] { return known }
-    let gate = graph.parameter(name, .f32(positions, adapters.slots * rank), rate: rate)
+    let gate = graph.parameter(name, .f32(positions, adapters.slots), rate: rate)
     gates[name] = gate
     return gate
   }
 }
 
 extension UNet {
-  /// The name of the input that gates branches whose slots have a rank, at a resolution.
-  package static func gateName(_ height: Int, _ width: Int, rank: Int) -> String {
-    "gate.\(height)x\(width).\(rank)"
-  }
+  /// The name of the input that gates branches at a resolution.
+  package static func gateName(_ height: Int, _ width: Int) -> String { "gate.\(height)x\(width)" }
 
   /// The name of the input that says which adapters the keys and values of each context have.
-  package static func contextGateName(rank: Int) -> String { "gate.contexts.\(rank)" }
+  package static let contextGateName = "gate.contexts"
 }

@@ -13,9 +13,8 @@ import MoscIR
 /// With regions there is an axis of contexts before the tokens, `[n,r,m,e]` or `[n,l,r,m,e]`, the
 /// prompt of the whole picture first; and `%coverage.HxW f32[r,h·w]` for every resolution with
 /// cross-attention says which context a pixel listens to (`RegionalAttention`). Regional adapters
-/// (`RegionalAdapters`) add `%gate.HxW.K f32[h·w,slots·K]`, which says where those of rank K act, and
-/// `%gate.contexts.K f32[r·m,slots·K]`, which contexts have them. Source: diffusers
-/// `UNet2DConditionModel`.
+/// (`RegionalAdapters`) add `%gate.HxW f32[h·w,slots]`, which says where they act, and
+/// `%gate.contexts f32[r·m,slots]`, which contexts have them. Source: diffusers `UNet2DConditionModel`.
 package struct UNet: Sendable {
   package var config: UNetConfig
 

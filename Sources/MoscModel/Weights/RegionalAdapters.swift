@@ -88,9 +88,6 @@ package struct RegionalAdapters: Sendable {
     return result
   }
 
-  /// The widths of the gates: slots times the ranks of layers.
-  package var gateRanks: Set<Int> { Set(ranks.values) }
-
   /// The adapters under which the texts of a context are encoded: those of the whole picture and, but for
   /// context 0, of the region.
   package func textAdapters(ofContext context: Int) -> AdapterSet {
