@@ -153,7 +153,7 @@ let package = Package(
     tests("MoscRandom", ["MoscFormats"]),
     tests("MoscPrompts", ["MoscFormats"]),
     tests("MoscReport"),
-    tests("MoscCluster", ["MoscReport"]),
+    tests("MoscCluster", ["MoscReport", "MoscFormats", "RunSupport"]),
     tests("MoscEngine", feature + ["MoscCodegen", "MoscLLVM", "MoscPasses", "RunSupport"]),
     tests("MoscModel", feature),
     tests("MoscDiffusion", ["MoscFormats"]),

@@ -4,21 +4,31 @@ import MoscReport
 /// The processes of a job, as one of them sees it.
 ///
 /// Every operation is called by all of them in the same order; what they send is labelled, so that those which
-/// went different ways find out.
+/// went different ways find out. One thread at a time may use it.
 package final class Cluster {
   package let rank: Int
   package let size: Int
   /// The threads that this process should use.
   package internal(set) var threads = 1
-  private let transport: any Transport
+  /// The processes of the job on this machine.
+  package internal(set) var localSize = 1
+  let transport: any Transport
   private let waiter: Waiter
+  let patience: Patience
+  /// Whether all processes know that they are to end.
+  package var isEnding = false
+  /// Whether all processes know that the job ends with an error, and nobody waits for another.
+  var isParted = false
+  /// Other processes that have asked for work and got none.
+  var idle: Set<Int> = []
   /// Messages that are on their way while others are waited for.
   private var leaving: [Sending] = []
 
   package init(_ transport: any Transport, _ patience: Patience, _ reporter: Reporter) {
     (rank, size) = (transport.rank, transport.size)
     self.transport = transport
-    waiter = Waiter(patience, reporter)
+    self.patience = patience
+    waiter = Waiter(patience, reporter, isFirst: transport.rank == 0)
   }
 
   /// Whether this process writes files and messages.
@@ -48,12 +58,20 @@ package final class Cluster {
     return receiving.message?.content ?? []
   }
 
+  /// Waits for a message of a rank, whatever it is about.
+  ///
+  /// - Parameter isPatient: whether it may take as long as it likes.
+  func receiveAny(from rank: Int, isPatient: Bool = false) throws -> (label: MessageLabel, content: [UInt8])? {
+    let receiving = try Receiving(nil, from: rank, transport)
+    try waiter.wait([receiving], "a message", isPatient: isPatient)
+    return receiving.message
+  }
+
   /// The next message of a rank, if it has begun to come.
   package func poll(from rank: Int) throws -> (label: MessageLabel, content: [UInt8])? {
+    leaving = try leaving.filter { try !$0.advance() }
     guard try transport.hasMessage(from: rank, tag: Sending.tag) else { return nil }
-    let receiving = try Receiving(nil, from: rank, transport)
-    try waiter.wait([receiving], "a message")
-    return receiving.message
+    return try receiveAny(from: rank)
   }
 
   // MARK: All together
@@ -93,6 +111,32 @@ package final class Cluster {
     for (index, arrived) in arriving { contents[index] = arrived.message?.content }
     try flush()
     return parts.indices.map { contents[$0] ?? [] }
+  }
+
+  /// Sends messages to one process and receives others from another at once, one of each at a time.
+  ///
+  /// In rounds in which every process sends as far ahead as it receives from behind, nobody waits for ever.
+  package func shift(
+    _ outgoing: [MessageLabel], to: Int, content: (Int) throws -> [UInt8], _ incoming: [MessageLabel], from: Int,
+    _ take: (Int, [UInt8]) throws -> Void
+  ) throws {
+    var (sent, received) = (0, 0)
+    var (leaving, coming): (Sending?, Receiving?)
+    while true {
+      if leaving == nil, sent < outgoing.count {
+        leaving = try Sending(outgoing[sent], content(sent), to: to, transport)
+        sent += 1
+      }
+      if coming == nil, received < incoming.count { coming = try Receiving(incoming[received], from: from, transport) }
+      let pending = [leaving as (any Advancing)?, coming].compactMap { $0 }
+      if pending.isEmpty { return }
+      try waiter.wait(pending, "\(outgoing.first ?? incoming[received])", forAll: false)
+      if try leaving?.advance() == true { leaving = nil }
+      if try coming?.advance() == true {
+        try take(received, coming?.message?.content ?? [])
+        (coming, received) = (nil, received + 1)
+      }
+    }
   }
 
   /// Gives every process what the first has.
@@ -137,13 +181,33 @@ package final class Cluster {
     let verdict = try broadcast(
       MessageLabel(.verdict), Array(all.filter { !$0.isEmpty }.joined(separator: Array("\n".utf8))))
     guard !verdict.isEmpty else { return }
+    isParted = true
     throw Verdict(
       .failure, isSpeaker: isFirst,
       "the processes do not agree: \(String(decoding: verdict, as: UTF8.self))")
   }
 
   /// The name of this machine.
-  private static var host: String { ProcessInfo.processInfo.hostName }
+  package static var host: String { ProcessInfo.processInfo.hostName }
+
+  /// Does something in every process; where it fails in one, all of them end, and one says why.
+  ///
+  /// - Throws: `Verdict` in all of them.
+  package func together<Result>(_ body: () throws -> Result) throws -> Result {
+    let result = Swift.Result(catching: body)
+    var words = ""
+    if case .failure(let error) = result { words = Failure(error).text }
+    let all = try gather(MessageLabel(.failure), Array(words.utf8)).map { String(decoding: $0, as: UTF8.self) }
+    // What all of them meet with is nobody's own.
+    let first = all.firstIndex { !$0.isEmpty }
+    let own = first.flatMap { rank in Failure(all[rank]).map { rank == 0 ? $0 : $0.saidBy(rank) } }
+    let verdict = try broadcast(MessageLabel(.failure), Array((own?.text ?? "").utf8))
+    if let failure = Failure(String(decoding: verdict, as: UTF8.self)) {
+      isParted = true
+      throw Verdict(failure.status, isSpeaker: isFirst, failure.message)
+    }
+    return try result.get()
+  }
 
   // MARK: The end
 
@@ -153,11 +217,11 @@ package final class Cluster {
     transport.end()
   }
 
-  /// Leaves the job after an error, if all processes met with it; whether they did.
-  package func leave(after error: any Error) -> Bool {
-    let isShared = error is any SharedEnd || (error as? CommandError) == .interrupted
-    if isShared { transport.end() }
-    return isShared
+  /// Comes to an end together with all others, before an error that all of them throw, if they have agreed to.
+  package func part(_ label: MessageLabel) throws {
+    guard isEnding else { return }
+    try meet(label)
+    isParted = true
   }
 
   /// Ends every process of the job at once.

@@ -31,7 +31,8 @@ package struct ClusterOptions: Hashable, Sendable {
       let count = launcher?.size ?? 1
       guard isForced || count > 1 else { return nil }
       let start = launcher.map { "\($0.kind.rawValue) started \(count) processes, but" } ?? "--mpi:"
-      throw CommandError.failure(
+      throw Verdict(
+        .failure, isSpeaker: (launcher?.rank ?? 0) == 0,
         "\(start) no MPI library could be loaded: \(problems.joined(separator: "; ")). Install openmpi-bin or "
           + "mpich, or name a library in MOSC_MPI_LIBRARY")
     }
@@ -51,7 +52,8 @@ package struct ClusterOptions: Hashable, Sendable {
       return nil
     }
     let cluster = Cluster(transport, patience, reporter)
-    cluster.threads = Self.threads(launcher?.localSize ?? transport.size)
+    cluster.localSize = launcher?.localSize ?? transport.size
+    cluster.threads = Self.threads(cluster.localSize)
     if cluster.isFirst {
       reporter.info(
         "\(cluster.size) processes by \(transport.library), \(cluster.threads) threads each")

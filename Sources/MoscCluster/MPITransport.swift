@@ -23,7 +23,8 @@ package final class MPITransport: Transport {
     var text = [CChar](repeating: 0, count: 512)
     mosc_mpi_version(&text, text.count)
     let whole = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return whole.prefix { $0 != "\n" && $0 != "," }.trimmingSuffix { $0.isWhitespace }
+    let line = whole.prefix { $0 != "\n" && $0 != "," }
+    return line.split { $0 == " " || $0 == "\t" }.joined(separator: " ").replacing("Version: ", with: "")
   }
 
   /// The launchers that belong to the library that is loaded.
@@ -79,14 +80,5 @@ private final class MPITransfer: Transfer {
     var isDone: Int32 = 0
     try MPITransport.check(mosc_mpi_test(request, &isDone))
     return isDone != 0
-  }
-}
-
-extension Substring {
-  /// The text without characters at its end.
-  fileprivate func trimmingSuffix(_ isLeft: (Character) -> Bool) -> String {
-    var rest = self
-    while let last = rest.last, isLeft(last) { rest.removeLast() }
-    return String(rest)
   }
 }

@@ -6,7 +6,7 @@ package struct MessageLabel: Hashable, Sendable, CustomStringConvertible {
   /// What kinds of messages there are.
   package enum Kind: UInt32, Hashable, Sendable {
     case facts = 1
-    case verdict, state, gradient, slice, statistics, factors, request, work, picture, progress, end
+    case verdict, state, gradient, slice, statistics, factors, request, work, picture, progress, end, failure, layer
   }
 
   package var kind: Kind

@@ -101,9 +101,20 @@ final class Receiving: Advancing {
         "rank \(partner) sent something that is no message: is it the same version of mosc?")
     }
     if let expected, found.label != expected {
+      // What ends the job is heard wherever a process is.
+      if found.label.kind == .end, let status = ExitStatus(rawValue: Int32(clamping: found.label.number)),
+        status != .success
+      {
+        throw Verdict(status, isSpeaker: false, "rank \(partner) has ended")
+      }
+      if found.label.kind == .failure { return try read(found) }
       throw CommandError.failure(
         "rank \(partner) sent \(found.label), expected \(expected): the processes do not do the same")
     }
+    try read(found)
+  }
+
+  private func read(_ found: MessageHeader) throws {
     header = found
     memory.deallocate()
     memory = .allocate(byteCount: found.length, alignment: 64)
@@ -122,7 +133,13 @@ final class Receiving: Advancing {
         "\(header.label) from rank \(partner) was damaged on the way: checksum \(sum), expected "
           + "\(header.checksum)")
     }
-    message = (header.label, [UInt8](content))
+    let bytes = [UInt8](content)
+    if header.label.kind == .failure, expected != nil, expected?.kind != .failure {
+      let text = String(decoding: bytes, as: UTF8.self)
+      let failure = (Failure(text) ?? Failure(.failure, text)).saidBy(partner)
+      throw failure.status == .interrupted ? .interrupted : CommandError(failure.status, failure.message)
+    }
+    message = (header.label, bytes)
   }
 }
 
@@ -130,27 +147,46 @@ final class Receiving: Advancing {
 struct Waiter {
   private let patience: Patience
   private let reporter: Reporter
-  /// Nobody sees a fifth of a millisecond, and waiting costs about a hundredth of a core.
-  private static let pause: UInt32 = 200
+  /// Microseconds between two looks after some seconds of waiting: nobody sees a fiftieth of what has been waited,
+  /// and idle processes cost next to nothing.
+  private static func pause(_ seconds: Double) -> UInt32 { UInt32(min(max(seconds * 1e6 / 50, 100), 5000)) }
+  /// Seconds from a request to end until waiting is over: launchers kill what has not ended after about one, and
+  /// the first process may have a state to save. The others wait for it.
+  private let grace: Double
 
-  init(_ patience: Patience, _ reporter: Reporter) { (self.patience, self.reporter) = (patience, reporter) }
+  init(_ patience: Patience, _ reporter: Reporter, isFirst: Bool) {
+    (self.patience, self.reporter) = (patience, reporter)
+    grace = isFirst ? 0.5 : patience.warning
+  }
 
   /// Returns when everything has come to its end.
   ///
-  /// - Parameter what: what is waited for, in messages.
-  /// - Throws: `CommandError.failure` naming the ranks that are late when patience ends.
-  func wait(_ pending: [any Advancing], _ what: @autoclosure () -> String) throws {
+  /// - Parameters:
+  ///   - what: what is waited for, in messages.
+  ///   - isPatient: whether it may take as long as it likes.
+  ///   - forAll: whether the first end is not enough.
+  /// - Throws: `CommandError.failure` naming the ranks that are late when patience ends; `.interrupted` some time
+  ///   after this process was asked to end.
+  func wait(
+    _ pending: [any Advancing], _ what: @autoclosure () -> String, isPatient: Bool = false, forAll: Bool = true
+  ) throws {
     var rest = pending
     let begin = ContinuousClock.now
     var isWarned = false
+    var asked: ContinuousClock.Instant?
     while true {
       let before = rest.count
       rest = try rest.filter { try !$0.advance() }
-      if rest.isEmpty { return }
+      if rest.isEmpty || !forAll && rest.count < before { return }
       if rest.count < before { continue }
-      usleep(Self.pause)
       let seconds = (ContinuousClock.now - begin) / .seconds(1)
-      guard seconds > (isWarned ? patience.limit : patience.warning) else { continue }
+      usleep(Self.pause(seconds))
+      if Interruption.endsProcess {
+        let first = asked ?? .now
+        asked = first
+        if (ContinuousClock.now - first) / .seconds(1) > grace { throw CommandError.interrupted }
+      }
+      guard !isPatient, seconds > (isWarned ? patience.limit : patience.warning) else { continue }
       let late = Set(rest.map(\.partner)).sorted().map(String.init).joined(separator: ", ")
       let text = "waiting \(Int(seconds)) s for rank \(late) (\(what()))"
       guard isWarned else {

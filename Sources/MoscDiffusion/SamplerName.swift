@@ -1,5 +1,5 @@
 /// The samplers that can be asked for; the raw value is the web UI's name, which metadata uses.
-package enum SamplerName: String, CaseIterable, Hashable, Sendable {
+package enum SamplerName: String, CaseIterable, Hashable, Codable, Sendable {
   case ddim = "DDIM"
   case pndm = "PLMS"
   case euler = "Euler"
@@ -22,7 +22,7 @@ package enum SamplerName: String, CaseIterable, Hashable, Sendable {
   case tcd = "TCD"
 
   /// What a spelling asks for.
-  package struct Choice: Hashable, Sendable, CustomStringConvertible {
+  package struct Choice: Hashable, Codable, Sendable, CustomStringConvertible {
     package var sampler: SamplerName
     /// How noise levels are placed, where the spelling says so.
     package var levels: SchedulerConfig.Levels?

@@ -6,19 +6,19 @@ import MoscFormats
 /// turns it off whatever the file says.
 package struct SchedulerConfig: Hashable, Sendable {
   /// What the model predicts.
-  package enum Prediction: String, CaseIterable, Sendable {
+  package enum Prediction: String, CaseIterable, Codable, Sendable {
     case epsilon
     case velocity = "v_prediction"
     case sample
   }
 
   /// How timesteps are placed. Source: Lin et al. 2023, table 2.
-  package enum Spacing: String, CaseIterable, Sendable {
+  package enum Spacing: String, CaseIterable, Codable, Sendable {
     case linspace, leading, trailing
   }
 
   /// How noise levels are placed, for schedulers that work on them.
-  package enum Levels: String, CaseIterable, Sendable {
+  package enum Levels: String, CaseIterable, Codable, Sendable {
     /// Those of the timesteps.
     case timesteps = "discrete"
     /// Even in `σ^(1/7)`.

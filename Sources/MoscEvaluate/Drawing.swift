@@ -51,6 +51,8 @@ struct Drawing {
   let request: EvaluateRequest
   let lines: [PromptLine]
   let compiler: Compiler
+  /// The processes that share the pictures; nil for this one alone.
+  var team: PictureTeam?
 
   /// The request for a model with adapters.
   func sample(_ adapters: [AdapterRequest]) -> SampleRequest {
@@ -100,8 +102,9 @@ struct Drawing {
     compiler.reporter.info(
       "\(title): \(plan.count) pictures of \(plan.width)x\(plan.height), \(sample.steps) steps")
     try compiler.reporter.reportUnknownWords(try plan.words(), plan.model)
+    let images = try team?.pictures(plan, compiler) ?? Sampler(plan, compiler).pictures()
     var pictures: [JudgedPicture] = []
-    try Sampler(plan, compiler).draw { picture, image in
+    for (picture, image) in zip(plan.batches.joined(), images) {
       let (caption, group, wrong) = try describe((picture.number - 1) / sample.seeds.count)
       let number = String(picture.number - 1)
       let padded = String(repeating: "0", count: max(0, 4 - number.count)) + number

@@ -11,10 +11,11 @@ import MoscSample
 package struct EvaluateJob {
   package let request: EvaluateRequest
   package let reporter: Reporter
+  /// The processes that share the pictures; nil for this one alone.
+  private let team: PictureTeam?
 
-  package init(_ request: EvaluateRequest, _ reporter: Reporter) {
-    self.request = request
-    self.reporter = reporter
+  package init(_ request: EvaluateRequest, _ reporter: Reporter, _ team: PictureTeam? = nil) {
+    (self.request, self.reporter, self.team) = (request, reporter, team)
   }
 
   /// Measures, and says what was found on standard output.
@@ -98,7 +99,10 @@ package struct EvaluateJob {
     if let path = request.probeFile { lines = try PromptLine.readProbes(path) }
     return Drawing(
       request: request, lines: lines,
-      compiler: try Compiler(request.sample.compiler, precision: request.sample.model.precision, reporter))
+      compiler: try Compiler(
+        team?.compiling(request.sample.compiler) ?? request.sample.compiler,
+        precision: request.sample.model.precision, reporter),
+      team: team)
   }
 
   /// What is compared: every candidate at every strength, or the adapters as they are.
@@ -142,7 +146,7 @@ package struct EvaluateJob {
     let plain = Drawing(
       request: request,
       lines: try drawing.lines.map { PromptLine(text: try caption.text($0.text), group: $0.group) },
-      compiler: drawing.compiler)
+      compiler: drawing.compiler, team: team)
     return try plain.pictures([], title: "base", withClass: true)
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import MoscFormats
 
 /// How the pixels between pixels are found when a picture changes its size.
-package enum ResamplingFilter: String, CaseIterable, Hashable, Sendable {
+package enum ResamplingFilter: String, CaseIterable, Hashable, Codable, Sendable {
   /// The pixel that covers the centre of the new one.
   case nearest
   /// A triangle over two pixels.

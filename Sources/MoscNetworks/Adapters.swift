@@ -5,7 +5,7 @@ import MoscModel
 import MoscReport
 
 /// An adapter file and its strengths, as `--lora FILE[:te[:unet]][:lbw=…]` names them.
-package struct AdapterRequest: Hashable, Sendable {
+package struct AdapterRequest: Hashable, Codable, Sendable {
   package var path: String
   package var textEncoder: Float = 1
   package var unet: Float = 1
@@ -54,9 +54,9 @@ extension AdapterRequest {
 }
 
 /// What changes the model: adapters, and how they are applied.
-package struct AdapterOptions: Hashable, Sendable {
+package struct AdapterOptions: Hashable, Codable, Sendable {
   /// How adapters enter the computation.
-  package enum Mode: String, CaseIterable, Hashable, Sendable {
+  package enum Mode: String, CaseIterable, Hashable, Codable, Sendable {
     /// Merged into the weights when they are loaded: steps cost nothing more.
     case fold
     /// Beside the layers, as low-rank branches of every step.

@@ -1,7 +1,7 @@
 import MoscEngine
 
 /// Which model, in which arithmetic.
-package struct ModelOptions: Hashable, Sendable {
+package struct ModelOptions: Hashable, Codable, Sendable {
   /// A model folder or file; nil for the embedded model.
   package var path: String?
   /// A file or folder whose autoencoder replaces the model's own.

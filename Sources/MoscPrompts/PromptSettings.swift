@@ -1,7 +1,7 @@
 /// How the prompts of a run are read.
-package struct PromptSettings: Hashable, Sendable {
+package struct PromptSettings: Hashable, Codable, Sendable {
   /// What characters in prompts mean.
-  package enum Syntax: String, CaseIterable, Hashable, Sendable {
+  package enum Syntax: String, CaseIterable, Hashable, Codable, Sendable {
     /// The language of the A1111 web UI.
     case a1111
     /// Nothing: every character is text, and what is too long is cut.

@@ -1,5 +1,5 @@
 /// The random sources that can be asked for.
-package enum RandomSourceKind: String, CaseIterable, Hashable, Sendable {
+package enum RandomSourceKind: String, CaseIterable, Hashable, Codable, Sendable {
   /// torch on a CPU, which is what diffusers does with a CPU generator.
   case cpu
   /// torch on an NVIDIA device.

@@ -4,16 +4,16 @@ import MoscImages
 import MoscReport
 
 /// ControlNets with the pictures that they follow.
-package struct ControlOptions: Hashable, Sendable {
+package struct ControlOptions: Hashable, Codable, Sendable {
   package var nets: [ControlRequest] = []
 
   package init() {}
 }
 
 /// A picture that a ControlNet makes the drawing follow.
-package struct ControlRequest: Hashable, Sendable {
+package struct ControlRequest: Hashable, Codable, Sendable {
   /// Whether the prompt or the picture counts more.
-  package enum Mode: String, CaseIterable, Hashable, Sendable {
+  package enum Mode: String, CaseIterable, Hashable, Codable, Sendable {
     /// Both alike.
     case balanced
     /// The prompt: coarse layers follow the picture, finer ones less and less.
@@ -64,7 +64,7 @@ extension ControlRequest.Mode {
 }
 
 /// What is made of a picture before a ControlNet reads it.
-package enum ControlPreprocessor: Hashable, Sendable {
+package enum ControlPreprocessor: Hashable, Codable, Sendable {
   case none
   /// Black and white exchanged, for drawings on white paper.
   case invert

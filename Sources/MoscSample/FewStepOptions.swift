@@ -5,9 +5,9 @@ import MoscNetworks
 import MoscReport
 
 /// What makes runs cheaper: reuse, a range of guidance, and the settings of few-step adapters.
-package struct FewStepOptions: Hashable, Sendable {
+package struct FewStepOptions: Hashable, Codable, Sendable {
   /// Settings that a few-step adapter decides where nothing was said.
-  package enum Setting: Hashable, Sendable, CaseIterable {
+  package enum Setting: Hashable, Codable, Sendable, CaseIterable {
     case steps, sampler
   }
 

@@ -2,9 +2,9 @@
 /// the cost.
 ///
 /// Source: Kynkäänniemi et al. 2024 (guidance in a limited interval).
-package struct GuidanceRange: Hashable, Sendable {
+package struct GuidanceRange: Hashable, Codable, Sendable {
   /// Shares of the denoising, or the numbers of steps from 1 with both ends.
-  package enum Ends: Hashable, Sendable {
+  package enum Ends: Hashable, Codable, Sendable {
     case shares(Double, Double)
     case steps(Int, Int)
   }

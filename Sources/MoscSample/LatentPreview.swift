@@ -14,7 +14,7 @@ import MoscReport
 /// first one.
 package final class LatentPreview {
   /// How latents become a picture.
-  package enum Method: String, CaseIterable, Hashable, Sendable {
+  package enum Method: String, CaseIterable, Hashable, Codable, Sendable {
     case none, proj, tae, vae
   }
 

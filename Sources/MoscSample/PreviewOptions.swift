@@ -4,7 +4,7 @@ import MoscImages
 import MoscReport
 
 /// Pictures on the way: how, how often and where to.
-package struct PreviewOptions: Hashable, Sendable {
+package struct PreviewOptions: Hashable, Codable, Sendable {
   package var method = LatentPreview.Method.none
   /// A picture after so many calls of the model.
   package var interval = 1

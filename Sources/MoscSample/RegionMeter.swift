@@ -7,7 +7,7 @@ import MoscNetworks
 import MoscReport
 
 /// Where a report about regions goes.
-package struct RegionReportOptions: Hashable, Sendable {
+package struct RegionReportOptions: Hashable, Codable, Sendable {
   /// A JSON file with figures.
   package var file: String?
   /// A picture of who has which share where.

@@ -5,7 +5,7 @@ import MoscImages
 import MoscReport
 
 /// The regions of `mosc sample`, in the spellings it takes.
-package struct RegionOptions: Hashable, Sendable {
+package struct RegionOptions: Hashable, Codable, Sendable {
   /// `--region` texts.
   package var texts: [String] = []
   /// A scene file with the same fields.
@@ -28,6 +28,11 @@ package struct RegionOptions: Hashable, Sendable {
   private(set) var source: Source?
 
   package init() {}
+
+  /// What was asked for, without what a plan made of it.
+  private enum CodingKeys: CodingKey {
+    case texts, scene, rewrite, items, prompter, lines, overlap, report
+  }
 
   struct Source: Hashable {
     var prompt: String

@@ -31,6 +31,8 @@ package struct SamplePlan: Sendable {
   }
 
   package internal(set) var request: SampleRequest
+  /// The same before anything was read and decided, for another process to plan alike.
+  package let asked: SampleRequest
   package let model: DiffusersModel
   package let schedulerConfig: SchedulerConfig
   /// How often the model is called for a picture; some samplers call it twice a step.
@@ -107,6 +109,7 @@ package struct SamplePlan: Sendable {
   /// - Parameter keeper: what has the model open maybe.
   /// - Throws: a usage error for the first option that cannot be, else what is wrong with a file.
   package init(_ asked: SampleRequest, keeper: ModelKeeper? = nil) throws {
+    self.asked = asked
     var request = asked
     try request.takeSigmas()
     try Self.checkNumbers(request)

@@ -7,7 +7,7 @@ import MoscRandom
 import MoscReport
 
 /// What `mosc sample` is asked for.
-package struct SampleRequest: Hashable, Sendable {
+package struct SampleRequest: Hashable, Codable, Sendable {
   package var model = ModelOptions()
   package var compiler = CompilationOptions()
   /// What to draw; pictures of one prompt come after those of the one before.

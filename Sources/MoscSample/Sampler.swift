@@ -30,6 +30,8 @@ package final class Sampler {
   private let autoencoder: Autoencoder
   /// What is measured of regions, if that is asked for.
   package let meter: RegionMeter?
+  /// The texts, encoded once.
+  private var states: PromptStates?
   /// Sees every call of the model.
   package var watch: (Denoising.Step) throws -> Void = { _ in }
 
@@ -76,9 +78,11 @@ package final class Sampler {
   ///
   /// The encoder's weights are given back before the U-Net's are loaded.
   ///
-  /// - Parameter observe: given every batch before it is decoded.
+  /// - Parameters:
+  ///   - part: the batches to draw; nil for all.
+  ///   - observe: given every batch before it is decoded.
   package func draw(
-    observing observe: (Denoising.Run) throws -> Void = { _ in },
+    _ part: Range<Int>? = nil, observing observe: (Denoising.Run) throws -> Void = { _ in },
     _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
     let second = try plan.secondPass().map {
@@ -86,13 +90,16 @@ package final class Sampler {
     }
     second?.watch = watch
     let texts = plan.texts.union(second?.plan.texts ?? [])
-    let states = try reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
+    let states = try self.states ?? reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
       try plan.model.regional.map {
         try RegionTexts(plan, then: second?.plan, compiler, reading).encode($0)
       } ?? encoder.encode(texts)
     }
-    if let second { return try draw(second, states, receive) }
-    for (index, batch) in plan.batches.enumerated() {
+    self.states = states
+    let part = part ?? plan.batches.indices
+    if let second { return try draw(part, second, states, receive) }
+    for index in part {
+      let batch = plan.batches[index]
       try Interruption.check()
       let run = try denoise(batch, plan.scripts[index], states)
       try observe(run)
@@ -115,10 +122,10 @@ package final class Sampler {
   /// Draws every picture in two passes, all of them in the first before any in the second: two copies of the
   /// U-Net's weights would not fit where one does.
   private func draw(
-    _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
+    _ part: Range<Int>, _ second: Sampler, _ states: PromptStates, _ receive: (SamplePlan.Picture, PixelImage) throws -> Void
   ) throws {
     let pass = try HiresPass(plan, autoencoder, compiler)
-    var latents = try plan.batches.indices.map { index in
+    var latents = try part.map { index in
       try denoise(plan.batches[index], plan.scripts[index], states).last
     }
     if plan.request.profiles { try printProfile() }
@@ -131,16 +138,16 @@ package final class Sampler {
       }
     }
     autoencoder.release()
-    for (index, batch) in plan.batches.enumerated() {
+    for (index, place) in part.enumerated() {
       latents[index] = try second.denoise(
-        batch, second.plan.scripts[index], states,
+        plan.batches[place], second.plan.scripts[place], states,
         from: Denoising.Start(latents[index], leavingOut: pass.leftOut)
       ).last
     }
     if plan.request.profiles { try second.printProfile() }
     second.previews?.release()
     second.unets = [:]
-    for (batch, latents) in zip(plan.batches, latents) {
+    for (batch, latents) in zip(plan.batches[part], latents) {
       for (number, picture) in batch.enumerated() {
         try Interruption.check()
         let image = try reporter.phase(.decode, "picture \(before + picture.number) of \(total)") {

@@ -8,7 +8,7 @@ import MoscNetworks
 import MoscReport
 
 /// A condition image with the T2I-Adapter that reads it.
-package struct SpatialCondition: Hashable, Sendable {
+package struct SpatialCondition: Hashable, Codable, Sendable {
   /// The adapter's file.
   package var adapter: String
   /// A file, or the picture itself as `data:image/png;base64,…`.

@@ -2,7 +2,7 @@ import MoscModel
 import MoscReport
 
 /// Which steps compute the whole U-Net; the others take its deep features from the last such step.
-package struct StepReuseOptions: Hashable, Sendable {
+package struct StepReuseOptions: Hashable, Codable, Sendable {
   /// Every so many calls of the model compute all of it; 1 for all.
   package var interval = 1
   /// How many of the U-Net's skips the other calls compute (`UNet.Reuse`).

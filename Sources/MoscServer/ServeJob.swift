@@ -1,18 +1,23 @@
 import Foundation
 import HTTPTypes
 import MoscReport
+import MoscSample
 import Synchronization
 
 /// `mosc serve`: draws, teaches and fuses for a page in the browser and for other programs.
 package struct ServeJob {
   package let options: ServerOptions
   package let reporter: Reporter
+  /// The processes that draw with this one; nil for this one alone.
+  private let team: PictureTeam?
 
-  package init(_ options: ServerOptions, _ reporter: Reporter) { (self.options, self.reporter) = (options, reporter) }
+  package init(_ options: ServerOptions, _ reporter: Reporter, _ team: PictureTeam? = nil) {
+    (self.options, self.reporter, self.team) = (options, reporter, team)
+  }
 
   /// Serves until Ctrl-C; a job that runs then ends, or saves what it has.
   package func run() throws {
-    let server = try RunningServer(options, reporter)
+    let server = try RunningServer(options, reporter, team)
     reporter.info("the studio is at \(server.address); Ctrl-C ends it")
     try reporter.result(server.address)
     if options.opensBrowser { Browser.open(server.address, reporter) }
@@ -40,9 +45,9 @@ package final class RunningServer: Sendable {
   }
 
   /// - Throws: what is wrong with options, or why nothing can listen there.
-  package init(_ options: ServerOptions, _ reporter: Reporter) throws {
+  package init(_ options: ServerOptions, _ reporter: Reporter, _ team: PictureTeam? = nil) throws {
     try options.check()
-    let services = try Services(options, reporter)
+    let services = try Services(options, reporter, team)
     let application = try MoscApplication(services)
     let (start, end) = (DispatchSemaphore(value: 0), Signal())
     self.services = services

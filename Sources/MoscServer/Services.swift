@@ -24,18 +24,22 @@ final class Services: Sendable {
   let compiler: Compiler
   let catalog: ModelCatalog
   let reporter: Reporter
+  /// The processes that draw with this one; nil for this one alone.
+  let team: PictureTeam?
   let started = Date()
   private let held: Mutex<Settings>
 
   /// - Throws: what is wrong with options, folders and the model.
-  init(_ options: ServerOptions, _ reporter: Reporter) throws {
+  init(_ options: ServerOptions, _ reporter: Reporter, _ team: PictureTeam? = nil) throws {
     self.options = options
+    self.team = team
     self.reporter = reporter
     store = try JobStore(options.output)
     queue = JobQueue(limit: options.mostQueued, store)
     let half = Int(ProcessInfo.processInfo.physicalMemory / 2)
     keeper = ModelKeeper(limit: options.keptBytes ?? half)
-    compiler = try Compiler(options.compiler, precision: options.model.precision, reporter)
+    let share = team?.compiling(options.compiler) ?? options.compiler
+    compiler = try Compiler(share, precision: options.model.precision, reporter)
     catalog = try ModelCatalog(options, store)
     held = Mutex(Settings(model: catalog.standard.id))
   }

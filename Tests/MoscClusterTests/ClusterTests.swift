@@ -1,6 +1,7 @@
 import Foundation
 import MoscCluster
 import MoscReport
+import RunSupport
 import Testing
 
 /// What processes tell each other, with threads in their place.

@@ -1,5 +1,5 @@
 import MoscFormats
-import MoscTrain
+import MoscSample
 import Testing
 
 /// What a saved state must agree with.

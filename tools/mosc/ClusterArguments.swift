@@ -1,6 +1,7 @@
 import ArgumentParser
 import MoscCluster
 import MoscReport
+import MoscSample
 
 /// Several processes that share the work.
 struct ClusterArguments: ParsableArguments {
@@ -17,12 +18,36 @@ struct ClusterArguments: ParsableArguments {
     }
   }
 
+  /// Does a command's work in the first process of its job, while the others draw what it tells them to.
+  func draw(_ reporter: Reporter, _ body: (PictureTeam?) throws -> Void) throws {
+    try lead(reporter, { try PictureWorker($0, reporter).run() }) { try body($0.map(PictureTeam.init)) }
+  }
+
+  /// Does a command's work in the first process of its job, and in the others what that one asks for.
+  func lead(
+    _ reporter: Reporter, _ follow: (Cluster) throws -> Void, _ body: (Cluster?) throws -> Void
+  ) throws {
+    try perform(reporter) { cluster in
+      guard let cluster else { return try body(nil) }
+      guard cluster.isFirst else { return try follow(cluster) }
+      try body(cluster)
+      guard try cluster.dismiss(.success) else {
+        throw CommandError.failure("everything is done, but some processes do not answer any more")
+      }
+    }
+  }
+
   /// Does a command's work with the processes of its job, and ends them together.
   func perform(_ reporter: Reporter, _ body: (Cluster?) throws -> Void) throws {
     var options = ClusterOptions()
     options.isForced = mpi
     options.patience.limit = mpiTimeout * 60
     options.patience.warning = min(options.patience.warning, options.patience.limit)
+    try Self.perform(options, reporter, body)
+  }
+
+  /// The same with options of another kind.
+  static func perform(_ options: ClusterOptions, _ reporter: Reporter, _ body: (Cluster?) throws -> Void) throws {
     // A process that fails alone must not leave the others waiting, once it has said why.
     var left: Cluster?
     defer { left?.abort(.failure) }
@@ -32,8 +57,9 @@ struct ClusterArguments: ParsableArguments {
         try body(cluster)
         try cluster.end()
       } catch {
-        if !cluster.leave(after: error) { left = cluster }
-        throw error
+        let end = cluster.leave(after: error)
+        if end.mustAbort { left = cluster }
+        throw end.error
       }
     }
   }

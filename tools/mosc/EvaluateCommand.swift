@@ -97,6 +97,7 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
+  @OptionGroup(title: "Several processes") var cluster: ClusterArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func validate() throws {
@@ -124,6 +125,6 @@ struct EvaluateCommand: ParsableCommand {
   func run() throws {
     let reporter = try log.reporter()
     let request = try request()
-    try perform(reporter) { try EvaluateJob(request, reporter).run() }
+    try cluster.draw(reporter) { try EvaluateJob(request, reporter, $0).run() }
   }
 }

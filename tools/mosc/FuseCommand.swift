@@ -85,6 +85,7 @@ struct FuseCommand: ParsableCommand {
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var unmatched: UnmatchedArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
+  @OptionGroup(title: "Several processes") var cluster: ClusterArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func request() throws -> FuseRequest {
@@ -106,6 +107,8 @@ struct FuseCommand: ParsableCommand {
   func run() throws {
     let reporter = try log.reporter()
     let request = try request()
-    try perform(reporter) { try FuseJob(request, reporter).run() }
+    try cluster.lead(reporter, { try FusionFollower(request, reporter, $0).run() }) {
+      try FuseJob(request, reporter, $0).run()
+    }
   }
 }

@@ -50,6 +50,7 @@ struct GridCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The space between pictures and around them (default: a few).", valueName: "pixels"))
   var gap: Int?
 
+  @OptionGroup(title: "Several processes") var cluster: ClusterArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   @Argument(parsing: .allUnrecognized, help: ArgumentHelp(
@@ -84,8 +85,8 @@ struct GridCommand: ParsableCommand {
     (request.x, request.y, request.z) = (x, y, z)
     (request.line, request.title, request.pictures) = (sample, title, pictures)
     (request.output, request.scale, request.gap) = (output, scale, gap)
-    try perform(reporter) {
-      try AxisGridJob(request, options: SampleCommand.listedOptions, reporter, read: Self.read).run()
+    try cluster.draw(reporter) { team in
+      try AxisGridJob(request, options: SampleCommand.listedOptions, reporter, team, read: Self.read).run()
     }
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MoscCluster
 import MoscCommandLines
 import MoscDriver
 import MoscEngine
@@ -41,7 +42,7 @@ struct Mosc: ParsableCommand {
     } catch {
       let code = exitCode(for: error)
       if code == .success {
-        write(fullMessage(for: error) + "\n", to: .standardOutput)
+        if speaks { write(fullMessage(for: error) + "\n", to: .standardOutput) }
         Foundation.exit(ExitStatus.success.rawValue)
       }
       if code == .validationFailure {
@@ -52,8 +53,12 @@ struct Mosc: ParsableCommand {
     }
   }
 
+  /// Whether this process says what every one that a launcher started would say.
+  private static var speaks: Bool { (Launcher(ProcessInfo.processInfo.environment)?.rank ?? 0) == 0 }
+
   /// Says what is wrong and ends.
   private static func fail(_ status: MoscReport.ExitStatus, _ message: String, _ arguments: [String]) -> Never {
+    if !speaks { Foundation.exit(status.rawValue) }
     let isJSON = arguments.contains("--log-format=json")
       || zip(arguments, arguments.dropFirst()).contains { $0 == "--log-format" && $1 == "json" }
     report(Reporter(verbosity: .quiet, format: isJSON ? .json : .text), status, message)

@@ -120,6 +120,7 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var adapters: AdapterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
+  @OptionGroup(title: "Several processes") var cluster: ClusterArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func validate() throws {
@@ -173,7 +174,7 @@ struct SampleCommand: ParsableCommand {
   func run() throws {
     let reporter = try log.reporter()
     let request = try request()
-    try perform(reporter) { try SampleJob(request, reporter).run() }
+    try cluster.draw(reporter) { try SampleJob(request, reporter, $0).run() }
   }
 }
 

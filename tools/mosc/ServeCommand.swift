@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoscSample
 import MoscServer
 
 struct ServeCommand: ParsableCommand {
@@ -49,12 +50,15 @@ struct ServeCommand: ParsableCommand {
 
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
+  @OptionGroup(title: "Several processes") var cluster: ClusterArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 
   func run() throws {
     let reporter = try log.reporter()
     let options = try options()
-    try perform(reporter) { try ServeJob(options, reporter).run() }
+    try cluster.lead(reporter, { try PictureWorker($0, reporter, outlastsErrors: true).run() }) {
+      try ServeJob(options, reporter, $0.map(PictureTeam.init)).run()
+    }
   }
 
   private func options() throws -> ServerOptions {

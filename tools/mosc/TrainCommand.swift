@@ -203,7 +203,7 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Adapters") var startFiles: AdapterFileArguments
-  @OptionGroup(title: "Cluster") var cluster: ClusterArguments
+  @OptionGroup(title: "Several processes") var cluster: ClusterArguments
   @OptionGroup(title: "Compiler") var compiler: CompilerArguments
   @OptionGroup(title: "Messages") var log: LogOptions
 

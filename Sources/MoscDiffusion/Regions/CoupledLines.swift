@@ -4,8 +4,8 @@ import Foundation
 ///
 /// Lines share the picture evenly from left to right or from top to bottom; one of them may be the
 /// background, which shows through all others. Source: README of sd-forge-couple, "Basic Mode".
-package struct CoupledLines: Hashable, Sendable {
-  package enum Direction: String, CaseIterable, Hashable, Sendable {
+package struct CoupledLines: Hashable, Codable, Sendable {
+  package enum Direction: String, CaseIterable, Hashable, Codable, Sendable {
     /// Side by side.
     case horizontal
     /// One below the other.
@@ -13,7 +13,7 @@ package struct CoupledLines: Hashable, Sendable {
   }
 
   /// The line that is the prompt of the whole picture.
-  package enum Background: String, CaseIterable, Hashable, Sendable {
+  package enum Background: String, CaseIterable, Hashable, Codable, Sendable {
     case none
     case first
     case last

@@ -15,7 +15,7 @@ package struct RegionCoverage: Hashable, Sendable {
   }
 
   /// What becomes of a pixel in several regions, a_r as above.
-  package enum Overlap: String, CaseIterable, Hashable, Sendable {
+  package enum Overlap: String, CaseIterable, Hashable, Codable, Sendable {
     /// The regions' average by weight.
     case average
     /// Later regions lie on top of earlier ones: `s_r = a_r · Π_{q>r} (1 − a_q)`.

@@ -7,9 +7,9 @@ import MoscFormats
 /// is the prompt of the whole picture, `ADDCOL` and `ADDROW` begin the next column and row. Without
 /// these two, `BREAK` begins the next cell of the grid that the ratios draw. Source: README of
 /// sd-webui-regional-prompter, sections "2D region assignment", "base prompt" and "common prompt".
-package struct RegionalPrompterText: Hashable, Sendable {
+package struct RegionalPrompterText: Hashable, Codable, Sendable {
   /// Which way the picture is cut first.
-  package enum Division: String, CaseIterable, Hashable, Sendable {
+  package enum Division: String, CaseIterable, Hashable, Codable, Sendable {
     /// Rows first, each of them into columns.
     case columns
     /// Columns first, each of them into rows.

@@ -1,5 +1,6 @@
 import COpenBLAS
 import Foundation
+import MoscCluster
 import MoscDiffusion
 import MoscEngine
 import MoscFormats
@@ -14,8 +15,13 @@ import MoscRuntime
 /// What mosc runs on, and what is missing.
 package struct Doctor: Sendable {
   package let cache: CacheFolder
+  /// What there is of MPI; nil where nobody asked.
+  private let mpi: MPIFindings?
 
-  package init(cacheFolder: String? = nil) { cache = CacheFolder(cacheFolder) }
+  package init(cacheFolder: String? = nil, findsMPI: Bool = false) {
+    cache = CacheFolder(cacheFolder)
+    mpi = findsMPI ? MPIFindings() : nil
+  }
 
   /// What there is, by name.
   package var facts: [JSONValue.Member] {
@@ -50,13 +56,14 @@ package struct Doctor: Sendable {
       ("model", .string((try? DiffusersModel.embedded().url.path) ?? "not there")),
       ("cache", .string("\(cache.url.path) (\(cacheSummary))")),
     ]
+    for fact in mpi?.facts ?? [] { facts.append((fact.name, .string(fact.value))) }
     return facts.map { JSONValue.Member($0.0, $0.1) }
   }
 
   /// Everything as lines of `name value`; problems come last, each with its cure.
   package var report: String {
     var lines = facts.map { fact in
-      fact.key.padding(toLength: 12, withPad: " ", startingAt: 0) + (fact.value.string ?? "\(fact.value)")
+      fact.key.padding(toLength: mpi == nil ? 12 : 16, withPad: " ", startingAt: 0) + (fact.value.string ?? "\(fact.value)")
     }
     let found = problems
     lines += found.isEmpty ? ["everything is in place"] : found.map { "problem: \($0)" }
@@ -103,6 +110,7 @@ package struct Doctor: Sendable {
       _ = try CLIPTokenizer(folder: try BundledFiles.folder("clip"))
     }, "; run: tools/install")
     check({ _ = try cache.limit() })
+    if let fault = mpi?.fault { found.append(fault) }
     if let fault = cache.fault { found.append("the cache is not used: \(fault)") }
     let existing = sequence(first: cache.url) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }
       .first { FileManager.default.fileExists(atPath: $0.path) }
@@ -119,5 +127,13 @@ package struct Doctor: Sendable {
     let (count, bytes) = parts.reduce((0, 0)) { ($0.0 + $1.entries, $0.1 + $1.bytes) }
     let limit = (try? cache.limit()).map { " of at most \(Finding.size($0.bytes))" } ?? ""
     return "\(count) files, \(Finding.size(bytes))\(limit)"
+  }
+}
+
+extension Doctor {
+  /// Where a process of several runs, and on what.
+  package static func place(threads: Int) -> String {
+    let processor = (try? TargetFacts(cpu: "native").cpu) ?? "an unknown processor"
+    return "\(Cluster.host), \(threads) of \(ProcessFacts.processorCount) processors, \(processor), process \(getpid())"
   }
 }

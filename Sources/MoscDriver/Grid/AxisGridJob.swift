@@ -49,16 +49,18 @@ package struct AxisGridJob {
   private let sheet: OutputFile
   /// Where each picture goes; empty for nowhere.
   private let files: [OutputFile]
+  /// The processes that share the pictures; nil for this one alone.
+  private let team: PictureTeam?
 
   /// - Parameters:
   ///   - options: those of `mosc sample`.
   ///   - read: reads a command line of `mosc sample`.
   /// - Throws: what is wrong with an axis or with the request of any picture.
   package init(
-    _ request: AxisGridRequest, options: [CommandOption], _ reporter: Reporter,
+    _ request: AxisGridRequest, options: [CommandOption], _ reporter: Reporter, _ team: PictureTeam? = nil,
     read: ([String]) throws -> SampleRequest
   ) throws {
-    (self.request, self.reporter) = (request, reporter)
+    (self.request, self.reporter, self.team) = (request, reporter, team)
     try CommandError.check("scale", request.scale, in: 1...16)
     if let gap = request.gap { try CommandError.check("gap", gap, in: 0...256) }
     axes = try [("x", request.x), ("y", request.y), ("z", request.z)].map { direction, text in
@@ -108,6 +110,12 @@ package struct AxisGridJob {
 
   package consuming func run() throws {
     var cells = cells
+    if let team { try draw(&cells, team) } else { try draw(&cells) }
+    let written = try sheet.put(try image(cells), texts: try texts(cells))
+    try reporter.result(written.path)
+  }
+
+  private func draw(_ cells: inout [Cell]) throws {
     var compiler: (options: CompilationOptions, precision: Precision?, compiler: Compiler)?
     for (drawn, index) in order(cells).enumerated() {
       let plan = cells[index].plan
@@ -126,8 +134,34 @@ package struct AxisGridJob {
         }
       }
     }
-    let written = try sheet.put(try image(cells), texts: try texts(cells))
-    try reporter.result(written.path)
+  }
+
+  /// Draws with other processes.
+  private func draw(_ cells: inout [Cell], _ team: PictureTeam) throws {
+    struct Kind: Hashable {
+      var options: CompilationOptions
+      var precision: Precision?
+    }
+    let order = order(cells)
+    let plans = order.map { cells[$0].plan }
+    var compilers: [Kind: Compiler] = [:]
+    func compiler(_ plan: SamplePlan) throws -> Compiler {
+      let kind = Kind(options: team.compiling(plan.request.compiler), precision: plan.request.model.precision)
+      if let known = compilers[kind] { return known }
+      let made = try Compiler(kind.options, precision: kind.precision, reporter)
+      compilers[kind] = made
+      return made
+    }
+    var images: [Int: PixelImage] = [:]
+    try team.draw(
+      plans, reporter, keeper: keeper, making: compiler,
+      PictureTeam.Receiver { place, picture, image in
+        images[order[place]] = image
+        if files.isEmpty { return }
+        let plan = plans[place]
+        _ = try PictureWriter(plan, try compiler(plan).target).write(image, picture, to: files[order[place]])
+      })
+    for (index, image) in images { cells[index].image = image }
   }
 
   /// The cells in an order in which models and sizes change as seldom as possible.

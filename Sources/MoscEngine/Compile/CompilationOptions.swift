@@ -1,5 +1,5 @@
 /// What code is made for, where it goes and comes from, and what is shown on the way.
-package struct CompilationOptions: Hashable, Sendable {
+package struct CompilationOptions: Hashable, Codable, Sendable {
   /// The processor to compile for: `native`, or an LLVM CPU name such as `x86-64-v3`.
   package var cpu = "native"
   /// LLVM features to add or leave out, such as `-avx512f,+avx2`.

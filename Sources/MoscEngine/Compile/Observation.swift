@@ -1,5 +1,5 @@
 /// What is shown and kept of compilations, none of which changes their results.
-package struct Observation: Hashable, Sendable {
+package struct Observation: Hashable, Codable, Sendable {
   /// A folder that receives every kernel as text, for `mosc replay compare`.
   package var recordFolder: String?
   /// A file that receives the module when passes or code generation fail; nil for none.

@@ -1,7 +1,7 @@
 import MoscLLVM
 
 /// How much is done to make code fast, as `-O0` to `-O3`.
-package enum OptimisationLevel: Int, CaseIterable, Hashable, Sendable {
+package enum OptimisationLevel: Int, CaseIterable, Hashable, Codable, Sendable {
   /// No optional pass, a kernel per op, LLVM as good as off.
   case none
   /// No optional pass; kernels are fused.

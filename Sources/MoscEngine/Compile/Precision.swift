@@ -1,7 +1,7 @@
 import MoscLLVM
 
 /// The arithmetic of contractions: weights and inputs; sums are f32, or exact for integers.
-package enum Precision: String, CaseIterable, Hashable, Sendable {
+package enum Precision: String, CaseIterable, Hashable, Codable, Sendable {
   case f32, bf16, int8
 
   /// Reads the usual spellings.

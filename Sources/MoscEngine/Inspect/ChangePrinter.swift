@@ -3,7 +3,7 @@ import MoscIR
 /// What a pass changed in a module, as text.
 package struct ChangePrinter {
   /// How changes are shown.
-  package enum Style: String, CaseIterable, Hashable, Sendable {
+  package enum Style: String, CaseIterable, Hashable, Codable, Sendable {
     /// The whole module.
     case module
     /// The lines that went and came, with some around them.

@@ -1,4 +1,5 @@
 import Foundation
+import MoscCluster
 import MoscEngine
 import MoscFormats
 import MoscModel
@@ -10,10 +11,11 @@ import MoscSample
 package struct FuseJob {
   package let request: FuseRequest
   package let reporter: Reporter
+  /// The processes that share the work; nil for this one alone.
+  private let cluster: Cluster?
 
-  package init(_ request: FuseRequest, _ reporter: Reporter) {
-    self.request = request
-    self.reporter = reporter
+  package init(_ request: FuseRequest, _ reporter: Reporter, _ cluster: Cluster? = nil) {
+    (self.request, self.reporter, self.cluster) = (request, reporter, cluster)
   }
 
   package func run() throws {
@@ -42,7 +44,7 @@ package struct FuseJob {
         needs: tensors.reduce(0) { $0 + $1.stored.bytes.count },
         for: "the files of the whole model")
     }
-    let plan = try FusionPlan(request, base, output)
+    let plan = try FusionPlan(request, base, scratch: "\(output.path).fusing")
     for note in plan.concepts.notes { reporter.warn(note) }
     reporter.info(
       "fusing \(plan.list.count) concepts in \(plan.layers.solved.count) layers: "
@@ -99,8 +101,9 @@ package struct FuseJob {
     _ plan: FusionPlan, _ report: inout FusionReport
   ) throws -> [AdapterFile.Layer] {
     let compiler = try Compiler(
-      request.compiler, precision: request.model.precision, reporter)
-    let run = FusionRun(plan, compiler, request)
+      cluster?.compiling(request.compiler) ?? request.compiler, precision: request.model.precision, reporter)
+    try cluster?.summon(SharedConcepts(plan.list).bytes)
+    let run = FusionRun(plan, compiler, request, cluster)
     let layers = request.matchesMixOfShow ? try run.chained(&report) : try run.independent(&report)
     report.layers = layers
     return layers.map(\.adapter)

@@ -5,6 +5,7 @@ import MoscIR
 import MoscModel
 import MoscNetworks
 import MoscReport
+import MoscSample
 
 /// A fusion, checked before any heavy work.
 struct FusionPlan {
@@ -24,17 +25,24 @@ struct FusionPlan {
   /// The concepts in order.
   var list: [FusionConcept] { concepts.list }
 
-  init(_ request: FuseRequest, _ base: DiffusersModel, _ output: OutputFile) throws {
+  /// - Parameters:
+  ///   - place: where statistics go that nobody asked to keep.
+  ///   - given: the concepts, as another process read them; nil for those of the request.
+  init(
+    _ request: FuseRequest, _ base: DiffusersModel, scratch place: String, given: [FusionConcept]? = nil
+  ) throws {
     self.request = request
     self.base = base
     fingerprint = try base.fingerprint()
     isTemporary = request.statistics == nil
-    let place = request.statistics ?? "\(output.path).fusing"
+    let place = given == nil ? request.statistics ?? place : place
     let folder = request.method == .solve ? StatisticsFolder(URL(fileURLWithPath: place)) : nil
     self.folder = folder
     var concepts = FusionConcepts(
       base, allowsUnmatched: request.model.adapters.allowsUnmatched)
-    if request.inputs.isEmpty, let folder {
+    if let given {
+      for concept in given { try concepts.add(concept) }
+    } else if request.inputs.isEmpty, let folder {
       for concept in try folder.concepts(of: fingerprint) { try concepts.add(concept) }
       for name in request.removed { try concepts.remove(name) }
       for change in request.reweighed { try concepts.reweigh(change) }
@@ -96,6 +104,15 @@ struct FusionPlan {
         : "",
     ]
     return FileHash.sha256(Data(parts.joined(separator: "\n").utf8))
+  }
+
+  /// What every process of several must have alike.
+  func shared(_ compiler: Compiler) -> RunSettings {
+    RunSettings(
+      RunSettings.arithmetic(compiler) + [
+        ("the settings", settingsValue), ("OpenBLAS", .string(LinearAlgebra.library)),
+        ("--latents-in", .array(latents.map { .string($0.floats.hashOfBits) })),
+      ])
   }
 
   /// Lets go of statistics that nobody asked to keep.

@@ -1,4 +1,5 @@
 import Foundation
+import MoscCluster
 import MoscEngine
 import MoscFormats
 import MoscIR
@@ -10,10 +11,13 @@ struct FusionRun {
   let plan: FusionPlan
   let compiler: Compiler
   let request: FuseRequest
+  /// The processes that share the work; nil for this one alone.
+  let cluster: Cluster?
   private let collector: StatisticsCollector
 
-  init(_ plan: FusionPlan, _ compiler: Compiler, _ request: FuseRequest) {
+  init(_ plan: FusionPlan, _ compiler: Compiler, _ request: FuseRequest, _ cluster: Cluster? = nil) {
     self.plan = plan
+    self.cluster = cluster
     self.compiler = compiler
     self.request = request
     collector = StatisticsCollector(
@@ -24,6 +28,7 @@ struct FusionRun {
   /// depend on the others.
   func independent(_ report: inout FusionReport) throws -> [FusedLayer] {
     guard let folder = plan.folder else { return [] }
+    if let cluster { return try independent(cluster, folder, &report) }
     var sources: [FusionLayer.Stage: [StageSolver.Source]] = [:]
     for (number, concept) in plan.list.enumerated() {
       let model = try adapted([(concept.file, concept.measured)])
@@ -47,16 +52,14 @@ struct FusionRun {
   /// Each stage is measured on the fused stages before it, as the reference does.
   func chained(_ report: inout FusionReport) throws -> [FusedLayer] {
     guard let folder = plan.folder else { return [] }
+    if let cluster { return try chained(cluster, folder, &report) }
     var result: [FusedLayer] = []
-    // The stages depend on every concept and on how the stages before were solved.
-    let all = plan.list.map { "\($0.digest) \($0.strength)" }.joined(separator: "\n")
-    let context = "\(all)\n\(request.chosenSolver.rawValue) \(request.textIterations)"
     for stage in FusionLayer.Stage.allCases where !plan.layers[stage].isEmpty {
       var sources: [StageSolver.Source] = []
       try report.measure("statistics of stage \(stage.rawValue)") { _ in
         for (number, concept) in plan.list.enumerated() {
           let file = try statistics(
-            concept, stage, folder, context: stage == .text ? "chain" : context
+            concept, stage, folder, context: context(of: stage)
           ) {
             try collect(concept, number, stage, try model(for: concept, stage, after: result))
           }
@@ -70,8 +73,15 @@ struct FusionRun {
     return result
   }
 
+  /// What the statistics of a stage depend on besides: every concept, and how the stages before were solved.
+  func context(of stage: FusionLayer.Stage) -> String {
+    if stage == .text { return "chain" }
+    let all = plan.list.map { "\($0.digest) \($0.strength)" }.joined(separator: "\n")
+    return "\(all)\n\(request.chosenSolver.rawValue) \(request.textIterations)"
+  }
+
   /// The base with the fused stages so far and what the concept changes in this one.
-  private func model(
+  func model(
     for concept: FusionConcept, _ stage: FusionLayer.Stage, after fused: [FusedLayer]
   ) throws -> DiffusersModel {
     var files: [(AdapterFile, AdapterStrength)] = []
@@ -92,7 +102,7 @@ struct FusionRun {
     return try adapted(files)
   }
 
-  private func adapted(
+  func adapted(
     _ files: [(AdapterFile, AdapterStrength)]
   ) throws -> DiffusersModel {
     var model = plan.base
@@ -100,7 +110,7 @@ struct FusionRun {
     return model
   }
 
-  private func collect(
+  func collect(
     _ concept: FusionConcept, _ number: Int, _ stage: FusionLayer.Stage, _ model: DiffusersModel
   ) throws -> ConceptMoments {
     switch stage {
@@ -113,7 +123,7 @@ struct FusionRun {
   }
 
   /// The statistics of a concept and stage, gathered now unless they are there already.
-  private func statistics(
+  func statistics(
     _ concept: FusionConcept, _ stage: FusionLayer.Stage, _ folder: StatisticsFolder,
     context: String = "", _ gather: () throws -> ConceptMoments
   ) throws -> StatisticsFile {
@@ -141,15 +151,16 @@ struct FusionRun {
     return file
   }
 
-  private func solve(
-    _ stage: FusionLayer.Stage, _ sources: [StageSolver.Source]
+  /// - Parameter layers: those to solve; nil for all of the stage.
+  func solve(
+    _ stage: FusionLayer.Stage, _ sources: [StageSolver.Source], _ layers: [FusionLayer]? = nil
   ) throws -> [FusedLayer] {
     let solver = StageSolver(
       solver: request.chosenSolver,
       iterations: stage == .spatial ? request.unetIterations : request.textIterations,
       threads: compiler.target.threads)
     return try reporter.phase(.run, "solving \(stage.rawValue)") {
-      try solver.solve(plan.layers[stage], sources, reporter)
+      try solver.solve(layers ?? plan.layers[stage], sources, reporter)
     }
   }
 

@@ -59,7 +59,7 @@ struct StageSolver: Sendable {
   func solve(
     _ layers: [FusionLayer], _ sources: [Source], _ reporter: Reporter
   ) throws -> [FusedLayer] {
-    let groups = Self.groups(layers, sources)
+    let groups = Self.groups(layers) { layer in sources.map { $0.statistics.inputs(of: layer) } }
     let results = Mutex<[Int: Result<FusedLayer, any Error>]>([:])
     let next = Atomic<Int>(0)
     let what = "layers"
@@ -83,11 +83,13 @@ struct StageSolver: Sendable {
 
   /// The layers that read the same inputs in every concept, the widest first, so that no thread is
   /// left with one at the end.
-  private static func groups(_ layers: [FusionLayer], _ sources: [Source]) -> [[Int]] {
+  ///
+  /// - Parameter inputs: what a layer reads in each concept; nil for what was not measured.
+  static func groups(_ layers: [FusionLayer], _ inputs: (FusionLayer) -> [String?]) -> [[Int]] {
     var places: [[String?]: Int] = [:]
     var groups: [[Int]] = []
     for (index, layer) in layers.enumerated() {
-      let key = sources.map { $0.statistics.inputs(of: layer) }
+      let key = inputs(layer)
       if let place = places[key], key.contains(where: { $0 != nil }) {
         groups[place].append(index)
       } else {

@@ -18,6 +18,9 @@ package enum LinearAlgebra {
       "fusing needs OpenBLAS and LAPACKE, which cannot be loaded: \(String(cString: problem))")
   }
 
+  /// What the library calls itself and the kernels that it chose; it must be loaded.
+  package static var library: String { String(cString: openblas_get_config()) }
+
   /// Solves `M · S = T` for a symmetric positive definite S by Cholesky's decomposition.
   ///
   /// - Returns: M, or nil when S is not positive definite in double precision.

@@ -16,6 +16,8 @@ struct StatisticsFile: Sendable {
   private let rows: [String: Int]
   private let widths: [String: Int]
   private let checksums: [String: String]
+  /// What the file says of its tensors.
+  let text: String
 
   /// Opens a file if it holds the statistics of that key; nil if it does not exist or is of others.
   ///
@@ -24,7 +26,7 @@ struct StatisticsFile: Sendable {
     guard FileManager.default.fileExists(atPath: url.path) else { return nil }
     file = try SafetensorsFile(url)
     guard file.metadata["key"] == key else { return nil }
-    let text = file.metadata["moments"] ?? ""
+    text = file.metadata["moments"] ?? ""
     var (tensors, rows, widths) = ([String: String](), [String: Int](), [String: Int]())
     var checksums: [String: String] = [:]
     for member in try JSONValue.parse(Array(text.utf8), path: url.path).members ?? [] {
@@ -77,6 +79,23 @@ struct StatisticsFile: Sendable {
   /// What layers that read the same inputs have in common; nil for a layer that was not measured.
   func inputs(of layer: FusionLayer) -> String? { tensors[layer.id] }
 
+  /// The bytes of a tensor, as another file can have them.
+  func bytes(of name: String) throws -> [UInt8] {
+    guard let entry = file[name] else { throw FormatError(file.url.path, "tensor \"\(name)\"", "is not there") }
+    defer { file.dropPages(of: entry) }
+    return Array(try checked(entry, name))
+  }
+
+  private func checked(_ entry: SafetensorsFile.Entry, _ name: String) throws -> UnsafeRawBufferPointer {
+    let bytes = file.bytes(of: entry)
+    guard FileHash.sha256(bytes) == checksums[name] else {
+      throw FormatError(
+        file.url.path, "tensor \"\(name)\"",
+        "is damaged: it does not have the checksum it was written with; remove the file")
+    }
+    return bytes
+  }
+
   /// `Σ xᵀ x` of a layer's inputs and their number; nil for a layer that was not measured.
   func moments(_ layer: FusionLayer) throws -> (gram: Matrix, rows: Int)? {
     guard let name = tensors[layer.id], let entry = file[name], let width = widths[name] else {
@@ -88,12 +107,7 @@ struct StatisticsFile: Sendable {
         "is for \(width) channels, the layer '\(layer.id)' reads \(layer.depth)")
     }
     // The writer starts tensors at multiples of eight bytes; other files are copied.
-    let bytes = file.bytes(of: entry)
-    guard FileHash.sha256(bytes) == checksums[name] else {
-      throw FormatError(
-        file.url.path, "tensor \"\(name)\"",
-        "is damaged: it does not have the checksum it was written with; remove the file")
-    }
+    let bytes = try checked(entry, name)
     let isAligned = Int(bitPattern: bytes.baseAddress) % MemoryLayout<Double>.alignment == 0
     let gram = isAligned
       ? MomentSum.matrix(bytes.bindMemory(to: Double.self), width: width)

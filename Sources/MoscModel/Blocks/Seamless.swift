@@ -1,6 +1,6 @@
 /// The directions in which a picture goes on at its opposite edge, so that copies of it side by side show no
 /// seam.
-package enum Seamless: String, CaseIterable, Hashable, Sendable {
+package enum Seamless: String, CaseIterable, Hashable, Codable, Sendable {
   case both, x, y
 
   /// The axes of `[n,h,w,c]` that are rings.

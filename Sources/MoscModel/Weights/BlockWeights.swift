@@ -6,7 +6,7 @@ import MoscFormats
 /// latent-diffusion checkpoints do (`input_blocks`, `middle_block`, `output_blocks`). 17 numbers are for the blocks
 /// with attention of Stable Diffusion 1.x, 12 and 20 for those of XL; blocks without a number get 0. Source: README
 /// and presets of sd-webui-lora-block-weight.
-package struct BlockWeights: Hashable, Sendable {
+package struct BlockWeights: Hashable, Codable, Sendable {
   /// As it was written.
   package let text: String
   private let base: Float

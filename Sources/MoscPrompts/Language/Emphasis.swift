@@ -1,5 +1,5 @@
 /// What weights in a prompt do to the states of its tokens.
-package enum Emphasis: String, CaseIterable, Hashable, Sendable {
+package enum Emphasis: String, CaseIterable, Hashable, Codable, Sendable {
   /// Multiplied, then scaled so that the mean over all states is what it was.
   case original
   /// Multiplied, and no more.

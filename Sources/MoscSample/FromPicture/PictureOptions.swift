@@ -2,9 +2,9 @@ import MoscFormats
 import MoscReport
 
 /// A picture that a run begins with, and what of it is drawn anew.
-package struct PictureOptions: Hashable, Sendable {
+package struct PictureOptions: Hashable, Codable, Sendable {
   /// How a picture is brought to another size. The web UI's resize modes.
-  package enum Resize: String, CaseIterable, Hashable, Sendable {
+  package enum Resize: String, CaseIterable, Hashable, Codable, Sendable {
     /// Stretched.
     case resize
     /// Scaled until it covers the size, and cut around its centre.
@@ -14,7 +14,7 @@ package struct PictureOptions: Hashable, Sendable {
   }
 
   /// What a masked part holds before it is drawn. The web UI's masked contents.
-  package enum Fill: String, CaseIterable, Hashable, Sendable {
+  package enum Fill: String, CaseIterable, Hashable, Codable, Sendable {
     /// The colours around it.
     case fill
     case original
@@ -25,7 +25,7 @@ package struct PictureOptions: Hashable, Sendable {
   }
 
   /// Pixels that are added at the sides of the picture and drawn.
-  package struct Margins: Hashable, Sendable {
+  package struct Margins: Hashable, Codable, Sendable {
     package var left = 0
     package var right = 0
     package var top = 0

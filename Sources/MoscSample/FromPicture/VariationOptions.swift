@@ -4,7 +4,7 @@ import MoscRandom
 import MoscReport
 
 /// Noise between that of a picture's seed and that of another: pictures that differ a little.
-package struct VariationOptions: Hashable, Sendable {
+package struct VariationOptions: Hashable, Codable, Sendable {
   /// The other seed of the first picture; the others count on.
   package var seed: UInt64 = 0
   /// The way from one noise to the other, 0 to 1.

@@ -2,7 +2,7 @@ import MoscFormats
 import MoscReport
 
 /// A second pass: the picture is made larger and drawn on from there, as the A1111 web UI's *hires. fix* does.
-package struct HiresOptions: Hashable, Sendable {
+package struct HiresOptions: Hashable, Codable, Sendable {
   package var isOn = false
   package var scale = Self.usualScale
   /// The size of the large picture in place of a scale; 0 keeps the proportions of the small one.

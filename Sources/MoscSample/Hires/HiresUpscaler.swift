@@ -2,7 +2,7 @@ import Foundation
 import MoscImages
 
 /// What makes the first pass of a picture larger for the second.
-package enum HiresUpscaler: Hashable, Sendable {
+package enum HiresUpscaler: Hashable, Codable, Sendable {
   case latent(LatentFilter)
   case picture(ResamplingFilter)
   /// A network in a file.

@@ -4,7 +4,7 @@ import MoscFormats
 /// How latents of a larger picture are found between latents.
 ///
 /// Source: `torch.nn.functional.interpolate` with `align_corners=False`.
-package enum LatentFilter: String, CaseIterable, Hashable, Sendable {
+package enum LatentFilter: String, CaseIterable, Hashable, Codable, Sendable {
   case nearest
   /// The latent that covers the centre of the new one.
   case nearestExact = "nearest-exact"

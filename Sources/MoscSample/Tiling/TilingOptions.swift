@@ -2,8 +2,8 @@ import MoscModel
 import MoscReport
 
 /// When the autoencoder works on tiles rather than on the whole picture.
-package struct TilingOptions: Hashable, Sendable {
-  package enum Mode: String, CaseIterable, Hashable, Sendable {
+package struct TilingOptions: Hashable, Codable, Sendable {
+  package enum Mode: String, CaseIterable, Hashable, Codable, Sendable {
     /// On for pictures above `mostWhole` pixels.
     case auto
     case on, off

@@ -21,26 +21,34 @@ struct DrawWork {
     let compiler = services.compiler.reporting(to: reporter)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)
+    if let team = services.team, plan.batches.count > 1 {
+      return try team.draw(
+        [plan], reporter, keeper: services.keeper, making: { _ in compiler },
+        PictureTeam.Receiver { try keep($2, $1, writer) })
+    }
     let sampler = try Sampler(plan, compiler, keeper: services.keeper)
     if order.previewInterval > 0 {
       let projection = try LatentPreview(.proj, plan.model, compiler)
       sampler.watch = { try preview($0, order, projection) }
     }
-    try sampler.draw { picture, image in
-      let id = JobStore.pictureID(job.id, picture.number - 1)
-      let file = try OutputFile(services.store.place(id, "png").path)
-      _ = try writer.write(image, picture, to: file)
-      let drawn = JobPicture(
-        id: id, seed: picture.seed, width: image.width, height: image.height,
-        parameters: writer.parameters(picture).text)
-      job.update { state in
-        state.pictures.append(drawn)
-        (state.done, state.step, state.preview) = (state.done + 1, 0, nil)
-      }
-      job.events.send("picture", drawn.json)
-      services.queue.tell(job)
-    }
+    try sampler.draw { picture, image in try keep(image, picture, writer) }
     if let report = try sampler.meter?.json() { job.update { $0.findings.append(("region_report", report)) } }
+  }
+
+  /// Keeps a picture, and tells of it.
+  private func keep(_ image: PixelImage, _ picture: SamplePlan.Picture, _ writer: PictureWriter) throws {
+    let id = JobStore.pictureID(job.id, picture.number - 1)
+    let file = try OutputFile(services.store.place(id, "png").path)
+    _ = try writer.write(image, picture, to: file)
+    let drawn = JobPicture(
+      id: id, seed: picture.seed, width: image.width, height: image.height,
+      parameters: writer.parameters(picture).text)
+    job.update { state in
+      state.pictures.append(drawn)
+      (state.done, state.step, state.preview) = (state.done + 1, 0, nil)
+    }
+    job.events.send("picture", drawn.json)
+    services.queue.tell(job)
   }
 
   /// Shows what a step predicts, if it is its turn; the picture itself follows the last one.

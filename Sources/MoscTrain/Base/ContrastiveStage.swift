@@ -4,6 +4,7 @@ import MoscFormats
 import MoscModel
 import MoscRandom
 import MoscReport
+import MoscSample
 
 /// Both towers of a CLIP model, on pictures and captions.
 struct ContrastiveStage: TrainedStage {

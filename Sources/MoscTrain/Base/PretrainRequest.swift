@@ -2,6 +2,7 @@ import MoscEngine
 import MoscFormats
 import MoscModel
 import MoscReport
+import MoscSample
 
 /// The parts of a model that one run of `mosc pretrain` trains.
 package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {

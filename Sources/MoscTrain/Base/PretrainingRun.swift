@@ -4,6 +4,7 @@ import MoscFormats
 import MoscModel
 import MoscRandom
 import MoscReport
+import MoscSample
 
 /// One stage with everything that its steps need.
 struct PretrainingRun {

@@ -6,6 +6,7 @@ import MoscFormats
 import MoscModel
 import MoscNetworks
 import MoscReport
+import MoscSample
 
 /// A plan with everything that its steps need: from encoded pictures to the written concept.
 struct ConceptRun {

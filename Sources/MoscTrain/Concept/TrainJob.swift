@@ -26,7 +26,9 @@ package struct TrainJob {
     scratch = try cluster.flatMap { $0.isFirst ? nil : try ScratchFolder() }
     if let scratch { request = request.following(in: scratch.url) }
     if let cluster, request.compiler.threads == nil { request.compiler.threads = cluster.threads }
-    plan = try TrainPlan(request)
+    let asked = request
+    // What all would refuse is said once.
+    plan = try cluster.map { try $0.together { try TrainPlan(asked) } } ?? TrainPlan(asked)
     self.reporter = cluster?.reporter(reporter) ?? reporter
     self.cluster = cluster
   }

@@ -3,6 +3,7 @@ import MoscEngine
 import MoscFormats
 import MoscModel
 import MoscNetworks
+import MoscSample
 
 extension TrainPlan {
   /// What a saved state must agree with.

@@ -19,17 +19,26 @@ struct StepParts {
 
   private let cluster: Cluster?
   private let count: Int
+  /// Bytes of all parts above which no process gets all of them.
+  private let largest: Int
 
-  init(_ count: Int, _ cluster: Cluster?, _ reporter: Reporter) {
-    (self.count, self.cluster) = (count, cluster)
-    if let cluster, cluster.isFirst, cluster.size > count {
+  static let usualLargest = 64 << 20
+
+  init(
+    _ count: Int, _ cluster: Cluster?, _ groups: [ParameterGroup], _ reporter: Reporter,
+    slicedAbove largest: Int = Self.usualLargest
+  ) {
+    (self.count, self.cluster, self.largest) = (count, cluster, largest)
+    guard let cluster, cluster.isFirst, cluster.size > 1 else { return }
+    reporter.info("every process receives \(received(groups, cluster)) bytes of gradients a step")
+    if cluster.size > count {
       reporter.warn(
         "a step has \(count) part\(count == 1 ? "" : "s") for \(cluster.size) processes, so "
           + "\(cluster.size - count) of them idle; --gradient-accumulation \(cluster.size) gives each one")
     }
   }
 
-  /// Computes the parts of a step.
+  /// Computes the parts of a step, and leaves the sums of their gradients in the groups.
   ///
   /// - Parameter batch: the program and the inputs of a part.
   /// - Throws: `CommandError.interrupted` in every process when one was asked to end.
@@ -45,7 +54,7 @@ struct StepParts {
       let (program, inputs) = try batch(step * count + part)
       let results = try program.gradients(inputs)
       sum.program = program
-      let found = Part(loss: results["loss"]?.mean ?? .nan, measure: results[measure]?.mean ?? .nan)
+      let found = GradientPart(loss: results["loss"]?.mean ?? .nan, measure: results[measure]?.mean ?? .nan)
       if cluster == nil {
         add(found, to: &sum)
         for group in groups { group.accumulate() }
@@ -57,76 +66,52 @@ struct StepParts {
     return sum
   }
 
+  /// Whether no process gets all parts.
+  private func isSliced(_ groups: [ParameterGroup], _ cluster: Cluster) -> Bool {
+    count > 1 && cluster.size > 1 && count * GradientPart.byteCount(groups) > largest
+  }
+
+  /// Bytes that the first process receives a step.
+  private func received(_ groups: [ParameterGroup], _ cluster: Cluster) -> Int {
+    let (part, size) = (GradientPart.byteCount(groups), cluster.size)
+    let others = (0..<count).count { cluster.owner($0) != cluster.rank }
+    return isSliced(groups, cluster) ? others * (part / size) + part * (size - 1) / size : others * part
+  }
+
   private func exchange(
     _ own: [[UInt8]], _ step: Int, _ groups: [ParameterGroup], _ cluster: Cluster, _ sum: inout Sum
   ) throws {
-    let parts = (0..<count).map {
+    let parts = isSliced(groups, cluster)
+      ? try GradientSlices(cluster, groups, step, count).sum(own)
+      : try whole(own, step, groups, cluster)
+    for part in parts { add(part, to: &sum) }
+    // The step is as good as not taken: nothing has changed yet.
+    if parts.contains(where: \.isInterrupted) {
+      cluster.isEnding = true
+      throw CommandError.interrupted
+    }
+  }
+
+  /// Every process gets all parts, and adds them up.
+  private func whole(
+    _ own: [[UInt8]], _ step: Int, _ groups: [ParameterGroup], _ cluster: Cluster
+  ) throws -> [GradientPart] {
+    let labels = (0..<count).map {
       Cluster.Part(MessageLabel(.gradient, step, part: $0), owner: cluster.owner($0))
     }
-    var isInterrupted = false
-    for (index, content) in try cluster.exchange(parts, own).enumerated() {
-      guard let part = Part(content, into: groups) else {
+    return try cluster.exchange(labels, own).enumerated().map { index, content in
+      guard content.count == GradientPart.byteCount(groups), let part = GradientPart(content) else {
         throw CommandError.failure(
-          "part \(index) of step \(step + 1) has \(content.count) bytes, expected \(Part.byteCount(groups))")
+          "part \(index) of step \(step + 1) has \(content.count) bytes, expected \(GradientPart.byteCount(groups))")
       }
-      add(part, to: &sum)
-      isInterrupted = isInterrupted || part.isInterrupted
+      part.put(content, into: groups)
       for group in groups { group.accumulate() }
+      return part
     }
-    // The step is as good as not taken: nothing has changed yet.
-    if isInterrupted { throw CommandError.interrupted }
   }
 
-  private func add(_ part: Part, to sum: inout Sum) {
+  private func add(_ part: GradientPart, to sum: inout Sum) {
     sum.loss += part.loss / Double(count)
     sum.measure += part.measure / Double(count)
-  }
-}
-
-/// What one part of a step gives: loss, measure, whether its process was asked to end, and all gradients.
-private struct Part {
-  var loss: Double
-  var measure: Double
-  var isInterrupted = false
-
-  init(loss: Double, measure: Double) { (self.loss, self.measure) = (loss, measure) }
-
-  /// Bytes of a message.
-  static func byteCount(_ groups: [ParameterGroup]) -> Int {
-    24 + groups.reduce(0) { $0 + ($1.buffer(.gradients)?.byteCount ?? 0) }
-  }
-
-  func bytes(_ groups: [ParameterGroup]) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(Self.byteCount(groups))
-    for number in [loss.bitPattern, measure.bitPattern, Interruption.isRequested ? 1 : 0] {
-      withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
-    }
-    for group in groups {
-      if let floats = group.buffer(.gradients)?.floats { bytes += UnsafeRawBufferPointer(floats) }
-    }
-    return bytes
-  }
-
-  /// Reads a message, and puts its gradients where a step would have left them.
-  init?(_ content: [UInt8], into groups: [ParameterGroup]) {
-    guard content.count == Self.byteCount(groups) else { return nil }
-    func number(_ index: Int) -> UInt64 {
-      content.withUnsafeBytes {
-        UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
-      }
-    }
-    loss = Double(bitPattern: number(0))
-    measure = Double(bitPattern: number(1))
-    isInterrupted = number(2) != 0
-    var offset = 24
-    for group in groups {
-      guard let floats = group.buffer(.gradients)?.floats else { continue }
-      let target = UnsafeMutableRawBufferPointer(floats)
-      content.withUnsafeBytes {
-        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + target.count]))
-      }
-      offset += target.count
-    }
   }
 }

@@ -4,6 +4,7 @@ import MoscEngine
 import MoscFormats
 import MoscReport
 import MoscRuntime
+import MoscSample
 
 /// Runs the steps of a task, with its state saved, its log written and messages about it.
 struct TrainingLoop<Task: TrainingTask> {
@@ -37,7 +38,7 @@ struct TrainingLoop<Task: TrainingTask> {
     self.reporter = reporter
     clock = SaveClock(longest: plan.saveSeconds, now: Clock.now())
     self.cluster = cluster
-    parts = StepParts(plan.parts, cluster, reporter)
+    parts = StepParts(plan.parts, cluster, state.groups, reporter)
     try cluster?.share(&self.state)
   }
 
@@ -76,7 +77,7 @@ struct TrainingLoop<Task: TrainingTask> {
         try save()
         reporter.info("saved after step \(state.step); --resume goes on from there")
       }
-      try cluster?.meet(MessageLabel(.end, state.step))
+      try cluster?.part(MessageLabel(.end, state.step))
       throw error
     }
     reporter.end(.train, plan.title)

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscReport
+import MoscSample
 
 /// A run between two steps: everything that the next one depends on.
 ///

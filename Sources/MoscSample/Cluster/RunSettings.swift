@@ -22,7 +22,7 @@ package struct RunSettings: Sendable {
   private init(members: [JSONValue.Member]) { facts = members }
 
   /// The settings with more of them.
-  func adding(_ more: [Fact]) -> RunSettings {
+  package func adding(_ more: [Fact]) -> RunSettings {
     RunSettings(members: facts + more.map { JSONValue.Member($0.name, $0.value) })
   }
 
@@ -67,42 +67,23 @@ package struct RunSettings: Sendable {
 
 extension RunSettings {
   /// What kernels compute with, which runs of both kinds depend on.
-  static func arithmetic(_ compiler: Compiler) -> [Fact] {
+  package static func arithmetic(_ compiler: Compiler) -> [Fact] {
     [
       ("--type", .string(compiler.target.precision.rawValue)),
       ("--mcpu", .string(compiler.options.cpu)), ("--mattr", .string(compiler.options.attributes)),
     ]
   }
 
-  /// Pictures by names, contents and captions, wherever they lie.
-  static func data(_ images: [TrainingImage]) throws -> JSONValue {
-    var known: [URL: String] = [:]
-    return .array(
-      try images.map { entry in
-        let files = try [entry.image, entry.mask].compactMap { $0 }.map { url in
-          let text = try known[url] ?? file(url)
-          known[url] = text
-          return text
-        }
-        return .string("\(files.joined(separator: " with mask ")): \(entry.caption)")
-      })
-  }
-
   /// A file by name and content, wherever it lies.
-  static func file(_ url: URL) throws -> String {
+  package static func file(_ url: URL) throws -> String {
     "\(url.lastPathComponent) (\(shortened(try FileHash.sha256(of: url))))"
   }
 
   /// The contents of a model, wherever it lies.
-  static func model(_ model: DiffusersModel, _ option: String = "--model") throws -> [Fact] {
+  package static func model(_ model: DiffusersModel, _ option: String = "--model") throws -> [Fact] {
     try model.contentHashes().map { ("\($0.part) of \(option)", .string(shortened($0.hash))) }
   }
 
   /// As much of a hash as tells files apart.
   private static func shortened(_ hash: String) -> String { String(hash.prefix(16)) }
-}
-
-extension JSONValue {
-  /// A number, or null for none.
-  static func number(_ value: Double?) -> JSONValue { value.map { .double($0) } ?? .null }
 }

@@ -4,9 +4,9 @@ import MoscReport
 import Synchronization
 
 /// Processes of a job that are threads of this one.
-final class LocalTransport: Transport, @unchecked Sendable {
-  let rank: Int
-  let size: Int
+package final class LocalTransport: Transport, @unchecked Sendable {
+  package let rank: Int
+  package let size: Int
   private let mail: Mail
 
   /// What is on its way between any two.
@@ -21,24 +21,24 @@ final class LocalTransport: Transport, @unchecked Sendable {
     return (0..<size).map { LocalTransport($0, size, mail) }
   }
 
-  func send(_ bytes: UnsafeRawBufferPointer, to rank: Int, tag: Int32) throws -> any Transfer {
+  package func send(_ bytes: UnsafeRawBufferPointer, to rank: Int, tag: Int32) throws -> any Transfer {
     let content = [UInt8](bytes)
     mail.boxes.withLock { $0[[self.rank, rank], default: []].append(content) }
     return Done()
   }
 
-  func receive(
+  package func receive(
     into memory: UnsafeMutableRawBufferPointer, from rank: Int, tag: Int32
   ) throws -> any Transfer {
     Arriving(mail: mail, box: [rank, self.rank], memory: memory)
   }
 
-  func hasMessage(from rank: Int, tag: Int32) throws -> Bool {
+  package func hasMessage(from rank: Int, tag: Int32) throws -> Bool {
     mail.boxes.withLock { !($0[[rank, self.rank]] ?? []).isEmpty }
   }
 
-  func abort(_ status: Int32) {}
-  func end() {}
+  package func abort(_ status: Int32) {}
+  package func end() {}
 
   private struct Done: Transfer {
     mutating func isDone() -> Bool { true }
@@ -61,18 +61,21 @@ final class LocalTransport: Transport, @unchecked Sendable {
   }
 
   /// Runs a job of several processes, each in a thread of its own; their results by rank.
-  static func run<Result: Sendable>(
+  package static func run<Result: Sendable>(
     _ size: Int, _ patience: Patience = Patience(), _ body: @escaping @Sendable (Cluster) throws -> Result
   ) -> [Swift.Result<Result, any Error>] {
     let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
     let group = DispatchGroup()
     for transport in job(size) {
       group.enter()
-      Thread {
+      let thread = Thread {
         let result = Swift.Result { try body(Cluster(transport, patience, .silent)) }
         results.withLock { $0[transport.rank] = result }
         group.leave()
-      }.start()
+      }
+      // Passes go deep into large graphs.
+      thread.stackSize = 64 << 20
+      thread.start()
     }
     group.wait()
     return (0..<size).compactMap { rank in results.withLock { $0[rank] } }
