@@ -48,6 +48,29 @@ import Testing
     }
   }
 
+  /// The judge that ships tells things it was shown little of from their classes.
+  @Test func theJudgeThatShips() throws {
+    let concepts = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "tools/base/concepts")
+    for (name, kind) in [("poodle", "dog"), ("parrot", "bird"), ("teddy", "bear"), ("guitar", "rocket")] {
+      for number in ["00", "01", "04", "05"] {
+        let stem = "pictures/\(name)-\(number)"
+        try scratch.write("\(stem).png", Data(contentsOf: concepts.appending(path: "\(name)/images/\(number).png")))
+        let caption = try String(contentsOf: concepts.appending(path: "\(name)/captions/\(number).txt"), encoding: .utf8)
+          .trimmingCharacters(in: .whitespacesAndNewlines)
+        try scratch.write("\(stem).txt", caption.replacing("<TOK>", with: name))
+        try scratch.write("\(stem).json", "{\"wrong\": {\"thing\": \"\(caption.replacing("<TOK>", with: kind))\"}}")
+      }
+    }
+    var request = request()
+    request.clip = nil
+    request.pictures = scratch.path("pictures")
+    let found = try #require(try EvaluateJob(request, .silent).evaluations().evaluations.first)
+    #expect(found.count == 16)
+    #expect(try #require(found["prefers.thing"]).estimate.mean >= 15.0 / 16)
+    #expect(try #require(found["retrieval"]).estimate.mean >= 14.0 / 16)
+  }
+
   @Test func picturesOfAFolder() throws {
     for number in 0..<4 {
       try write("refs/images/\(number)", picture(number))

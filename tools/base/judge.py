@@ -151,7 +151,7 @@ WIDTH, POSITIONS, PATCH = 128, 32, 8
 
 def start(options):
     entries = vocabulary.main(options.pictures, options.out, length=POSITIONS)
-    layers = {"hidden_act": "quick_gelu", "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH,
+    layers = {"hidden_act": "quick_gelu", "hidden_size": WIDTH, "intermediate_size": 2 * WIDTH,
               "layer_norm_eps": 1e-5, "num_attention_heads": 4, "projection_dim": WIDTH}
     config = {
         "architectures": ["CLIPModel"], "model_type": "clip", "projection_dim": WIDTH,
