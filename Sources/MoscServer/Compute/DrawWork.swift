@@ -21,7 +21,8 @@ struct DrawWork {
     let compiler = services.compiler.reporting(to: reporter)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)
-    if let team = services.team, plan.batches.count > 1 {
+    // A report is of all that one sampler drew.
+    if let team = services.team, plan.batches.count > 1, !plan.request.regions.report.isWanted {
       return try team.draw(
         [plan], reporter, keeper: services.keeper, making: { _ in compiler },
         PictureTeam.Receiver { try keep($2, $1, writer) })
