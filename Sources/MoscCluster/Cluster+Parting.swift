@@ -23,7 +23,6 @@ extension Cluster {
       if !waiting.isEmpty { usleep(1000) }
     }
     guard waiting.isEmpty else { return false }
-    try flush()
     if status != .success { isParted = true }
     return true
   }
@@ -35,8 +34,7 @@ extension Cluster {
 
   /// Tells the first process that this one has heard of the end.
   func answer(_ status: ExitStatus) throws {
-    try send(MessageLabel(.end, Int(status.rawValue)), [], to: 0)
-    try flush()
+    try sendAlone(MessageLabel(.end, Int(status.rawValue)), to: 0)
     if status != .success { isParted = true }
   }
 
@@ -45,35 +43,43 @@ extension Cluster {
   /// - Returns: what this process ends with, and whether it must end the others, which have not heard.
   package func leave(after error: any Error) -> (error: any Error, mustAbort: Bool) {
     do {
-      if isParted {
+      let end = try parted(by: error)
+      // A library may wait for ever for what nobody receives.
+      if isParted, try !hasLeftovers() {
         transport.end()
-        return (error, false)
+        return (end, false)
       }
-      if isFirst {
-        guard try dismiss(ExitStatus(error)) else { return (error, true) }
-        transport.end()
-        return (error, false)
-      }
-      if let verdict = error as? Verdict {
-        // Rank 0 has said it.
-        try answer(verdict.status)
-        transport.end()
-        return (error, false)
-      }
-      try send(MessageLabel(.failure), Array(Failure(error).text.utf8), to: 0)
-      let begin = ContinuousClock.now
-      while (ContinuousClock.now - begin).seconds < Self.hearing {
-        if let message = try poll(from: 0), message.label.kind == .end {
-          let status = ExitStatus(rawValue: Int32(clamping: message.label.number)) ?? .failure
-          try answer(status)
-          transport.end()
-          return (Verdict(status, isSpeaker: false, "rank 0 has ended"), false)
-        }
-        usleep(1000)
-      }
+      // The first process has yet to say why.
+      if isParted, !isFirst { usleep(2_000_000) }
+      return (end, true)
     } catch {
       // The other end is gone, or says what nobody understands: the first error is the one to tell.
     }
     return (error, true)
+  }
+
+  /// Lets all hear of an error, and what this process ends with.
+  private func parted(by error: any Error) throws -> any Error {
+    if isParted { return error }
+    if isFirst {
+      _ = try dismiss(ExitStatus(error))
+      return error
+    }
+    if let verdict = error as? Verdict {
+      // Rank 0 has said it.
+      try answer(verdict.status)
+      return error
+    }
+    try send(MessageLabel(.failure), Array(Failure(error).text.utf8), to: 0)
+    let begin = ContinuousClock.now
+    while (ContinuousClock.now - begin).seconds < Self.hearing {
+      if let message = try poll(from: 0), message.label.kind == .end {
+        let status = ExitStatus(rawValue: Int32(clamping: message.label.number)) ?? .failure
+        try answer(status)
+        return Verdict(status, isSpeaker: false, "rank 0 has ended")
+      }
+      usleep(1000)
+    }
+    return error
   }
 }

@@ -23,6 +23,9 @@ package final class Cluster {
   var idle: Set<Int> = []
   /// Messages that are on their way while others are waited for.
   private var leaving: [Sending] = []
+  /// Messages that have begun to come, by rank. One that was given up stays: the library may yet write to its
+  /// memory, and what comes of it is the next message of the rank.
+  private var coming: [Int: Receiving] = [:]
 
   package init(_ transport: any Transport, _ patience: Patience, _ reporter: Reporter) {
     (rank, size) = (transport.rank, transport.size)
@@ -53,8 +56,9 @@ package final class Cluster {
 
   /// Waits for a message.
   package func receive(_ label: MessageLabel, from rank: Int) throws -> [UInt8] {
-    let receiving = try Receiving(label, from: rank, transport)
+    let receiving = try begin(label, from: rank)
     try waiter.wait([receiving], label.description)
+    coming[rank] = nil
     return receiving.message?.content ?? []
   }
 
@@ -62,14 +66,46 @@ package final class Cluster {
   ///
   /// - Parameter isPatient: whether it may take as long as it likes.
   func receiveAny(from rank: Int, isPatient: Bool = false) throws -> (label: MessageLabel, content: [UInt8])? {
-    let receiving = try Receiving(nil, from: rank, transport)
+    let receiving = try begin(nil, from: rank)
     try waiter.wait([receiving], "a message", isPatient: isPatient)
+    coming[rank] = nil
     return receiving.message
+  }
+
+  /// The next message of a rank, which one that was given up may be.
+  private func begin(_ label: MessageLabel?, from rank: Int) throws -> Receiving {
+    if let begun = coming[rank] {
+      begun.expected = label
+      return begun
+    }
+    let receiving = try Receiving(label, from: rank, transport)
+    coming[rank] = receiving
+    return receiving
+  }
+
+  /// Whether messages are on their way that nobody waits for any more.
+  func hasLeftovers() throws -> Bool {
+    leaving = try leaving.filter { try !$0.advance() }
+    return !leaving.isEmpty || coming.values.contains(where: \.isOnItsWay)
+  }
+
+  /// Sends a message, and waits for nothing but that it is sent.
+  func sendAlone(_ label: MessageLabel, to rank: Int) throws {
+    let sending = try Sending(label, [], to: rank, transport)
+    leaving.append(sending)
+    try waiter.wait([sending], "sending")
+    leaving.removeAll { $0 === sending }
   }
 
   /// The next message of a rank, if it has begun to come.
   package func poll(from rank: Int) throws -> (label: MessageLabel, content: [UInt8])? {
     leaving = try leaving.filter { try !$0.advance() }
+    if let begun = coming[rank] {
+      begun.expected = nil
+      guard try begun.advance() else { return nil }
+      coming[rank] = nil
+      return begun.message
+    }
     guard try transport.hasMessage(from: rank, tag: Sending.tag) else { return nil }
     return try receiveAny(from: rank)
   }
@@ -103,8 +139,9 @@ package final class Cluster {
       }
       // Messages of a rank come in their order, so each is received after the one before.
       for (index, part) in parts.enumerated() where part.owner == from {
-        let message = try Receiving(part.label, from: from, transport)
+        let message = try begin(part.label, from: from)
         try waiter.wait([message], part.label.description)
+        coming[from] = nil
         arriving.append((index, message))
       }
     }
@@ -121,20 +158,25 @@ package final class Cluster {
     _ take: (Int, [UInt8]) throws -> Void
   ) throws {
     var (sent, received) = (0, 0)
-    var (leaving, coming): (Sending?, Receiving?)
+    var (sending, receiving): (Sending?, Receiving?)
     while true {
-      if leaving == nil, sent < outgoing.count {
-        leaving = try Sending(outgoing[sent], content(sent), to: to, transport)
-        sent += 1
+      if sending == nil, sent < outgoing.count {
+        let next = try Sending(outgoing[sent], content(sent), to: to, transport)
+        leaving.append(next)
+        (sending, sent) = (next, sent + 1)
       }
-      if coming == nil, received < incoming.count { coming = try Receiving(incoming[received], from: from, transport) }
-      let pending = [leaving as (any Advancing)?, coming].compactMap { $0 }
+      if receiving == nil, received < incoming.count { receiving = try begin(incoming[received], from: from) }
+      let pending = [sending as (any Advancing)?, receiving].compactMap { $0 }
       if pending.isEmpty { return }
       try waiter.wait(pending, "\(outgoing.first ?? incoming[received])", forAll: false)
-      if try leaving?.advance() == true { leaving = nil }
-      if try coming?.advance() == true {
-        try take(received, coming?.message?.content ?? [])
-        (coming, received) = (nil, received + 1)
+      if let done = sending, try done.advance() {
+        leaving.removeAll { $0 === done }
+        sending = nil
+      }
+      if let done = receiving, try done.advance() {
+        coming[from] = nil
+        try take(received, done.message?.content ?? [])
+        (receiving, received) = (nil, received + 1)
       }
     }
   }

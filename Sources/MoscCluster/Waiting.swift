@@ -62,7 +62,8 @@ final class Sending: Advancing {
 /// A message on its way in.
 final class Receiving: Advancing {
   let partner: Int
-  private let expected: MessageLabel?
+  /// What must come; nil for whatever does.
+  var expected: MessageLabel?
   private let transport: any Transport
   private var memory: UnsafeMutableRawBufferPointer
   private var transfers: [any Transfer] = []
@@ -76,6 +77,9 @@ final class Receiving: Advancing {
   }
 
   deinit { memory.deallocate() }
+
+  /// Whether the library may yet write to the memory.
+  var isOnItsWay: Bool { !transfers.isEmpty }
 
   /// What came; nil before all has.
   private(set) var message: (label: MessageLabel, content: [UInt8])?

@@ -73,12 +73,16 @@ import Testing
 
   /// So has a fusion whose stages follow each other.
   @Test func chainedFusionHasTheSameBytes() throws {
-    var request = request("alone.safetensors")
+    // A file's name stands in it, so both have one.
+    for folder in ["alone", "three"] {
+      try FileManager.default.createDirectory(atPath: scratch.path(folder), withIntermediateDirectories: true)
+    }
+    var request = request("alone/fused.safetensors")
     request.matchesMixOfShow = true
     try FuseJob(request, .silent).run()
-    request.output = scratch.path("three.safetensors")
+    request.output = scratch.path("three/fused.safetensors")
     #expect(run(request, 3) == ["", "", ""])
-    #expect(try bytes("three.safetensors") == bytes("alone.safetensors"))
+    #expect(try bytes("three/fused.safetensors") == bytes("alone/fused.safetensors"))
   }
 
   /// One message for what the first process refuses, while the others wait.

@@ -81,7 +81,7 @@ import Testing
   /// Names of results come in the order of the pictures, and a prompt file is read by the first process only.
   @Test func namesComeInOrder() throws {
     var request = request("lines")
-    try scratch.write("prompts.txt", "a fox\na cat --s 9\na dog\n")
+    try scratch.write("prompts.txt", "a fox\na cat --d 9\na dog\n")
     (request.prompts, request.promptFile) = ([], scratch.path("prompts.txt"))
     request.seeds = [1]
     let names = Names()

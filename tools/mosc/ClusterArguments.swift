@@ -49,8 +49,8 @@ struct ClusterArguments: ParsableArguments {
   /// The same with options of another kind.
   static func perform(_ options: ClusterOptions, _ reporter: Reporter, _ body: (Cluster?) throws -> Void) throws {
     // A process that fails alone must not leave the others waiting, once it has said why.
-    var left: Cluster?
-    defer { left?.abort(.failure) }
+    var left: (cluster: Cluster, status: MoscReport.ExitStatus)?
+    defer { left.map { $0.cluster.abort($0.status) } }
     try mosc.perform(reporter) {
       guard let cluster = try options.join(reporter) else { return try body(nil) }
       do {
@@ -58,7 +58,7 @@ struct ClusterArguments: ParsableArguments {
         try cluster.end()
       } catch {
         let end = cluster.leave(after: error)
-        if end.mustAbort { left = cluster }
+        if end.mustAbort { left = (cluster, ExitStatus(end.error)) }
         throw end.error
       }
     }
