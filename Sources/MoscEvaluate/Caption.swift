@@ -3,7 +3,7 @@ import MoscReport
 
 /// Prompts as captions: what a model was taught has a word that the judge cannot know, its class has one
 /// that it does.
-struct Caption {
+package struct Caption {
   /// What stands for the concept in prompt files.
   static let placeholder = "<TOK>"
 
@@ -12,10 +12,12 @@ struct Caption {
   /// The words of the concept, such as `<cat1> <cat2>`; nil to take whatever stands in angle brackets.
   let words: String?
 
+  package init(className: String?, words: String?) { (self.className, self.words) = (className, words) }
+
   /// The text with the class word for the concept.
   ///
   /// - Throws: a usage error for a text that names a concept whose class nobody said.
-  func text(_ prompt: String) throws -> String {
+  package func text(_ prompt: String) throws -> String {
     var text = prompt
     if let words, !words.isEmpty {
       text = try replace(words, in: text, of: prompt)
@@ -28,7 +30,7 @@ struct Caption {
   }
 
   /// The text with the words of the concept for the placeholder.
-  func prompt(_ text: String) throws -> String {
+  package func prompt(_ text: String) throws -> String {
     guard text.contains(Self.placeholder) else { return text }
     guard let words, !words.isEmpty else {
       throw CommandError.usage(
@@ -38,7 +40,7 @@ struct Caption {
   }
 
   /// The text that is compared with a picture. Source: Mix-of-Show's evaluation, after CLIPScore.
-  static func described(_ caption: String) -> String { "A photo depicts \(caption)" }
+  package static func described(_ caption: String) -> String { "A photo depicts \(caption)" }
 
   /// Words in angle brackets, several of one concept as one; adapter tags have a colon.
   private static var bracketed: Regex<(Substring, Substring?)> { /<[^<>:\s]+>(\s*<[^<>:\s]+>)*/ }

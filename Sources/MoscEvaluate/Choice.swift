@@ -14,7 +14,7 @@ package struct Choice: Sendable {
   /// The interval of a score is that of its parts at their low and high ends.
   ///
   /// - Returns: nil without image alignments, text alignments relative to the base, or a ceiling.
-  init?(_ evaluations: [Evaluation], ceiling: Double?) {
+  package init?(_ evaluations: [Evaluation], ceiling: Double?) {
     guard let ceiling, ceiling > 0 else { return nil }
     scores = evaluations.compactMap { evaluation in
       guard let text = evaluation["text_alignment"], let relative = text.relative,
@@ -44,7 +44,7 @@ package struct Choice: Sendable {
   }
 
   /// `2ab/(a + b)`, 0 unless both are above 0.
-  static func harmonicMean(_ a: Double, _ b: Double) -> Double {
+  package static func harmonicMean(_ a: Double, _ b: Double) -> Double {
     a > 0 && b > 0 ? 2 * a * b / (a + b) : 0
   }
 }

@@ -6,21 +6,23 @@ package struct Estimate: Hashable, Sendable {
   package var mean: Double
   package var low: Double
   package var high: Double
+
+  package init(mean: Double, low: Double, high: Double) { (self.mean, self.low, self.high) = (mean, low, high) }
 }
 
 /// Resamples prompts with replacement: pictures of one prompt are alike, so they are drawn together.
 ///
 /// Source: Efron 1979, the percentile interval.
-struct Bootstrap {
+package struct Bootstrap {
   private let random: RunSeed
   private let rounds = 1000
 
-  init(seed: UInt64) { random = RunSeed(seed) }
+  package init(seed: UInt64) { random = RunSeed(seed) }
 
   /// The mean of all values and its interval; nil without values.
   ///
   /// - Parameter values: each with what it is drawn together with, such as its prompt.
-  func estimate(_ values: [(unit: String, value: Double)]) -> Estimate? {
+  package func estimate(_ values: [(unit: String, value: Double)]) -> Estimate? {
     var sums: [String: (sum: Double, count: Double)] = [:]
     for (unit, value) in values {
       let old = sums[unit] ?? (0, 0)

@@ -21,10 +21,13 @@ package struct Evaluation: Sendable {
   /// The mean cosine of the crop of each region with each concept.
   package var matrix: ConceptMatrix?
 
+  package init(name: String, count: Int) { (self.name, self.count) = (name, count) }
+
   /// A value by name.
   package subscript(name: String) -> Value? { values.first { $0.name == name } }
 
-  mutating func add(
+  /// Adds a number that was measured; nil is left out.
+  package mutating func add(
     _ name: String, _ estimate: Estimate?, paper: Double? = nil, relative: Double? = nil
   ) {
     guard let estimate else { return }

@@ -66,6 +66,8 @@ package final class TensorStore: WeightSource {
       size += (array.bytes.count + 63) / 64 * 64
     }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, 64), alignment: 64)
+    // The identity is of all bytes, those between tensors, too.
+    memory.initializeMemory(as: UInt8.self, repeating: 0)
     for (name, array) in tensors {
       guard let range = table[name]?.2 else { continue }
       array.bytes.withUnsafeBytes {

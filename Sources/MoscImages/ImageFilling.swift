@@ -41,7 +41,8 @@ extension PixelImage {
 
 /// A Gauss blur of any width in the same time: three averages over a window, whose ends count in part.
 ///
-/// Windows of `√(12σ²/3 + 1)` pixels have the kernel's variance. Beyond the border the last pixel is repeated.
+/// With v = σ²/3 the variance of one average, l = ⌊(√(12v + 1) − 1)/2⌋ whole pixels lie on each side, and the ones
+/// beyond count `(2l + 1)(l(l + 1) − 3v) / (6(v − (l + 1)²))`, which makes the variance exact. Beyond the border the last pixel is repeated.
 /// Source: Gwosdek et al. 2011 (extended box filters).
 package struct BoxBlur {
   /// Whole pixels on each side of the centre, and the weight of the one beyond.
@@ -49,9 +50,11 @@ package struct BoxBlur {
   private let part: Float
 
   package init(sigma: Double) {
-    let half = ((4 * sigma * sigma + 1).squareRoot() - 1) / 2
-    reach = Int(half)
-    part = Float(half - Double(reach))
+    let variance = sigma * sigma / 3
+    let whole = (((12 * variance + 1).squareRoot() - 1) / 2).rounded(.down)
+    let next = (whole + 1) * (whole + 1)
+    reach = Int(whole)
+    part = Float((2 * whole + 1) * (whole * (whole + 1) - 3 * variance) / (6 * (variance - next)))
   }
 
   package func applied(to plane: [Float], _ width: Int, _ height: Int) -> [Float] {

@@ -30,7 +30,7 @@ package struct ControlConditions: Sendable {
         throw CommandError.failure(
           "'\(request.net)' reads pictures of \(model.network.imageChannels) channels, expected 3")
       }
-      let image = try ImageFile.read(URL(fileURLWithPath: request.image)).rgb
+      let image = try PictureText(request.image, "--control-image").image().rgb
       return Part(request: request, model: model, image: image)
     }
   }

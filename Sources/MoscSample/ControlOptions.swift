@@ -26,6 +26,7 @@ package struct ControlRequest: Hashable, Codable, Sendable {
 
   /// The ControlNet's file or folder.
   package var net: String
+  /// A file, or the picture itself as `data:image/png;base64,…`.
   package var image: String
   package var strength = 1.0
   /// The part of the steps in which it acts.
@@ -125,7 +126,7 @@ extension ControlOptions {
     .array(
       nets.map { net in
         .fields([
-          ("net", .string(Self.name(net.net))), ("image", .string(Self.name(net.image))),
+          ("net", .string(Self.name(net.net))), ("image", .string(PictureText(net.image, "--control-image").title)),
           ("strength", .double(net.strength)), ("start", .double(net.start)), ("end", .double(net.end)),
           ("mode", .string(net.mode.rawValue)), ("preprocess", .string(net.preprocessor.text)),
         ])

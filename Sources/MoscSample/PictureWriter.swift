@@ -205,7 +205,7 @@ package struct PictureWriter {
       .string(URL(fileURLWithPath: path).lastPathComponent)
     }
     return .fields([
-      ("adapter", name(condition.adapter)), ("image", name(condition.image)),
+      ("adapter", name(condition.adapter)), ("image", .string(PictureText(condition.image, "--t2i-image").title)),
       ("strength", .double(condition.strength)),
     ])
   }

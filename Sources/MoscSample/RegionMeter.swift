@@ -12,6 +12,8 @@ package struct RegionReportOptions: Hashable, Codable, Sendable {
   package var file: String?
   /// A picture of who has which share where.
   package var map: String?
+  /// Whether the figures are kept for whoever draws, without a file.
+  package var isKept = false
 
   package init() {}
 }
@@ -36,7 +38,7 @@ package final class RegionMeter {
   /// - Throws: for files that cannot be written; a usage error for a report without regions.
   init?(_ plan: SamplePlan, _ reading: PromptReading) throws {
     let options = plan.request.regions.report
-    guard options.file != nil || options.map != nil else { return nil }
+    guard options.file != nil || options.map != nil || options.isKept else { return nil }
     guard !plan.regions.isEmpty else {
       throw CommandError.usage("--region-report and --region-map are about regions; there are none")
     }

@@ -91,7 +91,9 @@ package final class Sampler {
     second?.watch = watch
     let texts = plan.texts.union(second?.plan.texts ?? [])
     let states = try self.states ?? reporter.phase(.encode, texts.count == 1 ? "prompt" : "prompts") {
-      try plan.model.regional.map { try RegionTexts(plan, compiler, reading).encode($0) } ?? encoder.encode(texts)
+      try plan.model.regional.map {
+        try RegionTexts(plan, then: second?.plan, compiler, reading).encode($0)
+      } ?? encoder.encode(texts)
     }
     self.states = states
     let part = part ?? plan.batches.indices

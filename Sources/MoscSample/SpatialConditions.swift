@@ -11,6 +11,7 @@ import MoscReport
 package struct SpatialCondition: Hashable, Codable, Sendable {
   /// The adapter's file.
   package var adapter: String
+  /// A file, or the picture itself as `data:image/png;base64,…`.
   package var image: String
   /// The strength where no region says otherwise.
   package var strength = 1.0
@@ -71,7 +72,7 @@ package struct SpatialConditions: Sendable {
           "'\(condition.adapter)' is for a U-Net of widths \(model.config.widths), this one has "
             + "\(unet.widths)")
       }
-      let image = try ImageFile.read(URL(fileURLWithPath: condition.image))
+      let image = try PictureText(condition.image, "--t2i-image").image()
       var boxes: [(box: RegionBox, strength: Double)] = []
       if let text = condition.boxes {
         do {

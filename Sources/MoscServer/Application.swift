@@ -19,7 +19,8 @@ struct MoscApplication: Sendable {
     self.services = services
     guardian = try RequestGuard(services.options)
     routes = RouteTable(
-      StudioPage.routes + NativeAPI(services).routes + WebUIAPI(services).routes + OpenAIAPI(services).routes)
+      StudioPage.routes + NativeAPI(services).routes + WebUIAPI(services).routes + ControlNetLists(services).routes
+        + OpenAIAPI(services).routes)
   }
 
   /// Serves until the task is cancelled.

@@ -3,6 +3,7 @@ import MoscFormats
 import MoscIR
 import MoscReport
 import RunSupport
+import TestSupport
 import Testing
 
 /// A `.mos` program that requests gradients, run by the evaluator and compiled.
@@ -31,7 +32,7 @@ import Testing
     ]
     let expected = try ReferenceRun(module, WeightFiles([:])).run("f", inputs)
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     let compiler = try Compiler(options, precision: .f32, .silent)
     let program = try Program(
       try compiler.compile(module, function: "f"), weights: WeightFiles([:]), on: compiler)

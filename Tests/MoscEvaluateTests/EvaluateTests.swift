@@ -34,7 +34,7 @@ import Testing
   private func request() -> EvaluateRequest {
     var request = EvaluateRequest()
     request.clip = Goldens.url("clip").path
-    request.sample.compiler.cacheFolder = scratch.path("cache")
+    request.sample.compiler.cacheFolder = SharedKernels.folder
     request.sample.compiler.threads = 2
     return request
   }

@@ -1,10 +1,7 @@
-// It looks at what is internal, which only debug builds show.
-#if DEBUG
+import MoscEvaluate
 import MoscReport
 import TestSupport
 import Testing
-
-@testable import MoscEvaluate
 
 /// The arithmetic of evaluations, without networks.
 @Suite struct MeasureTests {
@@ -83,4 +80,3 @@ import Testing
     #expect(Choice.harmonicMean(0, 1) == 0)
   }
 }
-#endif

@@ -15,7 +15,7 @@ import Testing
   private func request(_ method: FusionMethod = .concat) -> FuseRequest {
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.inputs = [.concept(AdapterRequest(path: RecordedRun.url("edlora_hina.pth").path))]
     request.output = scratch.path("fused.safetensors")
     request.method = method

@@ -16,7 +16,7 @@ import Testing
   private func request(_ inputs: [String]) -> FuseRequest {
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.inputs = inputs.compactMap(FusionInput.init)
     request.output = scratch.path("fused.safetensors")
     (request.size, request.steps) = (64, 1)

@@ -22,7 +22,7 @@ import Testing
   @Test func cellsAreSamples() throws {
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     let files = Self.concepts.map { RecordedRun.url("\($0.file).pth").path }
     request.inputs = files.map { .concept(AdapterRequest(path: $0)) }
     request.output = scratch.path("fused.safetensors")

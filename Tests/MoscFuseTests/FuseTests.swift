@@ -20,7 +20,7 @@ import Testing
   private func request(_ inputs: [String], _ output: String = "fused.safetensors") -> FuseRequest {
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.inputs = inputs.compactMap(FusionInput.init)
     request.output = scratch.path(output)
     request.size = 64
@@ -113,7 +113,7 @@ import Testing
       sample.model = ModelOptions(
         path: form == "full" ? scratch.path("full") : GoldenFile.model, precision: .f32)
       if form == "file" { sample.model.adapters.files = [AdapterRequest(path: request.output)] }
-      sample.compiler.usesCache = false
+      sample.compiler.cacheFolder = SharedKernels.folder
       sample.prompt = "<kaori1> <kaori2> and <hina1> <hina2> near the lake"
       sample.steps = 3
       (sample.width, sample.height) = (64, 64)

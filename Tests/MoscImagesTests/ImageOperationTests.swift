@@ -30,8 +30,7 @@ import Testing
       let sum = blurred.reduce(0, +)
       let variance = blurred.enumerated().reduce(Float(0)) { $0 + $1.element * Float(($1.offset - 100) * ($1.offset - 100)) }
       #expect(abs(sum - 1) < 1e-4)
-      // Boxes have whole numbers of pixels, which shows where they are narrow.
-      #expect(abs(Double(variance).squareRoot() / sigma - 1) < (sigma < 3 ? 0.1 : 0.03), "\(sigma)")
+      #expect(abs(Double(variance).squareRoot() / sigma - 1) < 1e-3, "\(sigma)")
     }
   }
 

@@ -232,7 +232,7 @@ import Testing
 
     var options = CompilationOptions()
     options.cpu = cpu
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     options.verifiesEach = true
     let reporter = Reporter.silent
     let compiler = try Compiler(options, precision: .f32, reporter)

@@ -44,7 +44,7 @@ import Testing
     module.graphs = [graph]
     var options = CompilationOptions()
     options.cpu = cpu
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     let compiler = try Compiler(options, precision: precision, .silent)
       .within(MemoryBudget(load: loadBudget, step: stepBudget))
     let files = Dictionary(

@@ -53,7 +53,7 @@ import Testing
   /// Compiles and evaluates a function on random inputs and returns how far the results differ.
   private func difference(_ function: ModelFunction, timestep: Float = 400) throws -> Double {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     options.threads = 2
     let compiler = try Compiler(options, precision: .f32, .silent)
     let components = ModelComponents(try DiffusersModel(at: folder), compiler)
@@ -153,7 +153,7 @@ import Testing
   @Test func clipSkip() throws {
     let record = try SafetensorsFile(Goldens.url("diffusers/text.safetensors"))
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     let compiler = try Compiler(options, precision: .f32, .silent)
     let components = ModelComponents(try goldenBase(), compiler)
     let program = try components.program(.textEncoder(TextEncoder.Shape(batch: 8, skippedLayers: 1)))

@@ -35,7 +35,7 @@ import Testing
     _ path: String, strength: Float = 1, isFolded: Bool = true
   ) throws -> [Float] {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     if !isFolded { options.disabledPasses = [PassPipeline.adapterFolding] }
     let components = try ModelComponents(
       try model(path, strength: strength), try Compiler(options, precision: .f32, .silent))

@@ -17,7 +17,7 @@ import Testing
     _ adapter: URL, _ mode: AdapterOptions.Mode = .fold, strength: Float = 0.8
   ) throws -> ModelComponents {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     if mode == .runtime { options.disabledPasses = [PassPipeline.adapterFolding] }
     var model = ModelOptions(path: GoldenFile.model)
     model.adapters.files = [

@@ -45,7 +45,7 @@ import Testing
     let module = Module(weights: [declaration], graphs: [b.graph])
 
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     options.cpu = cpu
     options.verifiesEach = true
     let compiler = try Compiler(options, precision: .f32, .silent)

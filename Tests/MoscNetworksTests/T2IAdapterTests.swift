@@ -18,15 +18,10 @@ import Testing
   private func weights(
     _ scratch: Scratch, _ change: (inout [String: HostArray]) -> Void = { _ in }
   ) throws -> URL {
-    let file = try SafetensorsFile(golden)
-    var tensors: [String: HostArray] = [:]
-    for entry in file.entries where entry.name.hasPrefix("w.") {
-      tensors[String(entry.name.dropFirst(2))] = try file.array(entry.name)
-    }
+    var tensors = try GoldenNetworks.t2iAdapter()
     change(&tensors)
     let url = URL(fileURLWithPath: scratch.path("adapter.safetensors"))
-    try SafetensorsFile.write(
-      tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, metadata: [:], to: url)
+    try GoldenNetworks.write(tensors, to: url)
     return url
   }
 
@@ -45,7 +40,7 @@ import Testing
 
   private func compiler(_ precision: Precision = .f32) throws -> Compiler {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     options.threads = 2
     options.verifiesEach = true
     return try Compiler(options, precision: precision, .silent)

@@ -16,7 +16,7 @@ import Testing
 
   private func components(_ vae: String, _ precision: Precision = .f32) throws -> ModelComponents {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     options.threads = 2
     options.verifiesEach = true
     var model = ModelOptions(path: GoldenFile.model)

@@ -54,7 +54,7 @@ import Testing
     let file = AdapterFile(path: "concept", layers: [], words: [word])
     model.adapters = try AdapterSet([(file, AdapterStrength())], model)
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     let compiler = try Compiler(options, precision: .f32, .silent)
     let encoder = try PromptEncoder(
       ModelComponents(model, compiler), skippedLayers: 0, .silent)

@@ -23,7 +23,7 @@ import Testing
     // Noise in every step, which each picture draws from a source of its own.
     request.sampler = SamplerName.Choice(.eulerAncestral)
     request.model.precision = precision
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     return request
   }
 

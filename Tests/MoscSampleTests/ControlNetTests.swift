@@ -20,29 +20,11 @@ import Testing
 
   init() throws { golden = try SafetensorsFile(Goldens.url("diffusers/control_nets.safetensors")) }
 
-  /// The tensors of a network: those of the U-Net's way down times a number, and its own.
-  private func tensors(_ index: Int) throws -> [String: HostArray] {
-    let unet = try SafetensorsFile(URL(fileURLWithPath: GoldenFile.model + "/unet/diffusion_pytorch_model.safetensors"))
-    let text = try #require(golden.metadata["scales"])
-    let scales = try JSONValue.parse(text.utf8, path: "scales").array ?? []
-    let scale = Float(scales[index].double ?? 0)
-    var result: [String: HostArray] = [:]
-    for entry in unet.entries
-    where ["conv_in.", "time_embedding.", "down_blocks.", "mid_block."].contains(where: entry.name.hasPrefix) {
-      let array = try unet.array(entry.name)
-      result[entry.name] = HostArray(array.floats.map { $0 * scale }, shape: array.shape)
-    }
-    let prefix = "net\(index)."
-    for entry in golden.entries where entry.name.hasPrefix(prefix) {
-      result[String(entry.name.dropFirst(prefix.count))] = try golden.array(entry.name)
-    }
-    return result
-  }
+  private func tensors(_ index: Int) throws -> [String: HostArray] { try GoldenNetworks.controlNet(index) }
 
   private func write(_ tensors: [String: HostArray], _ name: String) throws -> String {
     let url = URL(fileURLWithPath: scratch.path(name))
-    try SafetensorsFile.write(
-      tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, metadata: [:], to: url)
+    try GoldenNetworks.write(tensors, to: url)
     return url.path
   }
 
@@ -56,7 +38,7 @@ import Testing
   private func request(_ settings: JSONValue) throws -> SampleRequest {
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.promptSettings.syntax = .plain
     request.prompt = settings["prompt"]?.string ?? ""
     request.negativePrompt = settings["negative_prompt"]?.string ?? ""
@@ -212,7 +194,7 @@ import Testing
   @Test func worksWithEverythingElse() throws {
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.prompts, request.steps) = (["a cat AND a dog:0.5", "a [red:blue:0.5] house"], 2)
     (request.width, request.height, request.batchSize) = (48, 64, 2)
     request.regions.texts = ["box=0,0,0.5,1; prompt=a fox"]

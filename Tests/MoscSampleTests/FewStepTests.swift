@@ -25,7 +25,7 @@ import Testing
     let settings = try golden(name).metadata
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.prompt = try #require(settings["prompt"])
     request.promptSettings.syntax = .plain
     request.negativePrompt = try #require(settings["negative_prompt"])
@@ -268,7 +268,7 @@ import Testing
 
   private func compiler() throws -> Compiler {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     return try Compiler(options, precision: .f32, .silent)
   }
 
@@ -284,7 +284,7 @@ import Testing
     request.prompt = "a red apple, in the snow"
     request.steps = 6
     request.model = options
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     var latents: HostArray?
     var picture: PixelImage?
     let sampler = try Sampler(SamplePlan(request), compiler())

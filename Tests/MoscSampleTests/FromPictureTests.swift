@@ -58,7 +58,7 @@ import Testing
     let run = try #require(try setting("runs")[name])
     var request = SampleRequest()
     request.model = ModelOptions(path: try model(run, golden), precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.promptSettings.syntax = .plain
     request.prompt = try #require(golden.metadata["prompt"])
     request.negativePrompt = try #require(golden.metadata["negative_prompt"])

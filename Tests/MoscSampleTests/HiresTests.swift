@@ -22,7 +22,7 @@ import Testing
     (request.width, request.height) = (64, 64)
     request.model.precision = .f32
     // Pictures of a test share kernels.
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     request.hires.isOn = true
     request.output = scratch.path("a.png")
     change(&request)
@@ -86,7 +86,7 @@ import Testing
     let settings = try PictureSettings(contentsOf: URL(fileURLWithPath: asked.output))
     #expect(settings.request.hires == asked.hires)
     var again = RedrawRequest(asked.output)
-    again.compiler.cacheFolder = scratch.path("cache")
+    again.compiler.cacheFolder = SharedKernels.folder
     again.output = scratch.path("b.png")
     try RedrawJob(again, .silent).run()
     #expect(try PNG.read(URL(fileURLWithPath: again.output)).image == picture)

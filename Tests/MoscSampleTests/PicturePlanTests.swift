@@ -38,7 +38,7 @@ import Testing
     var request = SampleRequest()
     request.prompt = "a fox"
     request.model.precision = .f32
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.steps = 2
     request.seeds = [3]
     request.picture.image = scratch.path("source.png")

@@ -19,7 +19,7 @@ import Testing
   private func request(_ prompt: String, steps: Int = 1) -> SampleRequest {
     var request = SampleRequest()
     request.model.precision = .f32
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.prompt, request.negativePrompt) = (prompt, "a house")
     (request.steps, request.guidance, request.seeds) = (steps, 5, [3])
     request.sampler = SamplerName.Choice(.euler)

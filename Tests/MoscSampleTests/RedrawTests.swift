@@ -34,7 +34,7 @@ import Testing
     var request = SampleRequest()
     request.model.path = GoldenFile.model
     request.model.precision = .f32
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.steps, request.width, request.height, request.prompt) = (1, 64, 64, prompt)
     request.negativePrompt = "dark BREAK blurry"
     request.regions.prompter.ratios = ratios
@@ -56,7 +56,7 @@ import Testing
     var request = SampleRequest()
     request.model.path = GoldenFile.model
     request.model.precision = .f32
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.steps, request.width, request.height) = (1, 64, 64)
     request.prompt = "a garden\\na cat\\na dog"
     request.regions.lines = CoupledLines(.vertical)

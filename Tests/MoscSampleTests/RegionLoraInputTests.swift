@@ -20,7 +20,7 @@ import Testing
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
     request.model.adapters.folder = RegionLoraRun.url("").path
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.prompt, request.steps, request.width, request.height) = ("a lake", 1, 64, 64)
     request.regions.texts = regions
     request.output = scratch.path("picture.png")

@@ -84,7 +84,7 @@ import Testing
     let file = isOwn ? own.path : Goldens.url("adapters/\(name).safetensors").path
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     let prompt = name == "fern_concept" ? "a <fern1> <fern2>" : "a red fox"
     (request.prompt, request.negativePrompt) = (prompt, "dark")
     (request.steps, request.seeds, request.width, request.height) = (2, [3], 72, 64)

@@ -18,8 +18,7 @@ import Testing
   private func request(_ regions: [String]) -> SampleRequest {
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = true
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.prompt, request.negativePrompt, request.steps) = ("a red fox", "dark", 2)
     (request.seeds, request.width, request.height) = ([3], 64, 64)
     request.regions.texts = regions
@@ -55,6 +54,21 @@ import Testing
     var unguided = request(["\(whole); guidance=11"])
     unguided.guidance = 1
     #expect { try SampleJob(unguided, .silent).run() } throws: { "\($0)".contains("--cfg-scale above 1") }
+  }
+
+  /// A text that only the second pass has is encoded with the adapters of its region, too.
+  @Test func secondPassesHaveTextsOfTheirOwn() throws {
+    let adapter = RegionLoraRun.url("ember.safetensors").path
+    var request = request(["box=0,0,0.5,1; prompt=a [fox:dog:1.25]; lora=\(adapter)"])
+    request.prompt = "a [red:blue:1.25] fox"
+    (request.hires.isOn, request.hires.scale, request.hires.strength) = (true, 1.5, 1)
+    func picture() throws -> [UInt8] {
+      try SampleJob(request, .silent).run()
+      return try PNG.read(URL(fileURLWithPath: request.output)).image.pixels
+    }
+    let changed = try picture()
+    request.regions.texts = ["box=0,0,0.5,1; prompt=a fox; lora=\(adapter)"]
+    #expect(try picture() != changed)
   }
 
   /// The overlap rule and all fields come back from a picture.

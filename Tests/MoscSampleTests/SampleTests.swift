@@ -20,7 +20,7 @@ import Testing
     let settings = try GoldenFile("\(name).safetensors").metadata
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.prompt = settings["prompt"] ?? ""
     // diffusers reads no weights.
     request.promptSettings.syntax = .plain
@@ -76,7 +76,7 @@ import Testing
     first.steps = 2
     first.seeds = [11]
     first.model.precision = .f32
-    first.compiler.usesCache = false
+    first.compiler.cacheFolder = SharedKernels.folder
     first.output = scratch.path("a.png")
     first.trajectory = scratch.path("a.safetensors")
     try SampleJob(first, .silent).run()
@@ -101,7 +101,7 @@ import Testing
     request.batchCount = 1
     request.batchSize = 2
     request.model.precision = .f32
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.output = scratch.path("s_%02d.png")
     try SampleJob(request, .silent).run()
     #expect(scratch.names == ["s_01.png", "s_02.png"])

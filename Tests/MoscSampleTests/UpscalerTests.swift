@@ -19,7 +19,7 @@ import Testing
 
   private func compiler(_ precision: Precision = .f32) throws -> Compiler {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     options.threads = 2
     return try Compiler(options, precision: precision, .silent)
   }
@@ -132,7 +132,7 @@ import Testing
     try PNG.write(picture(12, 9), to: URL(fileURLWithPath: scratch.path("small.png")))
     var request = UpscaleRequest(scratch.path("small.png"), upscaler: network(4).path)
     (request.output, request.scale, request.precision) = (scratch.path("large.png"), 3, .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     try UpscaleJob(request, .silent).run()
     let large = try ImageFile.read(URL(fileURLWithPath: request.output))
     #expect((large.width, large.height) == (36, 27))

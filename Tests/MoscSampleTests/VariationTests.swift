@@ -35,7 +35,7 @@ import Testing
     var request = SampleRequest()
     request.prompt = "a fox"
     request.model.precision = .f32
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.steps, request.seeds, request.batchCount) = (1, [5], 2)
     (request.variation.seed, request.variation.strength) = (11, 0.25)
     request.output = scratch.path("v_%d.png")
@@ -52,7 +52,7 @@ import Testing
     #expect(images[0] != images[1])
     var again = RedrawRequest(scratch.path("v_2.png"))
     again.output = scratch.path("again.png")
-    again.compiler.usesCache = false
+    again.compiler.cacheFolder = SharedKernels.folder
     try RedrawJob(again, .silent).run()
     #expect(
       try Data(contentsOf: scratch.url.appending(path: "again.png"))
@@ -77,7 +77,7 @@ import Testing
     var request = SampleRequest()
     request.prompt = "a fox"
     (request.steps, request.seeds) = (2, [4])
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.picture.image = scratch.path("source.png")
     request.picture.mask = scratch.path("mask.png")
     request.picture.fill = .noise
@@ -86,7 +86,7 @@ import Testing
     try SampleJob(request, .silent).run()
     var again = RedrawRequest(scratch.path("first.png"))
     again.output = scratch.path("second.png")
-    again.compiler.usesCache = false
+    again.compiler.cacheFolder = SharedKernels.folder
     try RedrawJob(again, .silent).run()
     let first = try Data(contentsOf: scratch.url.appending(path: "first.png"))
     #expect(try first == Data(contentsOf: scratch.url.appending(path: "second.png")))

@@ -183,9 +183,11 @@ final class Browser {
     try mouse("mouseReleased", last, false)
   }
 
-  /// The page as a PNG file.
-  func screenshot() throws -> Data {
-    let value = try call("Page.captureScreenshot", [("format", .string("png"))])["data"]
+  /// The page as a PNG file, or as JPEG of a quality of 1…100.
+  func screenshot(quality: Int? = nil) throws -> Data {
+    let format: [(String, JSONValue)] =
+      quality.map { [("format", .string("jpeg")), ("quality", .int($0))] } ?? [("format", .string("png"))]
+    let value = try call("Page.captureScreenshot", format)["data"]
     guard let data = Data(base64Encoded: value?.string ?? "") else { throw Failure(description: "no screenshot") }
     return data
   }

@@ -24,7 +24,11 @@ import Testing
     #expect(job["progress"]?.double == 1)
     #expect(job["request"]?["prompt"]?.string == "a fox, on grass")
     let url = try #require(job["result"]?["pictures"]?[0]?["url"]?.string)
+    // Whoever comes late for a preview finds what became of it.
+    let preview = try server.send("GET", "/mosc/v1/jobs/\(id)/preview")
+    #expect(preview.status == 200 && preview.headers["cache-control"] == "no-store")
     let picture = try server.send("GET", url)
+    #expect(preview.body == picture.body)
     #expect(picture.headers["content-type"] == "image/png")
     #expect(try PNG.decode(picture.body, path: "picture").texts.contains { $0.keyword == "mosc" })
     // Whoever comes later gets the end alone, and nothing of what is known already.
@@ -52,9 +56,9 @@ import Testing
     #expect(try server.send("DELETE", "/mosc/v1/jobs/20260101-000000-000-abcdef").status == 404)
   }
 
-  /// A job that takes seconds, and some behind it.
+  /// A job that ends only when it is told to, and some behind it.
   private func busy(_ server: TestServer, waiting: Int) throws -> (running: String, waiting: [String]) {
-    let long = Self.fox + ",\"batch_count\":64}"
+    let long = Self.fox.replacing("\"steps\":2", with: "\"steps\":400") + ",\"batch_count\":64}"
     let first = try #require(try server.send("POST", "/mosc/v1/jobs", json: long).json["id"]?.string)
     let others = try (0..<waiting).map { number in
       let job = try server.send("POST", "/mosc/v1/jobs", json: Self.fox + "}").json
@@ -85,7 +89,7 @@ import Testing
   @Test func interruptGivesWhatThereIs() throws {
     let server = try TestServer()
     let connection = try HTTPReply.connect(server.port)
-    let body = Data("{\"prompt\":\"a fox\",\"steps\":2,\"width\":64,\"height\":64,\"n_iter\":64,\"force_task_id\":\"task(1)\"}".utf8)
+    let body = Data("{\"prompt\":\"a fox\",\"steps\":16,\"width\":64,\"height\":64,\"n_iter\":64,\"force_task_id\":\"task(1)\"}".utf8)
     try connection.write(contentsOf: HTTPReply.request(
       port: server.port, "POST", "/sdapi/v1/txt2img", body, ["content-type": "application/json"]))
     try wait { try server.send("GET", "/sdapi/v1/progress").json["state"]?["job_no"]?.int ?? 0 > 0 }
@@ -115,7 +119,7 @@ import Testing
 
   @Test func aClosedConnectionCancelsItsJob() throws {
     let server = try TestServer()
-    let body = Data("{\"prompt\":\"a fox\",\"steps\":2,\"width\":64,\"height\":64,\"n_iter\":64}".utf8)
+    let body = Data("{\"prompt\":\"a fox\",\"steps\":400,\"width\":64,\"height\":64,\"n_iter\":64}".utf8)
     var connection: FileHandle? = try HTTPReply.connect(server.port)
     try connection?.write(contentsOf: HTTPReply.request(
       port: server.port, "POST", "/sdapi/v1/txt2img", body, ["content-type": "application/json"]))
@@ -184,6 +188,76 @@ import Testing
     let after = try metrics()
     #expect(after[..<2] == before[..<2])
     #expect(after[2] > before[2])
+  }
+
+  /// A server with the model of the goldens and two adapters for it.
+  private func golden() throws -> TestServer {
+    let scratch = Scratch()
+    for name in ["moss", "ember"] {
+      try scratch.write("loras/\(name).safetensors", Data(contentsOf: Goldens.url("region-lora/\(name).safetensors")))
+    }
+    return try TestServer(
+      "-m", Goldens.url("mix-of-show/base").path, "--lora-dir", scratch.path("loras"), in: scratch)
+  }
+
+  @Test func strengthsAndMoreRegionsCompileNothing() throws {
+    let server = try golden()
+    func draw(_ prompt: String, _ regions: [String]) throws -> Int {
+      let list = regions.enumerated().map { "{\"box\":[0,\(Double($0) / 8),1,1],\"prompt\":\"\($1)\"}" }.joined(separator: ",")
+      let job = try server.finish("{\"prompt\":\"\(prompt)\",\"width\":64,\"height\":64,\"steps\":1,\"seed\":1,\"regions\":[\(list)]}")
+      #expect(job["status"]?.string == "completed", "\(job)")
+      return try server.metric("compilations_total")
+    }
+    let first = try draw("a cat <lora:moss:0.5>", ["a dog"])
+    #expect(try draw("a cat <lora:moss:0.9>", ["a dog"]) == first)
+    #expect(try draw("a cat <lora:moss:0.9>", ["a dog", "a bird"]) == first)
+    // Those of regions are data of the same program, too.
+    let regional = try draw("a cat", ["a dog <lora:moss:0.5>", "a bird <lora:ember:1>"])
+    #expect(try draw("a cat", ["a dog <lora:moss:1.5>", "a bird <lora:ember:0.2>"]) == regional)
+    #expect(try draw("a cat", ["a dog <lora:moss:1> <lora:ember:1>", "a bird"]) == regional)
+    // Three regions are in the bucket of four.
+    let three = try draw("a cat", ["a dog", "a bird", "a fox"])
+    #expect(try draw("a cat", ["a dog", "a bird", "a fox", "a house"]) == three)
+  }
+
+  @Test func theNextJobBeginsAtOnce() throws {
+    let server = try TestServer()
+    _ = try server.finish(Self.fox + ",\"preview_every\":1}")
+    // All but the first wait for the one before.
+    let ids = try (0..<9).map { _ in
+      try #require(try server.send("POST", "/mosc/v1/jobs", json: Self.fox.replacing("\"steps\":2", with: "\"steps\":8") + "}").json["id"]?.string)
+    }
+    for id in ids { _ = try server.send("GET", "/mosc/v1/jobs/\(id)/events") }
+    let jobs = try ids.map { try server.send("GET", "/mosc/v1/jobs/\($0)").json }
+    func time(_ job: JSONValue, _ key: String) throws -> Date {
+      try Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(job[key]?.string ?? "")
+    }
+    var gaps: [Double] = []
+    for (job, next) in zip(jobs, jobs.dropFirst()) {
+      #expect(try time(next, "started") >= time(job, "finished"), "one at a time, in order")
+      gaps.append(try time(next, "first_step").timeIntervalSince(time(job, "finished")))
+    }
+    // The quickest of them: whatever else this machine does meanwhile is no fault of the server.
+    let gap = try #require(gaps.min())
+    #expect(gap < 0.05, "\(gaps)")
+  }
+
+  @Test func regionsAreMeasuredWhenAskedFor() throws {
+    let server = try TestServer.shared.get()
+    // Measured in the last third of the steps.
+    let order = Self.fox.replacing("\"steps\":2", with: "\"steps\":3") + ",\"regions\":[{\"name\":\"left\",\"box\":[0,0,0.5,1],\"prompt\":\"a robot\"}]"
+    let measured = try server.finish(order + ",\"region_report\":true}")
+    let report = try #require(measured["result"]?["region_report"], "\(measured)")
+    #expect(report["words"]?.array?.contains { $0["word"]?.string == "robot" && $0["outside"]?.double ?? 0 > 0 } == true, "\(report)")
+    // The picture is the one that is drawn without.
+    let plain = try server.finish(order + "}")
+    #expect(plain["result"]?["region_report"] == nil)
+    let pictures = try [measured, plain].map {
+      try server.send("GET", try #require($0["result"]?["pictures"]?[0]?["url"]?.string)).body
+    }
+    #expect(pictures[0] == pictures[1])
+    let none = try server.send("POST", "/mosc/v1/jobs", json: Self.fox + ",\"region_report\":true}")
+    #expect(none.status == 422 && none.json["error"]?["field"]?.string == "region_report")
   }
 
   @Test func numbersAreThereForMonitoring() throws {

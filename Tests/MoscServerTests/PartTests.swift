@@ -73,6 +73,11 @@ import Testing
       == "mosc sample -m m.safetensors -p 'a fox' -W 64 -H 96 --steps 3 --cfg-scale 4 -s 7 --sampler 'DPM++ 2M' "
       + "--region 'box=0,0,0.5,1; prompt=\"one; two\"'")
     #expect(line.scene == nil)
+    request.regions.items = [
+      .fields([("prompt", .string("x")), ("lora", .array([.string("/home/ann/loras/cat.pth:1.0:0.5"), .string("/home/ann/loras/hat.pth:1.0:1.0")]))])
+    ]
+    let carrying = SampleCommandLine(request, model: nil).text
+    #expect(carrying.hasSuffix("--lora-dir concepts --region 'prompt=x; lora=cat.pth:1.0:0.5; lora=hat.pth:1.0:1.0'"), "\(carrying)")
     request.regions.items = [.fields([("mask", .string("data:image/png;base64,AA")), ("prompt", .string("x"))])]
     let masked = SampleCommandLine(request, model: nil)
     #expect(masked.text.hasSuffix("--regions scene.json") && masked.scene?.count == 1)

@@ -1,6 +1,7 @@
 import Foundation
 import MoscFormats
 import MoscImages
+import MoscReport
 import MoscServer
 import TestSupport
 import Testing
@@ -90,6 +91,24 @@ import Testing
     #expect(scene["seed"]?.string == "18446744073709551615" && scene["cfg_scale"]?.double == 3.5)
     #expect(scene["sampler"]?.string == "Euler" && scene["model"]?.string == "mosc-base")
     #expect(scene["regions"]?[0]?["name"]?.string == "left" && scene["regions"]?[0]?["weight"]?.double == 0.75)
+  }
+
+  /// Regions that no option can hold come as a file beside the command.
+  @Test func theCopiedCommandDrawsMasksToo() throws {
+    let mask = PixelImage(width: 64, height: 64, channels: 1, pixels: (0..<64 * 64).map { $0 % 64 < 24 ? 255 : 0 })
+    let data = "data:image/png;base64,\(try PNG.encode(mask).base64EncodedString())"
+    let order = "{\"prompt\":\"on grass\",\"width\":64,\"height\":64,\"steps\":2,\"seed\":\"9\",\"batch_count\":2,\"regions\":[{\"mask\":\"\(data)\",\"prompt\":\"a fox\"}]}"
+    let copied = try server.send("POST", "/mosc/v1/command-line", json: order).json
+    let command = try #require(copied["command"]?.string)
+    let job = try server.finish(order)
+    let scratch = Scratch()
+    try scratch.write("scene.json", JSONValue.fields([("regions", copied["scene"] ?? .null)]).description)
+    let outcome = try MoscProgram.run(
+      "/bin/sh", ["-c", "'\(MoscProgram.url.path)'\(command.dropFirst(4)) -q -o picture%d.png"], in: scratch)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let drawn = try scratch.names.filter { $0.hasSuffix(".png") }.map { try Data(contentsOf: scratch.url.appending(path: $0)) }
+    let urls = (job["result"]?["pictures"]?.array ?? []).compactMap { $0["url"]?.string }
+    #expect(try urls.map { try server.send("GET", $0).body } == drawn && drawn.count == 2)
   }
 
   @Test func theCopiedCommandDrawsTheSameBytes() throws {

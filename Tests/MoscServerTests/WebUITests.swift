@@ -108,7 +108,7 @@ import Testing
 
   @Test func pathsTellWhatIsThere() throws {
     #expect(try server.send("GET", "/sdapi/v1/nothing").json == .fields([("detail", .string("Not Found"))]))
-    for path in ["/sdapi/v1/interrogate", "/controlnet/model_list", "/sdapi/v1/extra-single-image", "/system_stats"] {
+    for path in ["/sdapi/v1/interrogate", "/controlnet/detect", "/sdapi/v1/extra-single-image", "/system_stats"] {
       #expect(try server.send("GET", path).status == 404, "\(path)")
     }
     let wrong = try server.send("GET", "/sdapi/v1/txt2img")

@@ -19,14 +19,16 @@ import Testing
     let folder = URL(fileURLWithPath: scratch.path(name))
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     for index in 0..<16 {
-      let (colour, other) = (Self.colours[index % 4], Self.names[(index + 1) % 4])
+      // Every second picture is held out: both halves have all colours.
+      let kind = index / 2 % 4
+      let (colour, other) = (Self.colours[kind], Self.names[(kind + 1) % 4])
       let pixels = (0..<side * side).flatMap { place in
         colour.map { UInt8(clamping: Int($0) - place % 7 - index) }
       }
       try PNG.write(
         PixelImage(width: side, height: side, pixels: pixels),
         to: folder.appending(path: "\(index).png"))
-      try Data("a \(Self.names[index % 4]) cat\n".utf8)
+      try Data("a \(Self.names[kind]) cat\n".utf8)
         .write(to: folder.appending(path: "\(index).txt"))
       try Data("{\"wrong\": {\"colour\": \"a \(other) cat\"}}".utf8)
         .write(to: folder.appending(path: "\(index).json"))
@@ -39,9 +41,9 @@ import Testing
     request.configuration = Goldens.url("clip").path
     request.stages = [.judge]
     request.precision = .f32
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     request.compiler.threads = 2
-    request.denoiser = PretrainingRecipe(steps: 24, batch: 8, learningRate: 1e-2, warmUp: 2)
+    request.denoiser = PretrainingRecipe(steps: 32, batch: 8, learningRate: 2e-3, warmUp: 4)
     request.denoiser.averageDecay = 0.5
     (request.validation, request.logEvery, request.saveEvery) = (8, 8, 100)
     request.savedType = .f32
@@ -57,7 +59,7 @@ import Testing
     let held = lines.compactMap { $0["validation_loss"]?.double }
     #expect(held.count >= 2)
     let (end, begin) = (try #require(held.last), try #require(held.first))
-    withKnownIssue("so few steps of this small set do not settle", isIntermittent: true) { #expect(end < begin) }
+    #expect(end < 0.1 * begin)
     let missed = lines.compactMap { $0["validation_error"]?.double }
     #expect(missed.allSatisfy { 0...1 ~= $0 })
 
@@ -87,7 +89,7 @@ import Testing
     let first = try String(contentsOfFile: scratch.path("again/training/judge.jsonl"), encoding: .utf8)
       .split(separator: "\n").first.map { try JSONValue.parse(Array($0.utf8), path: "log") }
     let anew = try #require(first?["validation_loss"]?.double)
-    withKnownIssue("so few steps of this small set do not settle", isIntermittent: true) { #expect(anew < begin) }
+    #expect(anew < 0.1 * begin)
   }
 
   @Test func badData() throws {

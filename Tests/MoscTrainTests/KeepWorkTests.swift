@@ -15,7 +15,7 @@ import Testing
 
   private func small(_ output: String = "run.safetensors", steps: Int = 2) throws -> TrainRequest {
     var request = try SmallTraining(scratch).embedded(output, steps: steps)
-    (request.compiler.usesCache, request.compiler.cacheFolder) = (true, scratch.path("cache"))
+    request.compiler.cacheFolder = SharedKernels.folder
     (request.rank, request.batchSize) = (1, 1)
     return request
   }

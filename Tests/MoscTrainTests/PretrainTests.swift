@@ -73,7 +73,7 @@ import Testing
     var request = PretrainRequest(data: try pictures(), output: scratch.path(output))
     request.configuration = try configuration()
     request.precision = .f32
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     request.compiler.threads = 2
     request.autoencoder = PretrainingRecipe(steps: 40, batch: 4, learningRate: 4e-3, warmUp: 2)
     request.denoiser = PretrainingRecipe(steps: 60, batch: 4, learningRate: 4e-3, warmUp: 2)
@@ -114,7 +114,7 @@ import Testing
     sample.prompt = "a red ball"
     (sample.width, sample.height, sample.steps) = (8, 8, 2)
     sample.output = scratch.path("ball.png")
-    sample.compiler.cacheFolder = scratch.path("cache")
+    sample.compiler.cacheFolder = SharedKernels.folder
     try SampleJob(sample, .silent).run()
     #expect(FileManager.default.fileExists(atPath: sample.output))
   }

@@ -17,7 +17,7 @@ struct SmallTraining {
   func request(_ output: String) -> TrainRequest {
     var request = TrainRequest(output: scratch.path(output))
     request.model.precision = .f32
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     return request
   }
 

@@ -21,7 +21,7 @@ import Testing
     request.model.adapters.files = [
       AdapterRequest(path: RecordedRun.url("edlora_hina.pth").path)
     ]
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     try RunJob(request, .silent).run()
 
     let expected = try SafetensorsFile(golden)

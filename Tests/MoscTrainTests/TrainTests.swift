@@ -172,6 +172,19 @@ import Testing
   }
 
   /// Everything that is wrong with words and data, before anything is computed.
+  @Test(arguments: [("\"time_cond_proj_dim\": null", "\"time_cond_proj_dim\": 10", "distilled"), ("\"in_channels\": 4", "\"in_channels\": 9", "inpainting")])
+  func otherNetworksAreRefused(_ key: String, _ changed: String, _ reason: String) throws {
+    let folder = scratch.path("model")
+    try FileManager.default.copyItem(atPath: GoldenFile.model, toPath: folder)
+    let config = URL(fileURLWithPath: "\(folder)/unet/config.json")
+    let text = try String(contentsOf: config, encoding: .utf8)
+    #expect(text.contains(key))
+    try Data(text.replacing(key, with: changed).utf8).write(to: config)
+    var request = try small("concept.safetensors")
+    request.model.path = folder
+    #expect { try TrainJob(request, .silent) } throws: { "\($0)".contains(reason) && "\($0)".contains(folder) }
+  }
+
   @Test func badData() throws {
     var request = try small("bad.safetensors")
     request.concept = "dog <dog2>"

@@ -36,13 +36,13 @@ package struct GoldenFile {
   package static var model: String { Goldens.url("mix-of-show/base").path }
 }
 
-/// What every test of compiled networks shares: the golden model, no cache, two threads.
+/// What every test of compiled networks shares: the golden model, one cache, two threads.
 package enum Networks {
   package static func components(
     _ precision: Precision, threads: Int = 2, cpu: String = "native"
   ) throws -> ModelComponents {
     var options = CompilationOptions()
-    options.usesCache = false
+    options.cacheFolder = SharedKernels.folder
     options.threads = threads
     options.cpu = cpu
     options.verifiesEach = true

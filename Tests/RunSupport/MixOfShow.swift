@@ -21,7 +21,7 @@ package struct RecordedRun {
   package func request(_ scratch: Scratch, model: String) throws -> SampleRequest {
     var request = SampleRequest()
     request.model = ModelOptions(path: model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.prompt = text("prompt").isEmpty ? text("context") : text("prompt")
     request.negativePrompt = text("negative_prompt")
     request.guidance = Double(text("guidance_scale")) ?? 0

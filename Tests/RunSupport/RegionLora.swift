@@ -43,7 +43,7 @@ package struct RegionLoraRun {
   package func request(_ scratch: Scratch) throws -> SampleRequest {
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.usesCache = false
+    request.compiler.cacheFolder = SharedKernels.folder
     request.promptSettings.syntax = .plain
     (request.prompt, request.negativePrompt) = (text("prompt"), text("negative_prompt"))
     request.guidance = Double(text("guidance_scale"))

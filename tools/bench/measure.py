@@ -9,7 +9,8 @@ import time
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 
-FOLDERS = {"unet": "unet", "vae_decoder": "vae", "text_encoder": "text_encoder"}
+# The tiny autoencoder, diffusers' `AutoencoderTiny`, lies beside the other networks where there is one.
+FOLDERS = {"unet": "unet", "vae_decoder": "vae", "text_encoder": "text_encoder", "taesd_decoder": "taesd"}
 
 
 def arguments(description):
@@ -36,7 +37,7 @@ def inputs(part, config, latent, batch):
     if part == "unet":
         return [normal(batch, config["in_channels"], height, width), np.array([500], np.int64),
                 normal(batch, 77, config["cross_attention_dim"])]
-    if part == "vae_decoder":
+    if part in ("vae_decoder", "taesd_decoder"):
         return [normal(batch, config["latent_channels"], height, width)]
     return [random.integers(0, config["vocab_size"] - 2, (batch, 77), dtype=np.int64)]
 

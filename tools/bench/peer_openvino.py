@@ -77,11 +77,11 @@ def quantise(args, source, path):
 def convert(args, path):
     import openvino
     import torch
-    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
     from transformers import CLIPTextModel
 
     kind = {"unet": UNet2DConditionModel, "vae_decoder": AutoencoderKL,
-            "text_encoder": CLIPTextModel}[args.part]
+            "taesd_decoder": AutoencoderTiny, "text_encoder": CLIPTextModel}[args.part]
     eager = {"attn_implementation": "eager"} if args.part == "text_encoder" else {}
     model = kind.from_pretrained(args.model, subfolder=measure.FOLDERS[args.part],
                                  torch_dtype=torch.float32, **eager).eval()
@@ -92,7 +92,7 @@ def convert(args, path):
             self.model = model
 
         def forward(self, *given):
-            call = self.model.decode if args.part == "vae_decoder" else self.model
+            call = self.model.decode if args.part.endswith("_decoder") else self.model
             return call(*given, return_dict=False)[0]
 
     example = [torch.from_numpy(x) for x in measure.inputs(

@@ -41,6 +41,13 @@ package struct LayerTensors: Sendable {
 
   /// The finite numbers of a part as f32; nil when it is not there.
   func optional(_ part: String) throws(AdapterFault) -> HostArray? {
+    try finite(part).map { HostArray($0.floats, shape: $0.array.shape) }
+  }
+
+  /// A part of finite numbers in its own type, which may be as large as the model; nil when it is not there.
+  func stored(_ part: String) throws(AdapterFault) -> HostArray? { try finite(part)?.array }
+
+  private func finite(_ part: String) throws(AdapterFault) -> (array: HostArray, floats: [Float])? {
     guard let (_, array) = parts[part] else { return nil }
     guard array.dtype.isFloat else {
       throw .leftOut("is \(array.dtype.rawValue), expected floating-point numbers")
@@ -49,7 +56,7 @@ package struct LayerTensors: Sendable {
     if let bad = floats.first(where: { !$0.isFinite }) {
       throw error(part, "holds \(bad), expected numbers")
     }
-    return HostArray(floats, shape: array.shape)
+    return (array, floats)
   }
 
   /// The finite numbers of a part that must be there, with at least so many axes.

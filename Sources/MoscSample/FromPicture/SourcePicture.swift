@@ -82,7 +82,7 @@ struct SourcePicture: Sendable {
 
 extension PixelImage {
   /// The picture brought to a size in one of the web UI's ways.
-  fileprivate func fitted(
+  package func fitted(
     _ newWidth: Int, _ newHeight: Int, _ mode: PictureOptions.Resize, _ filter: ResamplingFilter
   ) throws -> PixelImage {
     if mode == .resize { return try resized(width: newWidth, height: newHeight, filter) }
@@ -114,6 +114,9 @@ struct PictureText: Hashable, Sendable {
 
   /// What errors call it.
   var name: String { encoded == nil ? text : "the picture of \(option)" }
+
+  /// What pictures that were made with it call it.
+  var title: String { path.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "sent with the request" }
 
   /// The file; nil when the text holds the picture.
   var path: String? { encoded == nil ? text : nil }

@@ -13,6 +13,7 @@ enum DrawFields {
     "scheduler", "clip_skip", "batch_count", "batch_size", "rng", "eta", "regions", "preview_every",
     "hires", "seamless", "init_image", "mask", "strength", "mask_blur", "inpaint_fill", "inpaint_full_res",
     "inpaint_full_res_padding", "inpaint_invert", "resize_mode", "keep_outside", "subseed", "subseed_strength",
+    "region_report",
   ]
 
   /// The request that the fields describe.
@@ -46,6 +47,10 @@ enum DrawFields {
     request.picture = try InitialPicture.options(fields)
     request.variation = try variation(fields)
     request.regions.items = try regions(fields.array("regions") ?? [], field: "regions", services)
+    request.regions.report.isKept = try fields.bool("region_report") ?? false
+    guard !request.regions.report.isKept || !request.regions.items.isEmpty else {
+      throw APIError.field("region_report", "is about regions; there are none")
+    }
     return request
   }
 

@@ -29,11 +29,13 @@ final class ModelCatalog: Sendable {
   private let folder: URL?
   private let embeddingFolder: URL?
   private let cache: URL?
+  private let conditions: ConditionNetworks
   /// SHA-256 by model, as far as they are known.
   private let hashes = Mutex<[String: String]>([:])
 
   init(_ options: ServerOptions, _ store: JobStore) throws {
     folder = options.models.map { URL(fileURLWithPath: $0, isDirectory: true) }
+    conditions = ConditionNetworks(folder)
     embeddingFolder = options.embeddingFolder.map { URL(fileURLWithPath: $0, isDirectory: true) }
     loraFolder =
       options.loraFolder.map { URL(fileURLWithPath: $0, isDirectory: true) }
@@ -60,7 +62,7 @@ final class ModelCatalog: Sendable {
       let isModel =
         Self.modelEndings.contains(url.pathExtension.lowercased())
         || FileManager.default.fileExists(atPath: url.appending(path: "model_index.json").path)
-      if isModel, !result.contains(where: { $0.id == name }) { result.append(Model(id: name, path: url.path)) }
+      if isModel, !result.contains(where: { $0.id == name }), conditions.kind(url) == nil { result.append(Model(id: name, path: url.path)) }
     }
     return result
   }
@@ -98,6 +100,11 @@ final class ModelCatalog: Sendable {
       hashes.withLock { $0[model.id] = hash }
     }
   }
+
+  // MARK: Networks that follow pictures
+
+  /// ControlNets and T2I-Adapters in the folder of models.
+  func conditionNetworks() throws -> [ConditionNetworks.Network] { try conditions.all() }
 
   // MARK: Adapters
 

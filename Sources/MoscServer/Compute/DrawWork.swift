@@ -22,9 +22,9 @@ struct DrawWork {
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)
     if let team = services.team, plan.batches.count > 1 {
-      return try team.draw(
-        [plan], reporter, keeper: services.keeper, making: { _ in compiler },
-        PictureTeam.Receiver { try keep($2, $1, writer) })
+      var receiver = PictureTeam.Receiver { try keep($2, $1, writer) }
+      receiver.end = { try tell($1.meter) }
+      return try team.draw([plan], reporter, keeper: services.keeper, making: { _ in compiler }, receiver)
     }
     let sampler = try Sampler(plan, compiler, keeper: services.keeper)
     if order.previewInterval > 0 {
@@ -32,6 +32,12 @@ struct DrawWork {
       sampler.watch = { try preview($0, order, projection) }
     }
     try sampler.draw { picture, image in try keep(image, picture, writer) }
+    try tell(sampler.meter)
+  }
+
+  /// Tells how well regions keep to themselves, where that was measured.
+  private func tell(_ meter: RegionMeter?) throws {
+    if let report = try meter?.json() { job.update { $0.findings.append(("region_report", report)) } }
   }
 
   /// Keeps a picture, and tells of it.
@@ -44,7 +50,7 @@ struct DrawWork {
       parameters: writer.parameters(picture).text)
     job.update { state in
       state.pictures.append(drawn)
-      (state.done, state.step) = (state.done + 1, 0)
+      (state.done, state.step, state.preview) = (state.done + 1, 0, nil)
     }
     job.events.send("picture", drawn.json)
     services.queue.tell(job)

@@ -1,3 +1,4 @@
+import Foundation
 import MoscFormats
 import MoscReport
 
@@ -30,7 +31,10 @@ enum JobReporter {
       }
       queue.tell(job)
     case "begin":
-      job.update { $0.message = "\(phase): \(value["what"]?.string ?? "")" }
+      job.update { state in
+        state.message = "\(phase): \(value["what"]?.string ?? "")"
+        if ["step", "train"].contains(phase), state.firstStep == nil { state.firstStep = Date() }
+      }
       queue.tell(job)
     case "info", "warning":
       job.events.send(

@@ -46,7 +46,7 @@ enum APIFamily: Sendable {
   case webUI, openAI, native
 
   init(path: String) {
-    if path.hasPrefix("/sdapi/") || path.hasPrefix("/internal/") {
+    if ["/sdapi/", "/internal/", "/controlnet/"].contains(where: path.hasPrefix) {
       self = .webUI
     } else {
       self = path.hasPrefix("/v1/") ? .openAI : .native

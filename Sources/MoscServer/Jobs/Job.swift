@@ -32,6 +32,8 @@ enum JobStatus: String, Sendable {
 struct JobState: Sendable {
   var status = JobStatus.queued
   var started: Date?
+  /// When its first step began.
+  var firstStep: Date?
   var finished: Date?
   /// The step of the picture or of the training that was taken last.
   var step = 0
@@ -93,6 +95,9 @@ final class Job: Sendable {
   /// Whether it is over, and all of it is on disk.
   var isSettled: Bool { order == nil }
 
+  /// To the millisecond, in which much happens here.
+  private static let timeFormat = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
   /// Lets go of what only the work needed.
   func release() { work.withLock { $0 = (nil, .null) } }
 
@@ -101,13 +106,13 @@ final class Job: Sendable {
   /// The job as the API shows it.
   func json(position: Int?, withRequest: Bool = false) -> JSONValue {
     let now = current
-    func time(_ date: Date?) -> JSONValue { date.map { .string($0.formatted(.iso8601)) } ?? .null }
+    func time(_ date: Date?) -> JSONValue { date.map { .string($0.formatted(Self.timeFormat)) } ?? .null }
     var result: [(String, JSONValue)] = now.findings
     if !now.pictures.isEmpty { result.append(("pictures", .array(now.pictures.map(\.json)))) }
     var fields: [(String, JSONValue)] = [
       ("id", .string(id)), ("kind", .string(kind.rawValue)), ("status", .string(now.status.rawValue)),
       ("queue_position", position.map(JSONValue.int) ?? .null), ("created", time(created)),
-      ("started", time(now.started)), ("finished", time(now.finished)),
+      ("started", time(now.started)), ("first_step", time(now.firstStep)), ("finished", time(now.finished)),
       ("progress", .rounded(now.progress)), ("step", .int(now.step)), ("steps", .int(now.steps)),
       ("seconds_left", now.secondsLeft.map { .rounded($0) } ?? .null), ("message", .string(now.message)),
       ("result", result.isEmpty ? .null : .fields(result)),

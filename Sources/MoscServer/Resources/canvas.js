@@ -44,6 +44,7 @@ function draw() {
     [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
   }
   fit(width, height, state.scene);
+  const hasPicture = Boolean(state.picture?.complete && state.picture.naturalWidth);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   const [x, y] = toCanvas(0, 0);
@@ -52,14 +53,14 @@ function draw() {
   context.fillStyle = style.getPropertyValue("--back");
   context.fillRect(x, y, w, h);
   context.imageSmoothingEnabled = view.scale < 4;
-  if (state.picture?.complete && state.picture.naturalWidth) context.drawImage(state.picture, x, y, w, h);
+  if (hasPicture) context.drawImage(state.picture, x, y, w, h);
   context.strokeStyle = style.getPropertyValue("--line");
   context.lineWidth = 1;
   context.strokeRect(x - .5, y - .5, w + 1, h + 1);
   if (shows.grid) drawGrid(x, y, w, h);
   if (!shows.regions) return;
   if (shows.shares) drawShares(context, x, y, w, h);
-  for (const region of state.scene.regions) drawRegion(region, x, y, w, h);
+  for (const region of state.scene.regions) drawRegion(region, x, y, w, h, hasPicture ? .5 : 1);
   drawHandles();
 }
 
@@ -72,7 +73,8 @@ function drawGrid(x, y, w, h) {
   context.globalAlpha = 1;
 }
 
-function drawRegion(region, x, y, w, h) {
+/** Draws a region; colours are weaker over a picture that is to be seen. */
+function drawRegion(region, x, y, w, h, strength) {
   if (region.hidden) return;
   const isChosen = region.id === state.chosen;
   const mask = strokeOf(region) ?? maskCanvas(region);
@@ -83,14 +85,14 @@ function drawRegion(region, x, y, w, h) {
     painter.globalCompositeOperation = "source-in";
     painter.fillStyle = region.colour;
     painter.fillRect(0, 0, mask.width, mask.height);
-    context.globalAlpha = isChosen ? .5 : .3;
+    context.globalAlpha = (isChosen ? .5 : .3) * strength;
     context.drawImage(layer, x, y, w, h);
     context.globalAlpha = 1;
   }
   if (!region.box) return;
   const r = rectangle(region.box);
   context.fillStyle = region.colour;
-  context.globalAlpha = isChosen ? .22 : .1;
+  context.globalAlpha = (isChosen ? .22 : .1) * strength;
   context.fillRect(r.x, r.y, r.width, r.height);
   context.globalAlpha = 1;
   context.strokeStyle = region.colour;
@@ -152,6 +154,8 @@ let drag = null, pinch = null;
 
 function place(event) {
   const bounds = canvas.getBoundingClientRect();
+  // The page may have moved since it was drawn.
+  fit(canvas.clientWidth, canvas.clientHeight, state.scene);
   return [event.clientX - bounds.left, event.clientY - bounds.top];
 }
 
@@ -276,13 +280,23 @@ let spaceIsDown = false;
 canvas.addEventListener("keydown", event => { if (event.key === " ") { spaceIsDown = true; event.preventDefault(); } });
 canvas.addEventListener("keyup", event => { if (event.key === " ") spaceIsDown = false; });
 
-/** Shows a picture behind the regions. */
+let asked = 0, shown = 0;
+/** Shows a picture behind the regions; one that arrives late is not put over a later one. */
 export function show(source) {
-  const image = new Image();
-  image.onload = () => { state.picture = image; redraw(); };
+  const image = new Image(), number = ++asked;
+  image.onload = () => {
+    if (number < shown) return;
+    shown = number;
+    state.picture = image;
+    redraw();
+  };
   image.src = source;
 }
 
-observe(redraw);
+observe(kind => {
+  // The stage has the shape of the picture, as far as there is room.
+  if (kind === "scene") find("stage").style.aspectRatio = `${state.scene.width} / ${state.scene.height}`;
+  redraw();
+});
 new ResizeObserver(redraw).observe(canvas);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

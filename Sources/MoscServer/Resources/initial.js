@@ -33,18 +33,31 @@ export async function fields(scene) {
   return result;
 }
 
-function draw(box) {
-  const {initial} = state.scene;
-  if (!initial) return box.replaceChildren();
-  const strength = make("input", {type: "range", min: .05, max: 1, step: .05, value: initial.strength, className: "wide", id: "initial-strength"});
+function build(box) {
+  const strength = make("input", {type: "range", min: .05, max: 1, step: .05, className: "wide", id: "initial-strength"});
   strength.addEventListener("change", () => change(scene => { scene.initial.strength = Number(strength.value); }));
-  const keep = make("input", {type: "checkbox", checked: initial.keepOutside, id: "initial-keep"});
+  const keep = make("input", {type: "checkbox", id: "initial-keep"});
   keep.addEventListener("change", () => change(scene => { scene.initial.keepOutside = keep.checked; }));
+  const label = field("", strength);
   box.replaceChildren(
-    make("img", {className: "thumb", src: source(initial.id), alt: "the picture to begin with"}),
-    field(`drawn anew: ${Math.round(initial.strength * 100)} %`, strength),
+    make("img", {className: "thumb", alt: "the picture to begin with"}), label,
     make("label", {className: "inline"}, keep, make("span", {}, "only inside of the regions")),
     make("button", {type: "button", id: "initial-remove", onclick: () => change(scene => { scene.initial = null; })}, "Begin with noise"));
+}
+
+let shown = null;
+function draw(box) {
+  const {initial} = state.scene;
+  if (!initial) {
+    shown = null;
+    return box.replaceChildren();
+  }
+  if (!shown) build(box);
+  if (shown !== initial.id) box.querySelector("img").src = source(initial.id);
+  shown = initial.id;
+  box.querySelector("label > span").textContent = `drawn anew: ${Math.round(initial.strength * 100)} %`;
+  find("initial-strength").value = initial.strength;
+  find("initial-keep").checked = initial.keepOutside;
 }
 
 /** Shows it in its place of the form. */

@@ -5,6 +5,7 @@ import {find, make, say, attempt} from "./dom.js";
 import {show} from "./canvas.js";
 import {addToGallery} from "./gallery.js";
 import {refresh} from "./settings.js";
+import {showLeaks} from "./leaks.js";
 
 const list = find("jobs"), progress = find("progress");
 /** Jobs of this page by id, with what else wants to know of them. */
@@ -15,36 +16,43 @@ function seconds(value) {
   return value < 90 ? `${Math.ceil(value)} s left` : `${Math.ceil(value / 60)} min left`;
 }
 
+const what = job => job.request?.prompt || job.request?.name || job.kind;
+
 function describe(job) {
-  const what = job.request?.prompt || job.request?.name || job.kind;
-  if (job.status === "queued") return `${what}: waits, place ${job.queue_position}`;
+  if (job.status === "queued") return `${what(job)}: waits, place ${job.queue_position}`;
   if (job.status === "running") {
     const steps = job.steps ? ` ${job.step}/${job.steps}` : "";
-    return `${what}: ${job.message || "begins"}${steps} ${seconds(job.seconds_left)}`;
+    return `${what(job)}: ${job.message || "begins"}${steps} ${seconds(job.seconds_left)}`;
   }
-  return `${what}: ${job.status}${job.error ? `: ${job.error}` : ""}`;
+  return `${what(job)}: ${job.status}${job.error ? `: ${job.error}` : ""}`;
+}
+
+function entry(job) {
+  const bar = make("progress", {max: 1, value: 0, "aria-label": "progress of this job"});
+  const cancel = make("button", {type: "button", className: "cancel", onclick: () => attempt(() => api.remove(job.id))}, "Cancel");
+  return make("li", {id: `job-${job.id}`}, make("span", {}), bar, cancel);
 }
 
 function draw(job) {
   let element = find(`job-${job.id}`);
   if (!element) {
-    element = make("li", {id: `job-${job.id}`});
+    element = entry(job);
     list.append(element);
   }
+  // Told many times a second: the button stays the same one, or nobody could click on it.
+  const [text, bar, cancel] = element.children;
+  text.textContent = describe(job);
   element.className = job.status;
   element.dataset.status = job.status;
-  const isOver = !["queued", "running"].includes(job.status);
-  element.replaceChildren(
-    describe(job),
-    ...(isOver ? [] : [
-      make("progress", {max: 1, value: job.progress, "aria-label": "progress of this job"}),
-      make("button", {type: "button", className: "cancel", "aria-label": `Cancel ${describe(job)}`, onclick: () => attempt(() => api.remove(job.id))}, "Cancel"),
-    ]));
-  if (job.status === "running") {
+  if (["queued", "running"].includes(job.status)) {
+    bar.value = job.progress;
+    cancel.setAttribute("aria-label", `Cancel ${what(job)}`);
+    if (job.status === "queued") return;
     progress.hidden = false;
     progress.value = job.progress;
-  }
-  if (isOver) {
+  } else {
+    bar?.remove();
+    cancel?.remove();
     progress.hidden = true;
     // What went well is in the gallery.
     setTimeout(() => element.remove(), job.status === "failed" ? 60000 : 2500);
@@ -74,9 +82,11 @@ export function follow(job, listeners = {}) {
     },
     line: data => listeners.line?.(data),
     done: data => {
-      draw(told(data));
+      const over = told(data);
       watched.delete(job.id);
-      say(describe(told(data)), data.status === "failed");
+      draw(over);
+      say(describe(over), data.status === "failed");
+      if (data.result?.region_report) showLeaks(data.result.region_report);
       if (data.kind !== "draw" && data.status === "completed") refresh();
       listeners.done?.(data);
     },

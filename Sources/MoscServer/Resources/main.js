@@ -49,16 +49,17 @@ function tools() {
   const size = make("input", {type: "range", min: 1, max: 256, id: "brush-size", oninput: event => { brush.size = Number(event.target.value); }});
   const opacity = make("input", {type: "range", min: .05, max: 1, step: .05, id: "brush-opacity", oninput: event => { brush.opacity = Number(event.target.value); }});
   const eraser = make("button", {type: "button", id: "eraser", onclick: () => { brush.isErasing = !brush.isErasing; brush.tool = "brush"; announce("tool"); }}, "Eraser");
+  const group = (label, ...children) => make("div", {className: "group", role: "group", "aria-label": label}, ...children);
   const mask = (kind, label) => make("button", {type: "button", id: `mask-${kind}`, onclick: () => wholeMask(kind)}, label);
   find("tools").append(
-    tool("box", "Boxes"), tool("brush", "Brush"), eraser,
-    make("label", {className: "inline"}, make("span", {}, "size"), size), make("label", {className: "inline"}, make("span", {}, "opacity"), opacity),
-    mask("fill", "Fill"), mask("clear", "Clear"), mask("invert", "Invert"),
-    make("button", {type: "button", id: "undo", onclick: undo, title: "Ctrl+Z"}, "Undo"), make("button", {type: "button", id: "redo", onclick: redo, title: "Ctrl+Y"}, "Redo"),
-    toggle("regions", "Regions"), toggle("shares", "Shares"), toggle("grid", "64 px grid"),
-    make("button", {type: "button", "aria-label": "Zoom in", onclick: () => { zoom(1.25, view.width / 2, view.height / 2); redraw(); }}, "+"),
+    group("Tool", tool("box", "Boxes"), tool("brush", "Brush"), eraser),
+    group("Past", make("button", {type: "button", id: "undo", onclick: undo, title: "Ctrl+Z"}, "Undo"), make("button", {type: "button", id: "redo", onclick: redo, title: "Ctrl+Y"}, "Redo")),
+    group("What is shown", toggle("regions", "Regions"), toggle("shares", "Shares"), toggle("grid", "64 px grid")),
+    group("Zoom", make("button", {type: "button", "aria-label": "Zoom in", onclick: () => { zoom(1.25, view.width / 2, view.height / 2); redraw(); }}, "+"),
     make("button", {type: "button", "aria-label": "Zoom out", onclick: () => { zoom(.8, view.width / 2, view.height / 2); redraw(); }}, "−"),
-    make("button", {type: "button", id: "fit", onclick: () => { reset(state.scene); redraw(); }}, "Fit"));
+    make("button", {type: "button", id: "fit", onclick: () => { reset(state.scene); redraw(); }}, "Fit")),
+    group("Mask of the chosen region", mask("fill", "Fill"), mask("clear", "Clear"), mask("invert", "Invert")),
+    make("label", {className: "inline"}, make("span", {}, "brush"), size), make("label", {className: "inline"}, make("span", {}, "opacity"), opacity));
   observe(() => {
     for (const name of ["box", "brush"]) find(`tool-${name}`).setAttribute("aria-pressed", String(brush.tool === name));
     for (const name of ["regions", "shares", "grid"]) find(`show-${name}`).setAttribute("aria-pressed", String(shows[name]));

@@ -7,19 +7,27 @@ import {badges} from "./coverage.js";
 
 const list = find("regions"), editor = find("region");
 
+/** The entries by the ids of their regions: each stays the same element, so that no click is lost while it changes. */
+const entries = new Map();
+
 function item(region, index) {
   const isChosen = region.id === state.chosen;
+  const notes = [region.locked && "locked", region.hidden && "hidden", region.solo && "alone"].filter(Boolean);
+  const title = `${index + 1} ${region.name}: ${region.prompt || "no prompt yet"}${notes.length ? ` (${notes.join(", ")})` : ""}`;
+  const marks = [...(region.prompt.trim() ? [] : [{text: "no prompt: has no effect", isWarning: true}]), ...badges(region)];
+  const element = entries.get(region.id) ?? make("li", {
+    id: `region-${region.id}`, role: "option", onclick: () => choose(region.id),
+    onfocus: () => { if (region.id !== state.chosen) choose(region.id); },
+  });
+  entries.set(region.id, element);
+  element.tabIndex = isChosen || (!state.chosen && index === 0) ? 0 : -1;
+  element.setAttribute("aria-selected", String(isChosen));
+  const look = JSON.stringify([title, region.colour, marks]);
+  if (element.dataset.look === look) return element;
+  element.dataset.look = look;
   const swatch = make("span", {className: "swatch", "aria-hidden": "true"});
   swatch.style.background = region.colour;
-  const notes = [region.locked && "locked", region.hidden && "hidden", region.solo && "alone"].filter(Boolean);
-  const element = make("li", {
-    id: `region-${region.id}`, role: "option", tabIndex: isChosen || (!state.chosen && index === 0) ? 0 : -1,
-    "aria-selected": String(isChosen), onclick: () => choose(region.id), onfocus: () => { if (region.id !== state.chosen) choose(region.id); },
-  }, swatch, `${index + 1} ${region.name}: ${region.prompt || "no prompt yet"}`, notes.length ? ` (${notes.join(", ")})` : "");
-  if (!region.prompt.trim()) element.append(make("span", {className: "badge warn"}, "no prompt: has no effect"));
-  for (const badge of badges(region)) {
-    element.append(make("span", {className: badge.isWarning ? "badge warn" : "badge", title: badge.title}, badge.text));
-  }
+  element.replaceChildren(swatch, title, make("div", {}, ...marks.map(mark => make("span", {className: mark.isWarning ? "badge warn" : "badge", title: mark.title ?? ""}, mark.text))));
   return element;
 }
 
@@ -30,8 +38,10 @@ export function choose(id) {
 
 function drawList() {
   const hadFocus = list.contains(document.activeElement);
-  list.replaceChildren(...state.scene.regions.map(item));
-  if (hadFocus) find(`region-${state.chosen}`)?.focus();
+  const items = state.scene.regions.map(item);
+  if (items.length !== list.children.length || items.some((element, index) => list.children[index] !== element)) list.replaceChildren(...items);
+  for (const id of entries.keys()) if (!state.scene.regions.some(region => region.id === id)) entries.delete(id);
+  if (hadFocus && !list.contains(document.activeElement)) find(`region-${state.chosen}`)?.focus();
 }
 
 list.addEventListener("keydown", event => {
@@ -108,60 +118,91 @@ export function nudge(dx, dy, resizes) {
 
 // The editor
 
-function drawEditor() {
-  const region = chosen();
+/** What brings the controls up to date with the chosen region. */
+let refreshers = [];
+
+/** A control of the chosen region: `read` gives what it shows, `take` what it changes, and the past gets it. */
+function bind(control, read, take) {
+  const property = control.type === "checkbox" ? "checked" : "value";
+  refreshers.push(region => {
+    const value = read(region);
+    // What is being typed is not replaced under the hands.
+    if (control !== document.activeElement && control[property] !== value) control[property] = value;
+  });
+  control.addEventListener("change", () => {
+    const region = chosen();
+    if (region) take(region, control[property]);
+    commit();
+  });
+  return control;
+}
+
+function text(name, label, rows = 2) {
+  const area = make("textarea", {rows, id: `region-${name}`, className: "wide", spellcheck: false});
+  // The list shows the prompt while it is typed; the past gets it whole.
+  area.addEventListener("input", () => { const region = chosen(); if (region) region[name] = area.value; drawList(); });
+  return field(label, bind(area, region => region[name], (region, value) => { region[name] = value; }));
+}
+
+function number(name, label, min, max, step) {
+  const control = make("input", {type: "number", min, max, step, className: "wide", id: `region-${name}`});
+  return field(label, bind(control, region => String(region[name]), (region, value) => { region[name] = Math.min(max, Math.max(min, Number(value) || 0)); }));
+}
+
+function flag(name, label) {
+  const control = make("input", {type: "checkbox", id: `region-${name}`});
+  return make("label", {className: "inline"}, bind(control, region => region[name], (region, value) => { region[name] = value; }), make("span", {}, label));
+}
+
+function line(name, label, properties = {}) {
+  const control = make("input", {className: "wide", id: `region-${name}`, ...properties});
+  return field(label, bind(control, region => region[name] ?? "", (region, value) => { region[name] = value.trim(); }));
+}
+
+/** A side of the box in pixels. */
+function side(name, index) {
+  const size = () => index % 2 ? state.scene.height : state.scene.width;
+  const control = make("input", {type: "number", min: 0, step: 8, className: "wide", id: `region-${name}`});
+  refreshers.push(() => { control.max = size(); });
+  return field(`${name}, px`, bind(control, region => String(Math.round(region.box[index] * size())), (region, value) => {
+    const box = [...region.box];
+    box[index] = Math.min(1, Math.max(0, Number(value) / size()));
+    if (box[0] < box[2] && box[1] < box[3]) region.box = box;
+  }));
+}
+
+function buildEditor(region) {
+  refreshers = [];
   if (!region) {
     editor.replaceChildren(make("div", {className: "row"}, make("button", {type: "button", id: "add-region", onclick: addRegion}, "Add a region")));
     return;
   }
-  const bind = (control, take) => {
-    control.addEventListener("change", () => { take(control); commit(); });
-    return control;
-  };
-  const text = (name, label, rows = 2) => {
-    const area = make("textarea", {rows, value: region[name], id: `region-${name}`, className: "wide", spellcheck: false});
-    // The list shows the prompt while it is typed; the past gets it whole.
-    area.addEventListener("input", () => { region[name] = area.value; drawList(); });
-    return field(label, bind(area, control => { region[name] = control.value; }));
-  };
-  const number = (name, label, min, max, step) => field(label, bind(
-    make("input", {type: "number", value: region[name], min, max, step, className: "wide", id: `region-${name}`}),
-    control => { region[name] = Math.min(max, Math.max(min, Number(control.value) || 0)); }));
-  const flag = (name, label) => make("label", {className: "inline"}, bind(
-    make("input", {type: "checkbox", checked: region[name], id: `region-${name}`}), control => { region[name] = control.checked; }), make("span", {}, label));
-  const sides = region.box ? ["left", "top", "right", "bottom"].map((side, index) => {
-    const size = index % 2 ? state.scene.height : state.scene.width;
-    return field(`${side}, px`, bind(
-      make("input", {type: "number", min: 0, max: size, step: 8, value: Math.round(region.box[index] * size), className: "wide", id: `region-${side}`}),
-      control => {
-        const box = [...region.box];
-        box[index] = Math.min(1, Math.max(0, Number(control.value) / size));
-        if (box[0] < box[2] && box[1] < box[3]) region.box = box;
-      }));
-  }) : [];
+  const remove = make("button", {type: "button", onclick: removeChosen}, "Delete");
+  refreshers.push(region => { remove.disabled = region.locked; });
+  const name = make("input", {className: "wide", id: "region-name"});
+  const colour = make("input", {type: "color", className: "wide", id: "region-colour"});
   editor.replaceChildren(
     make("div", {className: "row", role: "toolbar", "aria-label": "Chosen region"},
       make("button", {type: "button", id: "add-region", onclick: addRegion}, "Add"),
-      make("button", {type: "button", onclick: duplicateChosen}, "Duplicate"),
-      make("button", {type: "button", onclick: removeChosen, disabled: region.locked}, "Delete")),
-    field("name", bind(make("input", {value: region.name, className: "wide", id: "region-name"}), control => { region.name = control.value || region.name; })),
+      make("button", {type: "button", onclick: duplicateChosen}, "Duplicate"), remove),
+    field("name", bind(name, region => region.name, (region, value) => { region.name = value || region.name; })),
     text("prompt", "prompt here"), text("negative", "not here (empty: as the picture's)", 1),
-    make("div", {className: "grid"}, ...sides,
+    make("div", {className: "grid"}, ...(region.box ? ["left", "top", "right", "bottom"].map(side) : []),
       number("weight", "weight", 0, 100, .05), region.box ? number("feather", "feather, px", 0, 512, 1) : null,
       number("from", "acts from (0–1)", 0, 1, .05), number("to", "to (0–1)", 0, 1, .05),
-      field("T2I strengths", bind(make("input", {value: region.t2i, className: "wide", placeholder: "as the picture's", id: "region-t2i"}), control => { region.t2i = control.value.trim(); })),
-      field("concepts here (name:strength)", bind(make("input", {value: region.lora ?? "", className: "wide", placeholder: "the picture's", id: "region-lora", list: "concepts"}), control => { region.lora = control.value.trim(); })),
-      field("colour", bind(make("input", {type: "color", value: region.colour, className: "wide", id: "region-colour"}), control => { region.colour = control.value; }))),
+      line("t2i", "T2I strengths", {placeholder: "as the picture's"}),
+      line("lora", "concepts here (name:strength)", {placeholder: "the picture's", list: "concepts"}),
+      field("colour", bind(colour, region => region.colour, (region, value) => { region.colour = value; }))),
     make("div", {className: "row"}, flag("locked", "locked"), flag("hidden", "hidden"), flag("solo", "only this")));
 }
 
 let shown = null;
-observe(kind => {
+observe(() => {
   drawList();
-  const isTyping = editor.contains(document.activeElement) && shown === state.chosen;
-  // A field that is being used must not be replaced under the hands.
-  if (kind === "choice" || (kind === "scene" && !isTyping) || shown !== state.chosen) {
-    shown = state.chosen;
-    drawEditor();
-  }
+  const region = chosen();
+  // Only another region, or another kind of one, needs other controls: those that are there keep focus and clicks.
+  const key = region ? `${region.id} ${Boolean(region.box)}` : "none";
+  if (shown !== key) buildEditor(region);
+  shown = key;
+  if (region) for (const refresh of refreshers) refresh(region);
 });

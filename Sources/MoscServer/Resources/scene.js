@@ -6,7 +6,7 @@ export const colours = ["#e4572e", "#17a398", "#6a4c93", "#c9a227", "#2274a5", "
 export function emptyScene() {
   return {
     model: null, prompt: "", negative: "", width: 64, height: 64, steps: 20, guidance: null, seed: "-1",
-    sampler: "DPM++ 2M", scheduler: "", clipSkip: 1, count: 1, previewEvery: 2, hires: null, seamless: "", initial: null, next: 1, regions: [],
+    sampler: "DPM++ 2M", scheduler: "", clipSkip: 1, count: 1, previewEvery: 2, leaks: false, hires: null, seamless: "", initial: null, next: 1, regions: [],
   };
 }
 
@@ -81,6 +81,7 @@ export function order(scene, {withRegions = true, seed = scene.seed} = {}) {
   if (scene.seamless) result.seamless = scene.seamless;
   const regions = withRegions ? activeRegions(scene).filter(region => region.prompt.trim()) : [];
   if (regions.length) result.regions = regions.map(exported);
+  if (regions.length && scene.leaks) result.region_report = true;
   return result;
 }
 

@@ -35,6 +35,10 @@ const limited = (min, max) => value => Math.min(max, Math.max(min, Math.round(Nu
 const side = value => Math.max(8, Math.min(4096, Math.round((Number(value) || 64) / 8) * 8));
 
 function options(select, names, first) {
+  // A list that is the same stays, and with it what is chosen.
+  const text = JSON.stringify([names, first]);
+  if (select.dataset.offers === text) return;
+  select.dataset.offers = text;
   select.replaceChildren(...(first ? [make("option", {value: ""}, first)] : []), ...names.map(name => make("option", {value: name}, name)));
 }
 
@@ -62,6 +66,9 @@ function build(actions) {
     lora.selectedIndex = 0;
   });
   controls.lora = lora;
+  const leaks = make("input", {type: "checkbox", id: "set-leaks"});
+  leaks.addEventListener("change", () => change(scene => { scene.leaks = leaks.checked; }));
+  controls.leaks = leaks;
   form.replaceChildren(
     make("h2", {}, "Picture"),
     field("model", bind("model", make("select", {className: "wide"}), value => value || null)),
@@ -81,16 +88,18 @@ function build(actions) {
       field("seed (-1: random)", bind("seed", make("input", {inputMode: "numeric", className: "wide"}), value => /^\d+$/.test(value.trim()) ? value.trim() : "-1")),
       field("sampler", bind("sampler", make("select", {className: "wide"}))),
       field("noise levels", bind("scheduler", make("select", {className: "wide"}))),
+      field("pictures", bind("count", make("input", {type: "number", min: 1, max: 64, className: "wide"}), limited(1, 64)))),
+    make("details", {}, make("summary", {}, "More"), make("div", {className: "grid"},
       field("clip skip", bind("clipSkip", make("input", {type: "number", min: 1, max: 12, className: "wide"}), limited(1, 12))),
-      field("pictures", bind("count", make("input", {type: "number", min: 1, max: 64, className: "wide"}), limited(1, 64))),
       field("larger second pass, ×", bind("hires", make("input", {type: "number", min: 1, max: 8, step: .25, className: "wide", placeholder: "none"}), value => Number(value) > 1 ? {...(state.scene.hires ?? {}), scale: Number(value)} : null)),
       field("edges go on", bind("seamless", make("select", {className: "wide"}))),
-      field("preview every … steps", bind("previewEvery", make("input", {type: "number", min: 0, max: 1000, className: "wide"}), limited(0, 1000)))),
+      field("preview every … steps", bind("previewEvery", make("input", {type: "number", min: 0, max: 1000, className: "wide"}), limited(0, 1000))))),
+    make("label", {className: "inline"}, leaks, make("span", {}, "measure how words leak out of their regions")),
     make("div", {className: "row"},
       make("button", {type: "button", id: "copy-command", onclick: actions.copyCommand}, "Copy as command line"),
       make("button", {type: "button", id: "export-scene", onclick: actions.exportScene}, "Export regions"),
       make("button", {type: "button", id: "import-scene", onclick: actions.importScene}, "Import")),
-    make("p", {className: "badge", id: "words"}), make("datalist", {id: "concepts"}));
+    make("details", {id: "words-box"}, make("summary", {}, "Words that the model knows"), make("p", {id: "words"})), make("datalist", {id: "concepts"}));
   form.addEventListener("submit", event => { event.preventDefault(); actions.run(); });
 }
 
@@ -105,13 +114,14 @@ function draw() {
   options(controls.shape, presets().map(preset => preset.name), "choose …");
   controls.lora.selectedIndex = controls.shape.selectedIndex = 0;
   for (const [name, control] of Object.entries(controls)) {
-    if (["shape", "lora"].includes(name) || control === document.activeElement) continue;
+    if (name === "leaks") { control.checked = scene.leaks; continue; }
+    if (["shape", "lora"].includes(name) || (control === document.activeElement && control.tagName !== "SELECT")) continue;
     control.value = name === "hires" ? scene.hires?.scale ?? "" : scene[name] ?? (name === "model" ? modelOf(null)?.name ?? "" : "");
   }
   options(find("concepts"), offers.loras.map(lora => lora.stem));
   const words = modelOf(scene.model)?.words;
-  find("words").textContent = words ? Object.entries(words).map(([name, list]) => `${name}: ${list.join(", ")}`).join(" · ") : "";
-  find("words").hidden = !words;
+  find("words").replaceChildren(...Object.entries(words ?? {}).map(([name, list]) => make("span", {}, `${name}: ${list.join(", ")}`)));
+  find("words-box").hidden = !words;
 }
 
 /** Builds the form. */

@@ -18,7 +18,7 @@ package enum StudioPage {
     ("settings.js", PackageResources.settings_js), ("coverage.js", PackageResources.coverage_js),
     ("jobs.js", PackageResources.jobs_js), ("gallery.js", PackageResources.gallery_js),
     ("keys.js", PackageResources.keys_js), ("exchange.js", PackageResources.exchange_js),
-    ("initial.js", PackageResources.initial_js), ("teach.js", PackageResources.teach_js), ("fuse.js", PackageResources.fuse_js),
+    ("initial.js", PackageResources.initial_js), ("leaks.js", PackageResources.leaks_js), ("teach.js", PackageResources.teach_js), ("fuse.js", PackageResources.fuse_js),
   ]
 
   static var routes: [Route] {

@@ -48,6 +48,23 @@ extension TrainPlan {
     try LoopPlan.check(saveSeconds: request.saveSeconds)
   }
 
+  /// Refuses U-Nets that take more than a noisy picture, its time and a prompt: losses are of none such.
+  static func checkNetwork(_ model: DiffusersModel) throws {
+    let config = try model.unet().config
+    if config.guidanceWidth != nil {
+      throw FormatError(
+        model.url.path, "unet",
+        "takes guidance as an input (time_cond_proj_dim), as models distilled to few steps do; teach the concept "
+          + "with the model it was distilled from, and draw with this one")
+    }
+    if config.inChannels != config.outChannels {
+      throw FormatError(
+        model.url.path, "unet",
+        "takes \(config.inChannels) channels, as models for inpainting do, expected \(config.outChannels); teach the "
+          + "concept with the model it was made from, and draw with this one")
+    }
+  }
+
   /// Refuses data and words that would stop the run later, all problems at once.
   static func check(_ setup: inout TrainingSetup, _ model: DiffusersModel) throws {
     let tokenizer = try model.tokenizer()

@@ -65,6 +65,7 @@ package struct TrainPlan: Sendable {
         "--resolution \(size): expected a multiple of \(factor), which is a pixel of the latents")
     }
     seed = RunSeed(setup.seed)
+    try Self.checkNetwork(base)
     if replay == nil { try Self.check(&setup, base) }
     if let started {
       model = started

@@ -10,8 +10,18 @@ struct FullDifference: AdapterFamily {
   let rank: Int? = nil
 
   init(_ tensors: LayerTensors) throws(AdapterFault) {
-    weight = tensors.has("diff") ? try tensors.array("diff", axes: 1) : nil
-    bias = tensors.has("diff_b") ? try tensors.array("diff_b", axes: 1) : nil
+    weight = try Self.difference("diff", tensors)
+    bias = try Self.difference("diff_b", tensors)
+  }
+
+  private static func difference(
+    _ part: String, _ tensors: LayerTensors
+  ) throws(AdapterFault) -> HostArray? {
+    guard let array = try tensors.stored(part) else { return nil }
+    guard !array.shape.isEmpty, array.count > 0 else {
+      throw tensors.error(part, "has shape \(array.shape), expected at least 1 extent")
+    }
+    return array
   }
 
   var changed: [String] {

@@ -17,7 +17,7 @@ struct NativeAPI: Sendable {
       Route(.get, "/mosc/v1/jobs/{id}") { try await self.show($0) },
       Route(.delete, "/mosc/v1/jobs/{id}") { try await self.remove($0) },
       Route(.get, "/mosc/v1/jobs/{id}/events") { try await self.events($0) },
-      Route(.get, "/mosc/v1/jobs/{id}/preview") { try self.preview($0) },
+      Route(.get, "/mosc/v1/jobs/{id}/preview") { try await self.preview($0) },
       Route(.get, "/mosc/v1/pictures/{id}") { try await self.picture($0) },
       Route(.get, "/mosc/v1/catalog") { _ in try await self.catalog() },
       Route(.post, "/mosc/v1/coverage") { try await self.coverage($0) },
@@ -110,11 +110,20 @@ struct NativeAPI: Sendable {
     return EventStream.response(stream)
   }
 
-  private func preview(_ call: Call) throws -> Response {
-    guard let data = services.queue[call.parameters["id"] ?? ""]?.current.preview else {
-      throw APIError(404, "there is no preview")
+  /// The last preview; of a job that has drawn, its last picture, as that is what became of the preview.
+  private func preview(_ call: Call) async throws -> Response {
+    let id = call.parameters["id"] ?? ""
+    let now = services.queue[id]?.current
+    var data = now?.preview
+    if data == nil {
+      let (store, drawn) = (services.store, now?.pictures.last?.id)
+      data = try await Offload.run {
+        let last = try drawn ?? store.record(id)?["result"]?["pictures"]?.array?.last?["id"]?.string
+        return try last.flatMap { try store.picture($0) }
+      }
     }
-    return .bytes(data, "image/png")
+    guard let data else { throw APIError(404, "that job has no picture yet, and no preview") }
+    return .bytes(data, "image/png", headers: [.cacheControl: "no-store"])
   }
 
   private func picture(_ call: Call) async throws -> Response {

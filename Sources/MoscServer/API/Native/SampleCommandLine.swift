@@ -29,19 +29,29 @@ package struct SampleCommandLine {
     if request.randomSource != .cpu { add("--rng", request.randomSource.rawValue) }
     if let eta = request.eta { add("--eta", GenerationParameters.number(eta)) }
     words += LargePictureFields.words(request)
-    if request.prompts.contains(where: { $0.contains("<lora:") || $0.contains("<lyco:") }) {
+    let items = request.regions.items.map(Self.plain)
+    let texts = request.prompts + items.map(\.description)
+    if texts.contains(where: { $0.contains("<lora:") || $0.contains("<lyco:") || $0.contains("\"lora\"") }) {
       add("--lora-dir", "concepts")
     }
-    let items = request.regions.items
-    let texts = items.compactMap(Self.region)
-    if texts.count == items.count {
+    let regions = items.compactMap(Self.region)
+    if regions.count == items.count {
       scene = nil
-      for text in texts { add("--region", text) }
+      for text in regions { add("--region", text) }
     } else {
       scene = items
       add("--regions", "scene.json")
     }
     text = words.joined(separator: " ")
+  }
+
+  /// A region whose adapters are named without their places on this disk.
+  private static func plain(_ item: JSONValue) -> JSONValue {
+    .object((item.members ?? []).map { member in
+      guard member.key == "lora" else { return member }
+      let names = (member.value.array ?? []).compactMap(\.string).map { $0.split(separator: "/").last.map(String.init) ?? $0 }
+      return .init("lora", .array(names.map(JSONValue.string)))
+    })
   }
 
   /// A region in the spelling of `--region`; nil for one with a mask, or with texts that cannot be quoted.
@@ -53,6 +63,9 @@ package struct SampleCommandLine {
       case .string(let text): value = text
       case .int(let number): value = "\(number)"
       case .double(let number): value = "\(number)"
+      case .array(let list) where member.key == "lora":
+        fields += list.compactMap(\.string).map { "lora=\($0)" }
+        continue
       case .array(let list): value = list.compactMap(\.double).map(GenerationParameters.number).joined(separator: ",")
       default: return nil
       }

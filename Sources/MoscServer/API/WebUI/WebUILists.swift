@@ -122,16 +122,16 @@ struct WebUILists: Sendable {
   }
 
   @Sendable private func scripts() -> JSONValue {
-    let names = RegionalScripts.names.map { JSONValue.string($0.lowercased()) }
+    let names = AlwaysOnScripts.names.map { JSONValue.string($0.lowercased()) }
     return .fields([("txt2img", .array(names)), ("img2img", .array(names))])
   }
 
   @Sendable private func scriptInfo() -> JSONValue {
     .array(
-      RegionalScripts.names.map { name in
+      AlwaysOnScripts.names.map { name in
         .fields([
           ("name", .string(name.lowercased())), ("is_alwayson", .bool(true)), ("is_img2img", .bool(true)),
-          ("args", .array(RegionalScripts.arguments(name).map { label, value in
+          ("args", .array(AlwaysOnScripts.arguments(name).map { label, value in
             .fields([
               ("label", .string(label)), ("value", value), ("minimum", .null), ("maximum", .null), ("step", .null),
               ("choices", .null),

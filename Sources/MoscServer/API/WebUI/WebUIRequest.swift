@@ -56,7 +56,7 @@ struct WebUIRequest: Sendable {
     self.request = request
     echo = .object(fields.members.filter { !["alwayson_scripts", "infotext", "init_images", "mask"].contains($0.key) })
     if let scripts = try fields.object("alwayson_scripts") {
-      extra = try RegionalScripts.apply(scripts, to: &self.request, services)
+      extra = try AlwaysOnScripts.apply(scripts, to: &self.request, services)
     }
     if try fields.bool("override_settings_restore_afterwards") == false {
       let (model, clipSkip) = (model.id, request.clipSkip)

@@ -4,13 +4,13 @@ import MoscFormats
 import MoscReport
 import MoscSample
 
-/// The scripts of the web UI that place prompts, by their positional arguments.
+/// The scripts of the web UI that are here, by their positional arguments: those that place prompts, and ControlNet.
 ///
 /// Sources: README and `scripts/rp.py` of sd-webui-regional-prompter, README of sd-forge-couple 7.
-enum RegionalScripts {
-  static let names = ["Regional Prompter", "Forge Couple", "mosc"]
+enum AlwaysOnScripts {
+  static let names = ["Regional Prompter", "Forge Couple", "mosc", "ControlNet"]
 
-  /// Puts the scripts' regions into the request.
+  /// Puts what the scripts say into the request, whose sizes and first picture are known.
   ///
   /// - Returns: what is written about the pictures besides.
   static func apply(_ scripts: JSONFields, to request: inout SampleRequest, _ services: Services) throws -> [(String, JSONValue)] {
@@ -23,6 +23,9 @@ enum RegionalScripts {
       let args = try ScriptArguments(name, member.value)
       let isActive: Bool
       switch name {
+      case "ControlNet":
+        try ControlNetScript.apply(args, to: &request, services)
+        continue
       case "Regional Prompter": isActive = try RegionalPrompterScript.apply(args, to: &request, &extra)
       case "Forge Couple": isActive = try ForgeCoupleScript.apply(args, to: &request, services)
       default: isActive = try scene(args, to: &request, services)
@@ -51,6 +54,7 @@ enum RegionalScripts {
     switch name {
     case "Regional Prompter": RegionalPrompterScript.arguments
     case "Forge Couple": ForgeCoupleScript.arguments
+    case "ControlNet": [("unit", .fields([("enabled", .bool(false))]))]
     default: [("scene", .fields([("regions", .array([]))]))]
     }
   }
