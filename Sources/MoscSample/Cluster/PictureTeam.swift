@@ -193,5 +193,5 @@ package final class PictureTeam: @unchecked Sendable {
 
 extension RegionReportOptions {
   /// Whether anything is told.
-  package var isWanted: Bool { file != nil || map != nil }
+  var isWanted: Bool { file != nil || map != nil || isKept }
 }

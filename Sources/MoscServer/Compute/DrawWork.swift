@@ -21,11 +21,10 @@ struct DrawWork {
     let compiler = services.compiler.reporting(to: reporter)
     try reporter.reportUnknownWords(try plan.words(), plan.model)
     let writer = try PictureWriter(plan, compiler.target)
-    // A report is of all that one sampler drew.
-    if let team = services.team, plan.batches.count > 1, !plan.request.regions.report.isWanted {
-      return try team.draw(
-        [plan], reporter, keeper: services.keeper, making: { _ in compiler },
-        PictureTeam.Receiver { try keep($2, $1, writer) })
+    if let team = services.team, plan.batches.count > 1 {
+      var receiver = PictureTeam.Receiver { try keep($2, $1, writer) }
+      receiver.end = { try tell($1.meter) }
+      return try team.draw([plan], reporter, keeper: services.keeper, making: { _ in compiler }, receiver)
     }
     let sampler = try Sampler(plan, compiler, keeper: services.keeper)
     if order.previewInterval > 0 {
@@ -33,7 +32,12 @@ struct DrawWork {
       sampler.watch = { try preview($0, order, projection) }
     }
     try sampler.draw { picture, image in try keep(image, picture, writer) }
-    if let report = try sampler.meter?.json() { job.update { $0.findings.append(("region_report", report)) } }
+    try tell(sampler.meter)
+  }
+
+  /// Tells how well regions keep to themselves, where that was measured.
+  private func tell(_ meter: RegionMeter?) throws {
+    if let report = try meter?.json() { job.update { $0.findings.append(("region_report", report)) } }
   }
 
   /// Keeps a picture, and tells of it.
