@@ -165,7 +165,7 @@ import Testing
   func waitingCostsNothing() throws {
     let job = try RunningJob(
       .openMPI, 2,
-      ["sample", "-p", "a fox", "-s", "1", "-W", "64", "-H", "64", "--sampler", "Euler", "--steps", "1000"] + common
+      ["sample", "-p", "a fox", "-s", "1", "-W", "192", "-H", "192", "--sampler", "Euler", "--steps", "1000"] + common
         + ["-o", scratch.path("one.png")])
     job.folderOfOutput = scratch.path("one.png")
     #expect(job.waits(for: "one batch for 2 processes, so 1 of them idle"), "\(job.messages)")
