@@ -29,15 +29,16 @@ final class JobQueue: Sendable {
   ///
   /// - Throws: `APIError` when there is no place, or the server stops.
   func submit(_ order: JobOrder, request: JSONValue, taskID: String? = nil) throws -> Job {
-    let job = Job(id: store.newID(), order, request: request, taskID: taskID)
-    try state.withLock { state in
+    let job = try state.withLock { state in
       if state.isClosed { throw APIError(503, "the server is being stopped") }
       guard state.waiting.count < limit else {
         throw APIError(503, "\(limit) jobs wait already; --max-queue takes more", kind: "queue_full")
       }
-      // A name is that of its last job.
+      // Names are given in the order of the queue.
+      let job = Job(id: store.newID(), order, request: request, taskID: taskID)
       state.waiting.append(job)
       state.known[job.id] = job
+      return job
     }
     try store.write(job)
     arrivals.signal()
