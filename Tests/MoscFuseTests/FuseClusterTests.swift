@@ -15,7 +15,7 @@ import Testing
   private func request(_ output: String) -> FuseRequest {
     var request = FuseRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     request.compiler.threads = 1
     request.inputs = ["edlora_hina.pth", "edlora_kaori.pth"].compactMap {
       FusionInput(spelling: RecordedRun.url($0).path)
@@ -28,21 +28,9 @@ import Testing
 
   /// What each process ended with.
   private func run(_ request: FuseRequest, _ size: Int) -> [String] {
-    LocalTransport.run(size) { cluster in
-      do {
-        if cluster.isFirst {
-          try FuseJob(request, .silent, cluster).run()
-          #expect(try cluster.dismiss(.success))
-        } else {
-          try FusionFollower(request, .silent, cluster).run()
-        }
-        try cluster.end()
-        return ""
-      } catch {
-        let end = cluster.leave(after: error)
-        return (end.error as? any SharedEnd)?.isSpeaker == false ? "silent" : "\(end.error)"
-      }
-    }.map { (try? $0.get()) ?? "no end" }
+    LocalTransport.ends(
+      size, first: { try FuseJob(request, .silent, $0).run() },
+      others: { try FusionFollower(request, .silent, $0).run() })
   }
 
   private func bytes(_ name: String) throws -> Data {

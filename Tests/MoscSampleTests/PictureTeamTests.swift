@@ -15,7 +15,7 @@ import Testing
   private func request(_ folder: String) -> SampleRequest {
     var request = SampleRequest()
     request.model = ModelOptions(path: GoldenFile.model, precision: .f32)
-    request.compiler.cacheFolder = scratch.path("cache")
+    request.compiler.cacheFolder = SharedKernels.folder
     request.compiler.threads = 1
     (request.width, request.height, request.steps) = (64, 64, 2)
     request.prompts = ["a fox", "a robot"]
@@ -28,21 +28,9 @@ import Testing
   private func run(
     _ size: Int, _ request: @escaping @Sendable (Int) -> SampleRequest, _ reporter: Reporter = .silent
   ) -> [String] {
-    LocalTransport.run(size) { cluster in
-      do {
-        if cluster.isFirst {
-          try SampleJob(request(0), reporter, PictureTeam(cluster)).run()
-          #expect(try cluster.dismiss(.success))
-        } else {
-          try PictureWorker(cluster, .silent).run()
-        }
-        try cluster.end()
-        return ""
-      } catch {
-        let end = cluster.leave(after: error)
-        return (end.error as? any SharedEnd)?.isSpeaker == false ? "silent" : "\(end.error)"
-      }
-    }.map { (try? $0.get()) ?? "no end" }
+    LocalTransport.ends(
+      size, first: { try SampleJob(request(0), reporter, PictureTeam($0)).run() },
+      others: { try PictureWorker($0, .silent).run() })
   }
 
   private func files(_ folder: String) throws -> [String: Data] {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import MoscFormats
+import Synchronization
 import TestSupport
 
 /// A server in a process of its own, on a free port, with a folder of its own.
@@ -19,6 +20,8 @@ final class TestServer: @unchecked Sendable {
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
     try process.run()
+    let id = process.processIdentifier
+    Self.started.withLock { _ = $0.insert(id) }
     let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
     guard let found = line.firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)\//), let number = Int(found.1) else {
       throw HTTPReply.Failure(description: "the server names no address: \(line)")
@@ -32,8 +35,15 @@ final class TestServer: @unchecked Sendable {
   @discardableResult func stop(_ signal: Int32 = SIGTERM) -> Int32 {
     if process.isRunning { kill(process.processIdentifier, signal) }
     process.waitUntilExit()
+    Self.started.withLock { _ = $0.remove(process.processIdentifier) }
     return process.terminationReason == .exit ? process.terminationStatus : -1
   }
+
+  /// Processes that run, which end with the tests: nobody lets go of what is shared.
+  private static let started: Mutex<Set<Int32>> = {
+    atexit { TestServer.started.withLock { for process in $0 { kill(process, SIGTERM) } } }
+    return Mutex([])
+  }()
 
   /// One for tests that change nothing that others look at.
   static let shared = Result { try TestServer() }

@@ -80,4 +80,26 @@ package final class LocalTransport: Transport, @unchecked Sendable {
     group.wait()
     return (0..<size).compactMap { rank in results.withLock { $0[rank] } }
   }
+
+  /// What each process of a job ended with: nothing when all went well, `silent` where another one says why it did not.
+  package static func ends(
+    _ size: Int, first: @escaping @Sendable (Cluster) throws -> Void,
+    others: @escaping @Sendable (Cluster) throws -> Void
+  ) -> [String] {
+    run(size) { cluster in
+      do {
+        if cluster.isFirst {
+          try first(cluster)
+          guard try cluster.dismiss(.success) else { return "others did not hear of the end" }
+        } else {
+          try others(cluster)
+        }
+        try cluster.end()
+        return ""
+      } catch {
+        let end = cluster.leave(after: error)
+        return (end.error as? any SharedEnd)?.isSpeaker == false ? "silent" : "\(end.error)"
+      }
+    }.map { (try? $0.get()) ?? "no end" }
+  }
 }
