@@ -56,10 +56,6 @@ extension PixelImage {
         left: Double(left) / Double(mask.width), top: Double(top) / Double(mask.height),
         right: Double(right + 1) / Double(mask.width), bottom: Double(bottom + 1) / Double(mask.height))
     }
-    let left = Int(box.left * Double(width))
-    let top = Int(box.top * Double(height))
-    return cropped(
-      left: left, top: top, width: max(1, Int((box.right * Double(width)).rounded(.up)) - left),
-      height: max(1, Int((box.bottom * Double(height)).rounded(.up)) - top))
+    return part(in: box)
   }
 }

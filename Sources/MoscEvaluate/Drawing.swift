@@ -13,6 +13,7 @@ struct PromptLine: Sendable {
   /// The title of the lines it belongs to.
   var group = ""
   var wrong: [(kind: String, text: String)] = []
+  var parts: [PicturePart] = []
 
   /// The prompts of a file: one a line, groups begin with a line `# title`.
   static func read(_ path: String) throws -> [PromptLine] {
@@ -30,7 +31,7 @@ struct PromptLine: Sendable {
     return lines
   }
 
-  /// The prompts of a file of probes, `[{"prompt": …, "wrong": {KIND: CAPTION, …}}, …]`.
+  /// The prompts of a file of probes, `[{"prompt": …, "wrong": {KIND: CAPTION, …}, "parts": […]}, …]`.
   static func readProbes(_ path: String) throws -> [PromptLine] {
     let value = try JSONValue.parse(try readFile(URL(fileURLWithPath: path)), path: path)
     guard let list = value.array, !list.isEmpty else {
@@ -41,7 +42,9 @@ struct PromptLine: Sendable {
       guard let prompt = item["prompt"]?.string, let wrong = item["wrong"] else {
         throw error("expected 'prompt', a text, and 'wrong', an object")
       }
-      return PromptLine(text: prompt, wrong: try WrongCaptions.read(wrong, error: error))
+      return PromptLine(
+        text: prompt, wrong: try WrongCaptions.read(wrong, error: error),
+        parts: try PicturePart.list(item["parts"], error: error))
     }
   }
 }
@@ -82,19 +85,21 @@ struct Drawing {
     let caption = try caption(adapters)
     let texts = try lines.map { withClass ? try caption.text($0.text) : try caption.prompt($0.text) }
     return try draw(texts, adapters, title) { line in
-      (try caption.text(lines[line].text), lines[line].group, lines[line].wrong)
+      var line = lines[line]
+      line.text = try caption.text(line.text)
+      return line
     }
   }
 
   /// Draws the class alone, which is to stay as it was.
   func classPictures(_ adapters: [AdapterRequest], title: String, _ name: String) throws -> [JudgedPicture] {
     let text = "photo of a \(name)"
-    return try draw([text], adapters, title) { _ in (text, "", []) }
+    return try draw([text], adapters, title) { _ in PromptLine(text: text) }
   }
 
   private func draw(
     _ texts: [String], _ adapters: [AdapterRequest], _ title: String,
-    _ describe: (Int) throws -> (caption: String, group: String, wrong: [(kind: String, text: String)])
+    _ describe: (Int) throws -> PromptLine
   ) throws -> [JudgedPicture] {
     var sample = sample(adapters)
     sample.prompts = texts
@@ -105,13 +110,13 @@ struct Drawing {
     let images = try team?.pictures(plan, compiler) ?? Sampler(plan, compiler).pictures()
     var pictures: [JudgedPicture] = []
     for (picture, image) in zip(plan.batches.joined(), images) {
-      let (caption, group, wrong) = try describe((picture.number - 1) / sample.seeds.count)
+      let line = try describe((picture.number - 1) / sample.seeds.count)
       let number = String(picture.number - 1)
       let padded = String(repeating: "0", count: max(0, 4 - number.count)) + number
       pictures.append(
         JudgedPicture(
-          image: image, caption: caption, group: group, name: "\(title)-\(padded)-\(picture.seed)",
-          wrong: wrong))
+          image: image, caption: line.text, group: line.group, name: "\(title)-\(padded)-\(picture.seed)",
+          wrong: line.wrong, parts: line.parts))
     }
     try keep(pictures)
     return pictures
@@ -127,10 +132,14 @@ struct Drawing {
       let file = folder.appending(path: String(name))
       try PNG.write(picture.image, to: file.appendingPathExtension("png"))
       try AtomicFile.write(Data("\(picture.caption)\n".utf8), to: file.appendingPathExtension("txt"))
-      if picture.wrong.isEmpty { continue }
-      let wrong = JSONValue.object(picture.wrong.map { JSONValue.Member($0.kind, .string($0.text)) })
-      let text = JSONValue.object([JSONValue.Member("wrong", wrong)])
-      try AtomicFile.write(Data("\(text)\n".utf8), to: file.appendingPathExtension("json"))
+      var members: [JSONValue.Member] = []
+      if !picture.wrong.isEmpty {
+        members.append(
+          .init("wrong", .object(picture.wrong.map { JSONValue.Member($0.kind, .string($0.text)) })))
+      }
+      if !picture.parts.isEmpty { members.append(.init("parts", .array(picture.parts.map(\.json)))) }
+      if members.isEmpty { continue }
+      try AtomicFile.write(Data("\(JSONValue.object(members))\n".utf8), to: file.appendingPathExtension("json"))
     }
   }
 }

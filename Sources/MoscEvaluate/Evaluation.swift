@@ -46,6 +46,7 @@ package struct Evaluation: Sendable {
 ///     diversity        = 1 − mean cos of two pictures of one prompt
 ///     retrieval        = share whose own caption is nearest among all
 ///     prefers.KIND     = share that is nearer to its caption than to the wrong one
+///     places           = share whose parts are all nearer to their captions than to the wrong ones
 ///
 /// Intervals are over prompts. Source: Mix-of-Show's research branch, evaluation_scripts (Gu et al. 2023, §4.2).
 struct Measurement {
@@ -152,6 +153,16 @@ struct Measurement {
       }
       result.add("prefers.\(kind)", bootstrap.estimate(values))
     }
+    let parted = pictures.filter { !$0.parts.isEmpty }
+    if !parted.isEmpty { result.add("places", bootstrap.estimate(try parted.map { ($0.caption, try places($0)) })) }
+  }
+
+  /// 1 if every part of a picture shows what it is to show, else 0.
+  private func places(_ picture: JudgedPicture) throws -> Double {
+    let seen = try judge.features(of: picture.parts.map { picture.image.part(in: $0.box).squared })
+    let right = try judge.features(of: picture.parts.map(\.caption))
+    let wrong = try judge.features(of: picture.parts.map(\.wrong))
+    return seen.indices.allSatisfy { seen[$0].cosine(right[$0]) > seen[$0].cosine(wrong[$0]) } ? 1 : 0
   }
 
   private func estimate(_ pictures: [JudgedPicture], _ value: (Int) -> Double) -> Estimate? {

@@ -15,6 +15,8 @@ struct JudgedPicture: Sendable {
   var name: String
   /// Captions that are wrong about it, by the kind of the mistake.
   var wrong: [(kind: String, text: String)] = []
+  /// What is to be where.
+  var parts: [PicturePart] = []
 }
 
 /// Pictures that are there already.
@@ -30,6 +32,7 @@ struct PictureFolder {
         image: try ImageFile.read(url).rgb, caption: try caption.text(try prompt(url)),
         name: url.lastPathComponent)
       picture.wrong = try WrongCaptions(beside: url).texts
+      picture.parts = try parts(beside: url)
       return picture
     }
   }
@@ -43,6 +46,14 @@ struct PictureFolder {
     }
     if names.isEmpty { throw FormatError(path, nil, "holds no pictures, expected .png or .jpg files") }
     return names.sorted().map { folder.appending(path: $0) }
+  }
+
+  /// What is to be where, as the file beside a picture says that has what is wrong about it.
+  private static func parts(beside picture: URL) throws -> [PicturePart] {
+    let url = picture.deletingPathExtension().appendingPathExtension("json")
+    guard FileManager.default.fileExists(atPath: url.path) else { return [] }
+    let file = try JSONObject(contentsOf: url)
+    return try PicturePart.list(file["parts"]) { file.error("parts", $0) }
   }
 
   /// What a picture was to show.

@@ -9,12 +9,12 @@ package struct ControlNetModel: Sendable {
   package let network: ControlNet
   /// Whether the order of colours is blue, green, red.
   package let isBGR: Bool
-  private let files: ComponentFiles
-  private let table: WeightTable
+  /// All its tensors, under diffusers' names.
+  package let part: PartWeights
 
   /// What the original code puts before the names of a ControlNet.
   private static let prefix = "control_model."
-  private static let hint = "controlnet_cond_embedding"
+  private static let hint = ControlNet.hintPath
 
   /// Opens a ControlNet and checks all its tensors.
   ///
@@ -50,20 +50,20 @@ package struct ControlNetModel: Sendable {
     }
     (self.network, self.isBGR) = (network, isBGR)
     let spellings = isOriginal ? Self.spellings(network, prefix: prefix) : []
-    files = ComponentFiles(
+    let files = ComponentFiles(
       component: ControlNet.name, files: sources, spellings: spellings, prefixes: [prefix])
-    table = WeightTable(
+    let table = WeightTable(
       try files.tensors(), declarations: files.declarations, spellings: spellings)
-    var recording = NetworkWeights(recording: ControlNet.name)
-    _ = try network.graph(ControlNet.Shape(height: 1, width: 1, tokens: 1), &recording)
-    try table.check(recording.requests)
+    let requests = try network.requests()
+    try table.check(requests)
+    part = PartWeights(files: files, table: table, requests: requests)
   }
 
   /// The IR for given sizes.
   package func module(_ shape: ControlNet.Shape) throws -> Module {
-    var weights = NetworkWeights(table)
+    var weights = NetworkWeights(part.table)
     let graph = try network.graph(shape, &weights)
-    return Module(weights: table.declarations, graphs: [graph])
+    return Module(weights: part.table.declarations, graphs: [graph])
   }
 
   /// The shapes of the results by name.
@@ -76,7 +76,7 @@ package struct ControlNetModel: Sendable {
   /// The mapped files by the names of their declarations.
   package var weights: [String: any WeightSource] {
     Dictionary(
-      zip(files.declarations.map(\.name), files.files), uniquingKeysWith: { first, _ in first })
+      zip(part.files.declarations.map(\.name), part.files.files), uniquingKeysWith: { first, _ in first })
   }
 
   // MARK: What the file is

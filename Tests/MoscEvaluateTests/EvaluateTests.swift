@@ -216,8 +216,30 @@ import Testing
     let found = try #require(try EvaluateJob(request, .silent).evaluations().evaluations.first)
     #expect(found.name == "base" && found.count == 1)
     #expect([0, 1].contains(try #require(found["prefers.thing"]).estimate.mean))
+    #expect(found["places"] == nil)
     try scratch.write("probes.json", #"[{"prompt": "a fox"}]"#)
     #expect(try #require(fault(request)).text.contains("[0]"))
+  }
+
+  /// Halves of two colours that the judge knows, once as their captions say and once exchanged.
+  @Test func partsShowWhatTheyAreToShow() throws {
+    let side = 64
+    let colours: [[UInt8]] = [[220, 40, 40], [70, 120, 220]]
+    let parts = """
+      {"parts": [{"box": [0, 0, 0.5, 1], "caption": "a red background", "wrong": "a blue background"},
+                 {"box": [0.5, 0, 1, 1], "caption": "a blue background", "wrong": "a red background"}]}
+      """
+    for (name, first) in [("as said", 0), ("exchanged", 1)] {
+      let pixels = (0..<side * side).flatMap { colours[$0 % side < side / 2 ? first : 1 - first] }
+      try write("halves/\(name)", PixelImage(width: side, height: side, pixels: pixels), "two colours, \(name)", parts)
+    }
+    var request = request()
+    request.clip = nil
+    request.pictures = scratch.path("halves")
+    let found = try #require(try EvaluateJob(request, .silent).evaluations().evaluations.first)
+    #expect(try #require(found["places"]).estimate.mean == 0.5)
+    try scratch.write("halves/exchanged.json", #"{"parts": [{"box": [0.5, 0, 0.2, 1], "caption": "a", "wrong": "b"}]}"#)
+    #expect(try #require(fault(request)).text.contains("left < right"))
   }
 
   @Test func badInput() throws {

@@ -31,7 +31,7 @@ import Testing
 
   @Test func theDenoisingStepTrainsEveryWeight() throws {
     let model = try DiffusersModel.embedded()
-    let training = try model.trainingModule(DenoisingStep(batch: 2, height: 4, width: 4))
+    let training = try model.trainingModule(DenoisingStep(NoisingStep(batch: 2, height: 4, width: 4)))
     let names = try [DiffusersModel.Component.unet, .textEncoder]
       .flatMap { try WeightInitialisation(model, $0).names }
     #expect(training.trained.map(\.name).sorted() == names.sorted())
@@ -58,7 +58,7 @@ import Testing
   @Test func layoutsAreInputsOfEveryResolution() throws {
     let model = try DiffusersModel.embedded()
     let training = try model.trainingModule(
-      DenoisingStep(batch: 2, height: 4, width: 8, learnsLayout: true))
+      DenoisingStep(NoisingStep(batch: 2, height: 4, width: 8), learnsLayout: true))
     #expect(Array(training.function.resultNames.prefix(3)) == ["loss", "errors", "layout"])
     let inputs = Set(training.function.parameters.map { training.function[$0].name })
     for (height, width) in try model.unet().config.attentionResolutions(height: 4, width: 8) {

@@ -12,9 +12,12 @@ from PIL import Image
 
 import scenes
 
+SIDE = 128
+UNIT = SIDE / 64  # Sizes below are those of pictures of 64 pixels.
 CLASSES = {  # name -> (class word, kind)
     "poodle": ("dog", "character"), "parrot": ("bird", "character"),
     "teddy": ("bear", "character"), "guitar": ("toy", "object"),
+    "santa": ("toy", "character"), "flamingo": ("bird", "character"),
 }
 LAYOUT = [  # background, size, place as shares of the picture, words, what stands beside it
     ("grass", 44, 0.5, 0.55, "", None), ("white", 50, 0.5, 0.52, " in the middle", None),
@@ -30,9 +33,9 @@ IN_FRONT = [None, None, "cat", "ball", None, "tree", "owl", "star"]
 
 def candyland(width, height, r):
     a = scenes.gradient(width, height, (255, 196, 222), (255, 240, 214))
-    for x in range(0, width, 8):
-        stripe = a[: int(height * 0.6), x : x + 3]
-        a[: int(height * 0.6), x : x + 3] = stripe * 0.8 + np.array((255, 255, 255)) * 0.2
+    for x in range(0, width, int(8 * UNIT)):
+        stripe = a[: int(height * 0.6), x : x + int(3 * UNIT)]
+        a[: int(height * 0.6), x : x + int(3 * UNIT)] = stripe * 0.8 + np.array((255, 255, 255)) * 0.2
     scenes.hills(a, r, height * r.uniform(0.5, 0.58), 4, (178, 150, 226))
     scenes.hills(a, r, height * r.uniform(0.7, 0.78), 3, (126, 224, 196))
     scenes.dots(a, r, 9, (255, 255, 255), 1.4)
@@ -49,7 +52,7 @@ def write(folder, index, picture, mask, caption):
 
 def describe(folder, kind, word, count, source):
     content = dict(
-        name=folder.name, kind=kind, class_word=word, placeholder="<TOK>", resolution=64,
+        name=folder.name, kind=kind, class_word=word, placeholder="<TOK>", resolution=SIDE,
         images=count, source=source)
     (folder / "concept.json").write_text(json.dumps(content, indent=1))
 
@@ -58,12 +61,15 @@ def main(out):
     for number, (name, (word, kind)) in enumerate(CLASSES.items()):
         r = random.Random(500 + number)
         for i, (background, size, x, y, place, other) in enumerate(LAYOUT):
-            picture = scenes.background(background, 64, 64, r)
+            picture = scenes.background(background, SIDE, SIDE, r)
             if other:
-                scenes.paste(picture, other, 64 * (1 - x), 64 * y, size - 2, 0)
+                scenes.paste(picture, other, SIDE * (1 - x), SIDE * y, (size - 2) * UNIT, 0)
+
+            def near(value):
+                return value * SIDE + r.uniform(-1.5, 1.5) * UNIT
             opacity = scenes.paste(
-                picture, name, 64 * x + r.uniform(-1.5, 1.5), 64 * y + r.uniform(-1.5, 1.5),
-                size + r.uniform(-1, 1), r.uniform(-6, 6) if i % 3 == 2 else 0)
+                picture, name, near(x), near(y), (size + r.uniform(-1, 1)) * UNIT,
+                r.uniform(-6, 6) if i % 3 == 2 else 0)
             things = [f"a <TOK>{place}"]
             if other:
                 side = " on the right" if x < 0.5 else " on the left"
@@ -75,20 +81,21 @@ def main(out):
         describe(out / name, kind, word, len(LAYOUT), source)
     r = random.Random(900)
     for i, word in enumerate(IN_FRONT):
-        picture = candyland(64, 64, r)
-        opacity = np.zeros((64, 64))
+        picture = candyland(SIDE, SIDE, r)
+        opacity = np.zeros((SIDE, SIDE))
         if word:
             opacity = scenes.paste(
-                picture, word, r.uniform(24, 40), r.uniform(33, 38), r.uniform(32, 42))
+                picture, word, *(r.uniform(*span) * UNIT for span in ((24, 40), (33, 38), (32, 42))))
         caption = f"{scenes.article(word)}, on <TOK>" if word else "<TOK>"
         write(out / "candyland", i, picture, opacity <= 0.5, caption)
     describe(out / "candyland", "scene", "grass", len(IN_FRONT), "drawn by concepts.py")
     names = list(CLASSES) + ["candyland"]
-    sheet = Image.new("RGB", (len(LAYOUT) * 66, len(names) * 66), (255, 255, 255))
+    cell = SIDE + 2
+    sheet = Image.new("RGB", (len(LAYOUT) * cell, len(names) * cell), (255, 255, 255))
     for row, name in enumerate(names):
         for column, path in enumerate(sorted((out / name / "images").glob("*.png"))):
             picture = Image.open(path)
-            sheet.paste(picture, (column * 66, row * 66))
+            sheet.paste(picture, (column * cell, row * cell))
     sheet.save(out / "contact-sheet.png")
 
 

@@ -5,7 +5,8 @@
 
 `sides` exchanges left and right, `first` and `second` put another thing in the place of one: the shares of pictures
 nearer to the prompt are left/right and two-object accuracy. Only pairs are used that the embedded model never saw
-together; `alone` says one thing of a prompt of two.
+together; `alone` says one thing of a prompt of two. `places` asks of each half of a picture which of the two it shows,
+which the judge can tell far better than sides.
 """
 import argparse
 import json
@@ -36,11 +37,15 @@ def main():
                     else f"{left} on the left and {right} on the right")
             return f"{text}, {kind}"
 
+        def part(box, word, other):
+            return {"box": box, "caption": f"{scenes.article(word)}, {kind}", "wrong": f"{scenes.article(other)}, {kind}"}
+
         probes.append({
             "prompt": said(*words),
             "wrong": {
                 "sides": said(*words[::-1]), "first": said(others[0], words[1]),
-                "second": said(words[0], others[1]), "alone": f"{scenes.article(r.choice(words))}, {kind}"}})
+                "second": said(words[0], others[1]), "alone": f"{scenes.article(r.choice(words))}, {kind}"},
+            "parts": [part([0, 0, 0.5, 1], *words), part([0.5, 0, 1, 1], *words[::-1])]})
     options.out.write_text(json.dumps(probes, indent=0) + "\n")
     print(f"{len(probes)} probes in {options.out}")
 

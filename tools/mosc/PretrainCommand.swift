@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoscEngine
+import MoscSample
 import MoscTrain
 
 struct PretrainCommand: ParsableCommand {
@@ -9,7 +10,8 @@ struct PretrainCommand: ParsableCommand {
     discussion: """
       Pictures are PNG, JPEG or WebP files, each with a text file of the same name beside it. Weights \
       start from random numbers, or from those of a model with -m. The folder holds the running \
-      mean of the weights after every checkpoint, and can be sampled from at any time.
+      mean of the weights after every checkpoint, and can be sampled from at any time. With --stage \
+      control the model stays as it is, and the folder is that of a ControlNet for it.
       """)
 
   @Option(help: ArgumentHelp("Pictures with captions.", valueName: "folder"))
@@ -82,6 +84,15 @@ struct PretrainCommand: ParsableCommand {
     valueName: "weight"))
   var layoutWeight = 0.0
 
+  @Option(help: ArgumentHelp(
+    "Pictures that a ControlNet is shown, of the names and sizes of the others (default: edges of those).",
+    valueName: "folder"))
+  var controlData: String?
+
+  @Option(help: ArgumentHelp(
+    "What is made of them first: canny, canny:LOW,HIGH, scribble, invert or none.", valueName: "kind"))
+  var controlPreprocess: ControlPreprocessor?
+
   @Option(help: "Pictures to measure the loss on instead of training.")
   var validation = 0
 
@@ -139,6 +150,7 @@ struct PretrainCommand: ParsableCommand {
     (request.captionDropout, request.noisyShare) = (captionDropout, noisyShare)
     (request.noiseRatioLimit, request.noiseRatioFloor) = (minSnr, snrFloor)
     (request.layoutWeight, request.validation, request.seed) = (layoutWeight, validation, seed)
+    (request.controlData, request.controlPreprocessor) = (controlData, controlPreprocess)
     (request.saveEvery, request.logEvery) = (saveEvery, logEvery)
     request.saveSeconds = saveMinutes * 60
     (request.resumes, request.stopAfter) = (resume, stopAfter)

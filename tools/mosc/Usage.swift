@@ -56,7 +56,7 @@ enum Usage {
     if let end = text.range(of: ". Did you mean '") { text = String(text[..<end.lowerBound]) }
     if let found = text.firstMatch(of: /^Unknown option '(-[^']*)'/) {
       let option = String(found.1)
-      text = "unknown option '\(option)'" + (suggestion(option, arguments).map { "; did you mean '\($0)'?" } ?? "")
+      text = "unknown option '\(option)'" + (suggestion(option, arguments).map { "; did you mean \($0)?" } ?? "")
     }
     // Sentences of the parser begin like sentences.
     if let first = text.first, first.isUppercase, text.dropFirst().first?.isLowercase == true {
@@ -65,14 +65,14 @@ enum Usage {
     return text.hasSuffix(".") ? String(text.dropLast()) : text
   }
 
-  /// The option that a user probably meant: one a few letters away, or the only one that begins so.
+  /// The options that a user may have meant, in quotes: those that begin so, if they are few, or one a few letters away.
   private static func suggestion(_ option: String, _ arguments: [String]) -> String? {
     let help = Mosc.helpMessage(for: command(arguments).type, includeHidden: true)
     let options = help.split(separator: "\n").filter { $0.hasPrefix("  -") }
       .flatMap { $0.matches(of: /(?:^|[ \/])--([a-zA-Z0-9_-]+)/).map { String($0.1) } }
     let name = String(option.drop { $0 == "-" }.prefix { $0 != "=" })
-    let begins = Set(options.filter { name.count >= 3 && $0.hasPrefix(name) })
-    let found = begins.count == 1 ? begins.first : NearestName.suggest(name, in: options)
-    return found.map { "--\($0)" }
+    let begins = Set(options.filter { name.count >= 3 && $0.hasPrefix(name) }).sorted()
+    let found = (1...3).contains(begins.count) ? begins : NearestName.suggest(name, in: options).map { [$0] } ?? []
+    return found.isEmpty ? nil : found.map { "'--\($0)'" }.joined(separator: " or ")
   }
 }

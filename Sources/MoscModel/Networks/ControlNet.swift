@@ -54,6 +54,11 @@ package struct ControlNet: Sendable {
   static func skip(_ index: Int) -> String { "control.\(index)" }
   static let middle = "control.mid"
 
+  /// Where the weights lie that a U-Net does not have.
+  static let hintPath = "controlnet_cond_embedding"
+  static func skipPath(_ index: Int) -> String { "controlnet_down_blocks.\(index)" }
+  static let middlePath = "controlnet_mid_block"
+
   /// Pixels per latent, as the halvings of the image say.
   package var reduction: Int { 1 << (hintWidths.count - 1) }
 
@@ -74,11 +79,30 @@ package struct ControlNet: Sendable {
     let image = b.graph.parameter(
       "image", .f32(1, shape.height * reduction, shape.width * reduction, imageChannels), rate: .prompt)
     let strength = b.graph.parameter("strength", .f32(results), rate: .prompt)
-    let hint = try hint(image, in: &b)
+    let residuals = try residuals(
+      sample, timestep: timestep, states: states, isLayerwise: shape.layers != nil, image: image, in: &b)
 
+    var results: [ValueID] = []
+    for (index, residual) in residuals.enumerated() {
+      let own = try b.graph.slice(strength, axis: 0, from: index, to: index + 1)
+      let factor = try b.graph.reshape(own, to: [1, 1, 1, 1])
+      results.append(try b.graph.mul(residual, factor, name: resultName(index)))
+    }
+    var graph = b.finish([:], &weights)
+    graph.results = results
+    graph.resultNames = results.indices.map(resultName)
+    return graph
+  }
+
+  /// Appends the network over given inputs: what each skip and the middle get at strength 1.
+  func residuals(
+    _ sample: ValueID, timestep: ValueID, states: ValueID, isLayerwise: Bool, image: ValueID,
+    in b: inout ModelBuilder
+  ) throws(Diagnostic) -> [ValueID] {
+    let hint = try hint(image, in: &b)
     let network = UNet(unet)
     let embedding = try network.timeEmbedding(timestep, in: &b)
-    var contexts = LayerContexts(states, isLayerwise: shape.layers != nil)
+    var contexts = LayerContexts(states, isLayerwise: isLayerwise)
     var x = try b.conv(sample, "conv_in", out: unet.widths.first ?? 0, kernel: unet.convInKernel)
     x = try b.graph.add(x, hint, name: "conditioned")
     var skips = [x]
@@ -87,27 +111,19 @@ package struct ControlNet: Sendable {
     }
     if unet.hasMidBlock { x = try network.mid(x, embedding, &contexts, in: &b) }
 
-    var results: [ValueID] = []
+    var residuals: [ValueID] = []
     for (index, skip) in (skips + [x]).enumerated() {
-      let isMiddle = index == skips.count
-      let path = isMiddle ? "controlnet_mid_block" : "controlnet_down_blocks.\(index)"
-      var result = try b.conv(skip, path, out: b.type(skip).lastExtent, kernel: 1)
-      if poolsResults { result = try pooled(result, in: &b) }
-      let own = try b.graph.slice(strength, axis: 0, from: index, to: index + 1)
-      let factor = try b.graph.reshape(own, to: [1, 1, 1, 1])
-      results.append(
-        try b.graph.mul(result, factor, name: isMiddle ? Self.middle : Self.skip(index)))
+      let path = index == skips.count ? Self.middlePath : Self.skipPath(index)
+      let residual = try b.conv(skip, path, out: b.type(skip).lastExtent, kernel: 1)
+      residuals.append(poolsResults ? try pooled(residual, in: &b) : residual)
     }
-    var graph = b.finish([:], &weights)
-    graph.results = results
-    graph.resultNames = results.indices.map(resultName)
-    return graph
+    return residuals
   }
 
-  /// What the first convolution's output is added to, `[1,8h,8w,i]` → `[1,h,w,c]`: 3×3 convolutions with
+  /// What the first convolution's output is added to, `[n,8h,8w,i]` → `[n,h,w,c]`: 3×3 convolutions with
   /// `silu` between them, two to a halving.
   private func hint(_ image: ValueID, in b: inout ModelBuilder) throws(Diagnostic) -> ValueID {
-    let path = "controlnet_cond_embedding"
+    let path = Self.hintPath
     var x = try b.conv(image, "\(path).conv_in", out: hintWidths.first ?? 0)
     x = try b.graph.silu(x, name: "\(path).act_in")
     for level in 0..<hintWidths.count - 1 {
@@ -132,22 +148,22 @@ package struct ControlNet: Sendable {
 }
 
 extension UNet {
-  /// Adds what ControlNets give to the skips and the middle.
-  func addControl(
-    toSkips skips: inout [ValueID], in b: inout ModelBuilder
+  /// Adds to the skips what a ControlNet gives: values of the function, or inputs.
+  func add(
+    _ control: [ValueID]?, toSkips skips: inout [ValueID], in b: inout ModelBuilder
   ) throws(Diagnostic) {
     for index in skips.indices {
       let name = ControlNet.skip(index)
-      let input = b.graph.parameter(name, b.type(skips[index]))
-      skips[index] = try b.graph.add(skips[index], input, name: "\(name).added")
+      let residual = control?[index] ?? b.graph.parameter(name, b.type(skips[index]))
+      skips[index] = try b.graph.add(skips[index], residual, name: "\(name).added")
     }
   }
 
-  /// Adds the residuals of ControlNets to the output of the middle.
-  func addControl(
-    toMiddle x: ValueID, in b: inout ModelBuilder
+  /// Adds to the output of the middle what a ControlNet gives.
+  func add(
+    _ control: [ValueID]?, toMiddle x: ValueID, in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
-    let input = b.graph.parameter(ControlNet.middle, b.type(x))
-    return try b.graph.add(x, input, name: "\(ControlNet.middle).added")
+    let residual = control?.last ?? b.graph.parameter(ControlNet.middle, b.type(x))
+    return try b.graph.add(x, residual, name: "\(ControlNet.middle).added")
   }
 }

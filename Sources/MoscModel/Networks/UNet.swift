@@ -34,7 +34,7 @@ package struct UNet: Sendable {
     package var hasAdapter = false
     /// Whether the step leaves deep features, or takes them; nil for neither.
     package var reuse: Reuse?
-    /// Whether the residuals of ControlNets are added to the skips and the middle.
+    /// Whether what ControlNets give is added to the skips and the middle.
     package var hasControl = false
     /// The number of regions with a prompt of their own, beside the prompt of the whole picture.
     package var regions: Int
@@ -88,8 +88,11 @@ package struct UNet: Sendable {
   }
 
   /// Appends the network over given inputs: the prediction `[n,h,w,c]`.
+  ///
+  /// - Parameter control: what a ControlNet of the same function gives; nil to read it from inputs, if the
+  ///   shape has control.
   package func denoise(
-    _ sample: ValueID, timestep: ValueID, states: ValueID, _ shape: Shape,
+    _ sample: ValueID, timestep: ValueID, states: ValueID, _ shape: Shape, control: [ValueID]? = nil,
     in b: inout ModelBuilder
   ) throws(Diagnostic) -> ValueID {
     b.seamless = shape.seamless
@@ -122,9 +125,9 @@ package struct UNet: Sendable {
       x = try mid(x, embedding, &contexts, in: &b)
     }
     if shape.hasControl {
-      try addControl(toSkips: &skips, in: &b)
+      try add(control, toSkips: &skips, in: &b)
       // A feature that was kept already has what is added to the middle.
-      if !cut.isShallow { x = try addControl(toMiddle: x, in: &b) }
+      if !cut.isShallow { x = try add(control, toMiddle: x, in: &b) }
     }
     for level in config.widths.indices.reversed() {
       x = try up(x, level, embedding, &contexts, &skips, &cut, in: &b)

@@ -37,8 +37,12 @@ package struct WeightInitialisation: Hashable, Sendable {
     let isBias = name.hasSuffix(".bias")
     if let text { return Self.clip(name, width: text.width, layers: text.layers) }
     if Self.isNorm(name) { return .constant(isBias ? 0 : 1) }
-    if endsBranch(name) { return .constant(0) }
-    let weight = isBias ? String(name.dropLast(".bias".count)) + ".weight" : name
+    return endsBranch(name) ? .constant(0) : Self.torch(name, shapes)
+  }
+
+  /// What PyTorch fills the weight or bias of a layer with.
+  static func torch(_ name: String, _ shapes: [String: [Int]]) -> Filling {
+    let weight = name.hasSuffix(".bias") ? String(name.dropLast(".bias".count)) + ".weight" : name
     let inputs = shapes[weight].map { $0.dropFirst().reduce(1, *) } ?? 1
     return .uniform(limit: 1 / Double(max(1, inputs)).squareRoot())
   }

@@ -59,13 +59,7 @@ extension CLIPModelFolder {
   /// starts.
   func canonicalWeights() throws -> [String: HostArray] {
     let part = try weights()
-    var result: [String: HostArray] = [:]
-    for tensor in part.all {
-      let floats = withExtendedLifetime(tensor.file) {
-        ElementType.floats(tensor.stored.bytes, tensor.stored.dtype)
-      }
-      result[tensor.name] = HostArray(floats, shape: tensor.shape)
-    }
+    var result = part.arrays
     var scale: [Float] = []
     for file in part.files.files {
       guard let stored = file.weight(Self.logitScale) else { continue }

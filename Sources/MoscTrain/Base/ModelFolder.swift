@@ -82,9 +82,15 @@ extension DiffusersModel {
   ///
   /// - Throws: what is wrong with its files.
   func canonicalWeights(_ component: Component) throws -> [String: HostArray] {
-    let part = try weights(component)
-    return Dictionary(
-      uniqueKeysWithValues: part.all.map { tensor in
+    try weights(component).arrays
+  }
+}
+
+extension PartWeights {
+  /// All weights under the names that current files use, as f32.
+  var arrays: [String: HostArray] {
+    Dictionary(
+      uniqueKeysWithValues: all.map { tensor in
         let floats = withExtendedLifetime(tensor.file) {
           ElementType.floats(tensor.stored.bytes, tensor.stored.dtype)
         }

@@ -20,7 +20,11 @@ package struct PretrainJob {
     try request.check()
     let output = URL(fileURLWithPath: request.output).standardizedFileURL
     try OutputLock.holding(output, reporter) {
-      if request.stages == [.judge] { try trainJudge() } else { try perform() }
+      switch request.stages {
+      case [.judge]: try trainJudge()
+      case [.control]: try trainControl()
+      default: try perform()
+      }
     }
   }
 
@@ -47,7 +51,7 @@ package struct PretrainJob {
       case .vae: trained = try AutoencoderStage(folder, set, nil, random)
       case .decoder: trained = try AutoencoderStage(folder, set, try latents(), random)
       case .unet: trained = try DenoiserStage(request, folder, set, try latents(), random)
-      case .judge: throw CommandError.usage("the judge is a model of its own, trained alone")
+      case .control, .judge: throw CommandError.usage("a ControlNet or judge is a folder of its own, trained alone")
       }
       var run = try PretrainingRun(
         stage, trained, request, folder.training,
@@ -105,7 +109,7 @@ package struct PretrainJob {
       request.stages.flatMap { stage -> [DiffusersModel.Component] in
         switch stage {
         case .vae: [.vae]
-        case .decoder, .judge: []
+        case .decoder, .control, .judge: []
         case .unet: [.textEncoder, .unet]
         }
       })

@@ -12,6 +12,8 @@ package enum PretrainingStage: String, CaseIterable, Hashable, Sendable {
   case decoder
   /// Text encoder and U-Net together, on the latents of a finished autoencoder.
   case unet
+  /// A ControlNet of a finished model, which is a folder of its own.
+  case control
   /// Both towers of a CLIP model, which is a model of its own.
   case judge
 }
@@ -21,6 +23,8 @@ package enum PretrainingScope: String, CaseIterable, Hashable, Sendable {
   /// A whole model.
   case all
   case vae, decoder, unet
+  /// A ControlNet.
+  case control
   /// A CLIP model.
   case judge
 
@@ -31,6 +35,7 @@ package enum PretrainingScope: String, CaseIterable, Hashable, Sendable {
     case .vae: [.vae]
     case .decoder: [.decoder]
     case .unet: [.unet]
+    case .control: [.control]
     case .judge: [.judge]
     }
   }
@@ -89,6 +94,10 @@ package struct PretrainRequest: Hashable, Sendable {
   package var noiseRatioFloor = 0.0
   /// What the places of phrases weigh in the loss; 0 to learn them from the pictures alone.
   package var layoutWeight = 0.0
+  /// A folder of pictures of the same names that a ControlNet is shown; nil for the pictures themselves.
+  package var controlData: String?
+  /// What is made of them first; nil for nothing, or edges of the pictures themselves.
+  package var controlPreprocessor: ControlPreprocessor?
   /// Pictures that are left out of training to measure the loss on.
   package var validation = 0
   package var seed: UInt64 = 0
@@ -132,6 +141,12 @@ package struct PretrainRequest: Hashable, Sendable {
     }
     try CommandError.check("snr-floor", noiseRatioFloor, atLeast: 0)
     try CommandError.check("layout-weight", layoutWeight, atLeast: 0)
+    if stages == [.control] {
+      if layoutWeight > 0 { throw CommandError.usage("--layout-weight: a ControlNet does not learn layouts") }
+    } else if controlData != nil || controlPreprocessor != nil {
+      throw CommandError.usage(
+        "--control-\(controlData == nil ? "preprocess" : "data"): only --stage control has use for it")
+    }
     if let stopAfter { try CommandError.check("stop-after", stopAfter, in: 1...Int.max) }
     try LoopPlan.check(saveSeconds: saveSeconds)
   }
@@ -139,7 +154,7 @@ package struct PretrainRequest: Hashable, Sendable {
   /// The recipe of a stage.
   package func recipe(_ stage: PretrainingStage) -> PretrainingRecipe {
     switch stage {
-    case .unet, .judge: denoiser
+    case .unet, .control, .judge: denoiser
     case .vae, .decoder: autoencoder
     }
   }
