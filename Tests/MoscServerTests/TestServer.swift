@@ -11,31 +11,44 @@ final class TestServer: @unchecked Sendable {
   let scratch: Scratch
   let port: Int
   private let process = Process()
+  /// The processes that end it when they end.
+  private var serving: [Int32] = []
 
-  init(_ arguments: String..., in scratch: Scratch = Scratch()) throws {
+  convenience init(_ arguments: String..., in scratch: Scratch = Scratch()) throws {
+    try self.init(arguments: arguments, in: scratch)
+  }
+
+  /// - Parameter launcher: starts two processes, of which the first one serves; nil for one without a launcher.
+  init(arguments: [String], by launcher: MPILauncher? = nil, in scratch: Scratch = Scratch()) throws {
     self.scratch = scratch
     let output = Pipe()
-    process.executableURL = MoscProgram.url
-    process.arguments = ["serve", "--port", "0", "--output-dir", scratch.path("outputs")] + arguments
+    process.executableURL = launcher.map { URL(fileURLWithPath: $0.rawValue) } ?? MoscProgram.url
+    process.arguments =
+      (launcher.map { $0.start(2) + [MoscProgram.url.path] } ?? [])
+      + ["serve", "--port", "0", "--output-dir", scratch.path("outputs")] + arguments
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
     try process.run()
-    let id = process.processIdentifier
-    Self.started.withLock { _ = $0.insert(id) }
     let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
     guard let found = line.firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)\//), let number = Int(found.1) else {
+      process.terminate()
       throw HTTPReply.Failure(description: "the server names no address: \(line)")
     }
     port = number
+    // Launchers do not pass signals on that threads of tests block.
+    let id = process.processIdentifier
+    let children = launcher == nil ? "" : try String(contentsOfFile: "/proc/\(id)/task/\(id)/children", encoding: .utf8)
+    serving = launcher == nil ? [id] : children.split(separator: " ").compactMap { Int32($0) }
+    Self.started.withLock { $0.formUnion(serving) }
   }
 
   deinit { stop() }
 
   /// Ends it as Ctrl-C does, or at once.
   @discardableResult func stop(_ signal: Int32 = SIGTERM) -> Int32 {
-    if process.isRunning { kill(process.processIdentifier, signal) }
+    if process.isRunning { for id in serving { kill(id, signal) } }
     process.waitUntilExit()
-    Self.started.withLock { _ = $0.remove(process.processIdentifier) }
+    Self.started.withLock { $0.subtract(serving) }
     return process.terminationReason == .exit ? process.terminationStatus : -1
   }
 

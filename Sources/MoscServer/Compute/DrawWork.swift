@@ -46,10 +46,12 @@ struct DrawWork {
     let file = try OutputFile(services.store.place(id, "png").path)
     _ = try writer.write(image, picture, to: file)
     let drawn = JobPicture(
-      id: id, seed: picture.seed, width: image.width, height: image.height,
+      id: id, number: picture.number, seed: picture.seed, width: image.width, height: image.height,
       parameters: writer.parameters(picture).text)
     job.update { state in
-      state.pictures.append(drawn)
+      // Other processes may be done with later ones first.
+      let place = state.pictures.firstIndex { $0.number > drawn.number } ?? state.pictures.endIndex
+      state.pictures.insert(drawn, at: place)
       (state.done, state.step, state.preview) = (state.done + 1, 0, nil)
     }
     job.events.send("picture", drawn.json)

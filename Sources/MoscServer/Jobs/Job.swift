@@ -7,6 +7,8 @@ import Synchronization
 /// A picture that a job left.
 struct JobPicture: Sendable {
   var id: String
+  /// Its place among the pictures of the job.
+  var number: Int
   var seed: UInt64
   var width: Int
   var height: Int
