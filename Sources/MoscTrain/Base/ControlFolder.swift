@@ -33,7 +33,11 @@ struct ControlFolder {
     let shapes = try net.requests().shapes
     var weights: [String: HostArray] = [:]
     for (index, (name, shape)) in shapes.sorted(by: { $0.key < $1.key }).enumerated() {
-      weights[name] = known[name] ?? random.filled(ControlNet.filling(name, shapes), shape, index, salt: 0)
+      if let own = known[name] {
+        weights[name] = own
+      } else {
+        weights[name] = random.filled(ControlNet.filling(name, shapes), shape, index, salt: 0)
+      }
     }
     try partial.write(weights)
     try files.moveItem(at: partial.url, to: url)
