@@ -23,6 +23,7 @@ SCENES = [
 WAYS = {
     "ridge": ["--solver", "ridge"], "lbfgs": ["--solver", "lbfgs"], "min-norm": ["--solver", "min-norm"],
     "weighted": ["--merge", "weighted"], "concat": ["--merge", "concat"], "svd": ["--merge", "svd"],
+    "ties": ["--merge", "ties"], "dare": ["--merge", "dare"],
 }
 
 

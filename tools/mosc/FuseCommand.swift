@@ -39,8 +39,12 @@ struct FuseCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How to merge.", valueName: "method"))
   var merge = FusionMethod.solve
 
-  @Option(help: "The rank of --merge svd (default: the largest of the concepts).")
+  @Option(help: "The rank of --merge svd (default: the largest of the concepts), ties and dare (default: all together).")
   var rank: Int?
+
+  @Option(help: ArgumentHelp(
+    "The share of numbers that --merge ties and dare leave (default: 0.5).", valueName: "share"))
+  var density: Double?
 
   @Option(help: "The solver (default: \(FuseRequest.defaultSolver.rawValue)).")
   var solver: FusionSolver?
@@ -96,6 +100,7 @@ struct FuseCommand: ParsableCommand {
     request.statistics = stats
     (request.added, request.removed, request.reweighed) = (add, remove, reweigh)
     (request.method, request.rank, request.solver) = (merge, rank, solver)
+    request.density = density
     request.matchesMixOfShow = compat == .mixOfShow
     (request.size, request.steps, request.seed) = (size, steps, seed)
     (request.textIterations, request.unetIterations) = (textencIters, unetIters)

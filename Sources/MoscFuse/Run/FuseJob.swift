@@ -4,6 +4,7 @@ import MoscEngine
 import MoscFormats
 import MoscModel
 import MoscNetworks
+import MoscRandom
 import MoscReport
 import MoscSample
 
@@ -120,11 +121,15 @@ package struct FuseJob {
     let all = plan.layers.solved + plan.layers.summed
     let largest = plan.list.flatMap { $0.file.layers.map(\.rank) }.max() ?? 1
     let factor = request.method == .weighted ? 1 / Double(plan.list.count) : 1
-    return try all.compactMap { layer in
+    let sparse = SparseMerge(
+      method: request.method, density: request.density ?? 0.5, random: RunSeed(request.seed))
+    return try all.enumerated().compactMap { number, layer in
       let made =
-        request.method == .svd
-        ? try PlainMerge.resized(layer, plan.list, rank: request.rank ?? largest)
-        : PlainMerge.sum(layer, plan.list, factor: factor)
+        switch request.method {
+        case .svd: try PlainMerge.resized(layer, plan.list, rank: request.rank ?? largest)
+        case .ties, .dare: try sparse(layer, number: number, plan.list, rank: request.rank)
+        case .solve, .weighted, .concat: PlainMerge.sum(layer, plan.list, factor: factor)
+        }
       return report.merge(layer, request.method, plan.list, factor: factor, made)
     }
   }

@@ -12,6 +12,13 @@ package enum FusionMethod: String, CaseIterable, Hashable, Sendable {
   case concat
   /// The best approximation of `Σ sᵢ Bᵢ Aᵢ` of a given rank.
   case svd
+  /// The mean of the largest numbers of all `sᵢ Bᵢ Aᵢ` that agree in sign.
+  case ties
+  /// `Σ sᵢ Bᵢ Aᵢ` of some numbers chosen at random.
+  case dare
+
+  /// Whether numbers of the changes are left out.
+  package var isSparse: Bool { self == .ties || self == .dare }
 }
 
 /// A concept to fuse, or several.
@@ -66,8 +73,10 @@ package struct FuseRequest: Hashable, Sendable {
   package var removed: [String] = []
   package var reweighed: [Reweighing] = []
   package var method = FusionMethod.solve
-  /// The rank of `svd`; nil for the largest of the concepts.
+  /// The rank of `svd`, `ties` and `dare`; nil for the largest of the concepts, or all ranks together.
   package var rank: Int?
+  /// The share of numbers that `ties` and `dare` leave; nil for half of them.
+  package var density: Double?
   /// nil for the default.
   package var solver: FusionSolver?
   /// Whether the stages follow each other as in the Mix-of-Show code.
@@ -105,6 +114,14 @@ package struct FuseRequest: Hashable, Sendable {
     try CommandError.check("unet-iters", unetIterations, in: 1...100_000)
     if let size { try CommandError.check("size", size, in: 8...4096) }
     if let rank { try CommandError.check("rank", rank, in: 1...4096) }
+    if let density {
+      guard method.isSparse else {
+        throw CommandError.usage("--density \(density): only --merge ties and dare leave numbers out")
+      }
+      guard density > 0, density <= 1 else {
+        throw CommandError.usage("--density \(density): expected a share above 0, up to 1")
+      }
+    }
     if let failAbove, !(failAbove > 0) {
       throw CommandError.usage("--fail-above \(failAbove): expected a number above 0")
     }

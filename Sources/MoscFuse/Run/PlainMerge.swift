@@ -37,7 +37,7 @@ enum PlainMerge {
     return adapter(layer, .product(basis, left), right)
   }
 
-  private static func adapter(
+  static func adapter(
     _ layer: FusionLayer, _ up: Matrix, _ down: Matrix
   ) -> AdapterFile.Layer {
     let ones = [Int](repeating: 1, count: layer.shape.count - 2)
