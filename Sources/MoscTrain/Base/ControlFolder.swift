@@ -21,14 +21,15 @@ struct ControlFolder {
 
   /// Makes the folder, whole or not at all: the U-Net's way down, and what is new drawn at random.
   func create(_ random: RunSeed) throws {
-    let files = FileManager.default
-    let partial = ControlFolder(
-      url: url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial"),
-      savedType: savedType, base: base)
-    try? files.removeItem(at: partial.url)
-    try makeFolder(partial.training)
+    try makeWholeFolder(url) { partial in
+      try ControlFolder(url: partial, savedType: savedType, base: base).fill(random)
+    }
+  }
+
+  private func fill(_ random: RunSeed) throws {
+    try makeFolder(training)
     let net = ControlNet(for: try base.unet().config, reduction: try base.vae().config.downsampling)
-    try DiffusersFolder(url: partial.url).write(try configuration(net), to: Self.configurationName)
+    try DiffusersFolder(url: url).write(try configuration(net), to: Self.configurationName)
     let known = try base.canonicalWeights(.unet)
     let shapes = try net.requests().shapes
     var weights: [String: HostArray] = [:]
@@ -39,8 +40,7 @@ struct ControlFolder {
         weights[name] = random.filled(ControlNet.filling(name, shapes), shape, index, salt: 0)
       }
     }
-    try partial.write(weights)
-    try files.moveItem(at: partial.url, to: url)
+    try write(weights)
   }
 
   /// Writes the weights.

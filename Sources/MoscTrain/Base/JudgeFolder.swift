@@ -20,20 +20,19 @@ struct JudgeFolder {
   ///
   /// - Parameter keepsWeights: whether its weights are kept; else they are drawn.
   func create(from source: CLIPModelFolder, keepsWeights: Bool, _ random: RunSeed) throws {
-    let files = FileManager.default
-    let partial = JudgeFolder(
-      url: url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial"),
-      savedType: savedType)
-    try? files.removeItem(at: partial.url)
-    try makeFolder(partial.training)
+    try makeWholeFolder(url) { partial in
+      try JudgeFolder(url: partial, savedType: savedType).fill(from: source, keepsWeights: keepsWeights, random)
+    }
+  }
+
+  private func fill(from source: CLIPModelFolder, keepsWeights: Bool, _ random: RunSeed) throws {
+    try makeFolder(training)
     for name in try namesInFolder(source.url).sorted()
     where name.hasSuffix(".json") || name.hasSuffix(".txt") {
       try AtomicFile.write(
-        try readFile(source.url.appending(path: name)), to: partial.url.appending(path: name))
+        try readFile(source.url.appending(path: name)), to: url.appending(path: name))
     }
-    try partial.write(
-      keepsWeights ? try source.canonicalWeights() : try Self.drawn(source, random))
-    try files.moveItem(at: partial.url, to: url)
+    try write(keepsWeights ? try source.canonicalWeights() : try Self.drawn(source, random))
   }
 
   private static func drawn(_ model: CLIPModelFolder, _ random: RunSeed) throws -> [String: HostArray] {

@@ -23,12 +23,9 @@ struct ModelFolder {
   func create(
     from source: DiffusersModel, drawing drawn: Set<DiffusersModel.Component>, _ random: RunSeed
   ) throws {
-    let files = FileManager.default
-    let partial = url.deletingLastPathComponent()
-      .appending(path: ".\(url.lastPathComponent).partial")
-    try? files.removeItem(at: partial)
-    try ModelFolder(url: partial, savedType: savedType).fill(from: source, drawing: drawn, random)
-    try files.moveItem(at: partial, to: url)
+    try makeWholeFolder(url) { partial in
+      try ModelFolder(url: partial, savedType: savedType).fill(from: source, drawing: drawn, random)
+    }
   }
 
   private func fill(
@@ -75,6 +72,14 @@ struct ModelFolder {
       .object(members + [JSONValue.Member("scaling_factor", .double(factor))]),
       to: "vae/config.json")
   }
+}
+
+/// Fills a folder beside its place and moves it there: it is whole or not there.
+func makeWholeFolder(_ url: URL, _ fill: (_ partial: URL) throws -> Void) throws {
+  let partial = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial")
+  try? FileManager.default.removeItem(at: partial)
+  try fill(partial)
+  try FileManager.default.moveItem(at: partial, to: url)
 }
 
 extension DiffusersModel {
