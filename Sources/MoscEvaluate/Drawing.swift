@@ -5,6 +5,7 @@ import MoscImages
 import MoscModel
 import MoscNetworks
 import MoscReport
+import MoscRuntime
 import MoscSample
 
 /// A line of a prompt file.
@@ -14,6 +15,8 @@ struct PromptLine: Sendable {
   var group = ""
   var wrong: [(kind: String, text: String)] = []
   var parts: [PicturePart] = []
+  /// The regions that its pictures are drawn with, as objects of a scene file.
+  var regions: [JSONValue] = []
 
   /// The prompts of a file: one a line, groups begin with a line `# title`.
   static func read(_ path: String) throws -> [PromptLine] {
@@ -31,7 +34,7 @@ struct PromptLine: Sendable {
     return lines
   }
 
-  /// The prompts of a file of probes, `[{"prompt": …, "wrong": {KIND: CAPTION, …}, "parts": […]}, …]`.
+  /// The prompts of a file of probes, `[{"prompt": …, "wrong": {KIND: CAPTION, …}, "parts": […], "regions": […]}, …]`.
   static func readProbes(_ path: String) throws -> [PromptLine] {
     let value = try JSONValue.parse(try readFile(URL(fileURLWithPath: path)), path: path)
     guard let list = value.array, !list.isEmpty else {
@@ -42,9 +45,13 @@ struct PromptLine: Sendable {
       guard let prompt = item["prompt"]?.string, let wrong = item["wrong"] else {
         throw error("expected 'prompt', a text, and 'wrong', an object")
       }
+      let regions = item["regions"] ?? .array([])
+      guard let regions = regions.array else {
+        throw error("'regions' is \(regions.kindName), expected a list")
+      }
       return PromptLine(
         text: prompt, wrong: try WrongCaptions.read(wrong, error: error),
-        parts: try PicturePart.list(item["parts"], error: error))
+        parts: try PicturePart.list(item["parts"], error: error), regions: regions)
     }
   }
 }
@@ -83,43 +90,68 @@ struct Drawing {
     _ adapters: [AdapterRequest], title: String, withClass: Bool = false
   ) throws -> [JudgedPicture] {
     let caption = try caption(adapters)
-    let texts = try lines.map { withClass ? try caption.text($0.text) : try caption.prompt($0.text) }
-    return try draw(texts, adapters, title) { line in
-      var line = lines[line]
-      line.text = try caption.text(line.text)
-      return line
+    let drawn = try lines.map { line in
+      var judged = line
+      judged.text = try caption.text(line.text)
+      return (withClass ? judged.text : try caption.prompt(line.text), judged)
     }
+    return try draw(drawn, adapters, title)
   }
 
   /// Draws the class alone, which is to stay as it was.
   func classPictures(_ adapters: [AdapterRequest], title: String, _ name: String) throws -> [JudgedPicture] {
     let text = "photo of a \(name)"
-    return try draw([text], adapters, title) { _ in PromptLine(text: text) }
+    return try draw([(text, PromptLine(text: text))], adapters, title)
   }
 
+  /// Draws prompts, and describes each picture by the line beside its prompt.
   private func draw(
-    _ texts: [String], _ adapters: [AdapterRequest], _ title: String,
-    _ describe: (Int) throws -> PromptLine
+    _ lines: [(prompt: String, line: PromptLine)], _ adapters: [AdapterRequest], _ title: String
   ) throws -> [JudgedPicture] {
-    var sample = sample(adapters)
-    sample.prompts = texts
-    let plan = try SamplePlan(sample)
+    // Plans differ by their regions alone, and share opened models and programs.
+    let keeper = ModelKeeper(limit: (ProcessFacts.memoryBytes ?? 8 << 30) / 2)
+    let plans = try plans(lines, adapters, keeper)
+    let drawn = plans.flatMap { $0.batches.joined() }
     compiler.reporter.info(
-      "\(title): \(plan.count) pictures of \(plan.width)x\(plan.height), \(sample.steps) steps")
-    try compiler.reporter.reportUnknownWords(try plan.words(), plan.model)
-    let images = try team?.pictures(plan, compiler) ?? Sampler(plan, compiler).pictures()
-    var pictures: [JudgedPicture] = []
-    for (picture, image) in zip(plan.batches.joined(), images) {
-      let line = try describe((picture.number - 1) / sample.seeds.count)
-      let number = String(picture.number - 1)
+      "\(title): \(drawn.count) pictures of \(plans[0].width)x\(plans[0].height), \(request.sample.steps) steps")
+    for plan in plans { try compiler.reporter.reportUnknownWords(try plan.words(), plan.model) }
+    let images: [PixelImage]
+    if let team {
+      images = try team.pictures(plans, compiler, keeper: keeper)
+    } else {
+      images = try plans.flatMap { try Sampler($0, compiler, keeper: keeper).pictures() }
+    }
+    let pictures = zip(drawn, images).enumerated().map { index, pair in
+      let number = String(index)
       let padded = String(repeating: "0", count: max(0, 4 - number.count)) + number
-      pictures.append(
-        JudgedPicture(
-          image: image, caption: line.text, group: line.group, name: "\(title)-\(padded)-\(picture.seed)",
-          wrong: line.wrong, parts: line.parts))
+      let line = lines[index / request.sample.seeds.count].line
+      return JudgedPicture(
+        image: pair.1, caption: line.text, group: line.group, name: "\(title)-\(padded)-\(pair.0.seed)",
+        wrong: line.wrong, parts: line.parts)
     }
     try keep(pictures)
     return pictures
+  }
+
+  /// A plan for each run of lines with the same regions.
+  private func plans(
+    _ lines: [(prompt: String, line: PromptLine)], _ adapters: [AdapterRequest], _ keeper: ModelKeeper
+  ) throws -> [SamplePlan] {
+    var requests: [SampleRequest] = []
+    var regions: [JSONValue] = []
+    for (prompt, line) in lines {
+      if requests.isEmpty || line.regions != regions {
+        var sample = sample(adapters)
+        sample.prompts = []
+        // A plan fills larger batches with seeds that nobody asked for.
+        sample.batchSize = min(sample.batchSize, sample.seeds.count)
+        sample.regions.items += line.regions
+        regions = line.regions
+        requests.append(sample)
+      }
+      requests[requests.count - 1].prompts.append(prompt)
+    }
+    return try requests.map { try SamplePlan($0, keeper: keeper) }
   }
 
   /// Writes pictures and captions where they were asked to be kept.

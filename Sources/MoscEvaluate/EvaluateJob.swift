@@ -141,6 +141,7 @@ package struct EvaluateJob {
     }
     guard hasConcept, let adapters = sets.first?.adapters else { return nil }
     let drawing = try drawing()
+    guard drawing.lines.allSatisfy(\.regions.isEmpty) else { return nil }
     // The words of the concept are those of the model that has them.
     let caption = try drawing.caption(adapters)
     let plain = Drawing(

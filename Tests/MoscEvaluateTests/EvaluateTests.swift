@@ -219,6 +219,32 @@ import Testing
     #expect(found["places"] == nil)
     try scratch.write("probes.json", #"[{"prompt": "a fox"}]"#)
     #expect(try #require(fault(request)).text.contains("[0]"))
+    try scratch.write("probes.json", #"[{"prompt": "a fox", "wrong": {}, "regions": 1}]"#)
+    #expect(try #require(fault(request)).text.contains("[0]: 'regions' is an integer"))
+  }
+
+  /// Each probe is drawn with its own regions, as `mosc sample` draws it with them.
+  @Test func probesHaveRegions() throws {
+    let regions = ["a fox", "a robot"].map { #"[{"box": [0, 0, 0.5, 1], "prompt": "\#($0)"}]"# }
+    let probe = regions.map { #"{"prompt": "in the snow", "wrong": {}, "regions": \#($0)}"# }
+    try scratch.write(
+      "probes.json", "[\(probe[0]), \(probe[1]), {\"prompt\": \"in the snow\", \"wrong\": {}}]")
+    var request = request()
+    (request.probeFile, request.keep) = (scratch.path("probes.json"), scratch.path("kept"))
+    request.sample.model = ModelOptions(precision: .f32)
+    (request.sample.width, request.sample.height, request.sample.steps) = (64, 64, 1)
+    (request.sample.seeds, request.sample.batchSize) = ([1, 2], 4)
+    #expect(try EvaluateJob(request, .silent).evaluations().evaluations.first?.count == 6)
+    request.sample.batchSize = 2
+    let compiler = try Compiler(request.sample.compiler, precision: .f32, .silent)
+    for (index, items) in try (regions.map { try JSONValue.parse(Data($0.utf8), path: "regions").array ?? [] } + [[]]).enumerated() {
+      var sample = request.sample
+      (sample.prompts, sample.regions.items) = (["in the snow"], items)
+      for (seed, image) in try Sampler(try SamplePlan(sample), compiler).pictures().enumerated() {
+        let kept = scratch.path("kept/base-000\(2 * index + seed)-\(seed + 1).png")
+        #expect(try ImageFile.read(URL(fileURLWithPath: kept)) == image)
+      }
+    }
   }
 
   /// Halves of two colours that the judge knows, once as their captions say and once exchanged.

@@ -99,11 +99,13 @@ package final class PictureTeam: @unchecked Sendable {
     }
   }
 
-  /// Draws the pictures of a plan, in order.
-  package func pictures(_ plan: SamplePlan, _ compiler: Compiler) throws -> [PixelImage] {
-    var images = [PixelImage?](repeating: nil, count: plan.count)
-    try draw([plan], compiler.reporter, making: { _ in compiler }, Receiver { images[$1.number - 1] = $2 })
-    return images.compactMap { $0 }
+  /// Draws the pictures of plans, in order.
+  package func pictures(_ plans: [SamplePlan], _ compiler: Compiler, keeper: ModelKeeper) throws -> [PixelImage] {
+    var images = plans.map { [PixelImage?](repeating: nil, count: $0.count) }
+    try draw(
+      plans, compiler.reporter, keeper: keeper, making: { _ in compiler },
+      Receiver { images[$0][$1.number - 1] = $2 })
+    return images.joined().compactMap { $0 }
   }
 
   /// The options of a compiler with this process's share of the machine.
