@@ -7,7 +7,7 @@ import Foundation
 extension RunSeed {
   /// What numbers are drawn for.
   package enum Stream: UInt32, Sendable {
-    case group, order, timestep, dropout, noise, latent, initialisation
+    case group, order, timestep, dropout, noise, latent, initialisation, region
     case validation = 100
   }
 

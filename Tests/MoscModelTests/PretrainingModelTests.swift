@@ -17,9 +17,10 @@ import Testing
     #expect(unet.filling("mid_block.resnets.0.conv2.bias") == .constant(0))
     #expect(unet.filling("mid_block.resnets.0.norm1.weight") == .constant(1))
     #expect(unet.filling("mid_block.resnets.0.norm1.bias") == .constant(0))
-    // 64 channels of 3×3 pixels.
-    #expect(unet.filling("mid_block.resnets.0.conv1.weight") == .uniform(limit: 1.0 / 24))
-    #expect(unet.filling("mid_block.resnets.0.conv1.bias") == .uniform(limit: 1.0 / 24))
+    // Channels of 3×3 pixels.
+    let limit = 1 / Double(9 * (try #require(try model.unet().config.widths.last))).squareRoot()
+    #expect(unet.filling("mid_block.resnets.0.conv1.weight") == .uniform(limit: limit))
+    #expect(unet.filling("mid_block.resnets.0.conv1.bias") == .uniform(limit: limit))
     let text = try WeightInitialisation(model, .textEncoder)
     let layer = "text_model.encoder.layers.0"
     #expect(
@@ -63,6 +64,20 @@ import Testing
     let inputs = Set(training.function.parameters.map { training.function[$0].name })
     for (height, width) in try model.unet().config.attentionResolutions(height: 4, width: 8) {
       #expect(inputs.contains(LayoutLoss.areaName(height, width)))
+    }
+  }
+
+  @Test func regionsHavePromptsAndCoverage() throws {
+    let model = try DiffusersModel.embedded()
+    let training = try model.trainingModule(
+      DenoisingStep(NoisingStep(batch: 2, height: 4, width: 8), learnsLayout: true, regions: 2))
+    let function = training.function
+    #expect(Array(function.resultNames.prefix(3)) == ["loss", "errors", "layout"])
+    let inputs = Dictionary(
+      uniqueKeysWithValues: function.parameters.map { (function[$0].name, function.type($0).shape) })
+    #expect(inputs["input_ids"] == [6, 77])
+    for (height, width) in try model.unet().config.attentionResolutions(height: 4, width: 8) {
+      #expect(inputs[UNet.coverageName(height, width)] == [3, height * width])
     }
   }
 

@@ -166,6 +166,50 @@ import Testing
     }
   }
 
+  /// Pictures whose halves have prompts.
+  private func parts() throws -> String {
+    let folder = try layouts()
+    for index in 0..<8 {
+      let path = "places/\(index).json"
+      let text = try String(contentsOfFile: scratch.path(path), encoding: .utf8)
+      try write(
+        path,
+        text.replacing(#""box""#, with: #""prompts": ["a ball"], "box""#)
+          .replacing("}]}", with: #"}], "scene": "on grass"}"#))
+    }
+    return folder
+  }
+
+  @Test func partsAreTrainedOn() throws {
+    func lines(_ output: String, share: Double) throws -> [JSONValue] {
+      var request = try request(output)
+      (request.data, request.regionShare, request.autoencoder.steps) = (try parts(), share, 20)
+      try PretrainJob(request, .silent).run()
+      return try self.lines(output, "unet")
+    }
+    let parted = try lines("parted", share: 1)
+    let held = parted.compactMap { $0["validation_loss"]?.double }
+    // Held-out pictures have no parts: before training, a program with parts says of them what one without does.
+    let plain = try #require(try lines("plain", share: 0).first?["validation_loss"]?.double)
+    #expect(abs(try #require(held.first) - plain) < 1e-5 * plain)
+    #expect(try #require(held.last) < 0.9 * plain)
+    let losses = parted.compactMap { $0["loss"]?.double }
+    #expect(try #require(losses.last) < 0.9 * (try #require(losses.first)))
+  }
+
+  @Test func partsWithoutPromptsAreReported() throws {
+    var request = try request("model")
+    (request.data, request.regionShare, request.autoencoder.steps) = (try layouts(), 0.5, 1)
+    #expect { try PretrainJob(request, .silent).run() } throws: { error in
+      let message = String(describing: error)
+      return message.contains("0.json") && message.contains("7.json") && message.contains("'prompts'")
+    }
+    request.regionShare = 1.5
+    #expect { try PretrainJob(request, .silent).run() } throws: {
+      String(describing: $0).contains("--region-share 1.5")
+    }
+  }
+
   @Test func resumedRunGivesTheSameBytes() throws {
     var request = try request("whole")
     request.stages = [.unet]

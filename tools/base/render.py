@@ -1,10 +1,10 @@
 """Renders captioned pictures for `mosc pretrain`: OUT/NNNNNN.png, OUT/NNNNNN.txt and OUT/NNNNNN.json.
 
-    python tools/base/render.py OUT --square 16000 --wide 8000 --seed 2025
+    python tools/base/render.py OUT --square 16000 --wide 8000 --seed 2025 [--half HALF]
     python tools/base/render.py OUT --crops 24000 --every-thing --seed 7
 
 Squares have 128x128 pixels, wide pictures 192x128. The JSON file says which phrase of the caption is about
-which box. Crops are squares of 64x64 pixels of such pictures, for the autoencoder. The same arguments give
+which box. With --half, HALF gets the same at half of the size. Crops are squares of 64x64 pixels of such pictures, for the autoencoder. The same arguments give
 the same files, on as many processes as there are.
 """
 import argparse
@@ -12,6 +12,8 @@ import json
 import multiprocessing
 import pathlib
 import random
+
+from PIL import Image
 
 import scenes
 
@@ -29,7 +31,7 @@ def is_held_out(a, b):
 
 
 def draw(job):
-    out, index, kind, seed, every = job
+    out, half, index, kind, seed, every = job
     r = random.Random(f"{seed} {index}")
     width = SIDE * 3 // 2 if kind == "wide" else SIDE
     objects = None
@@ -40,11 +42,18 @@ def draw(job):
     if kind == "crop":
         x, y = (r.randrange(extent - CROP + 1) for extent in picture.size)
         picture = picture.crop((x, y, x + CROP, y + CROP))
-    picture.save(out / f"{index:06d}.png", compress_level=1)
-    (out / f"{index:06d}.txt").write_text(scene.caption + "\n", encoding="utf-8")
-    if kind != "crop":
-        layout = {"objects": [{"phrase": phrase, "box": box} for phrase, box in scene.objects]}
-        (out / f"{index:06d}.json").write_text(json.dumps(layout) + "\n", encoding="utf-8")
+    sizes = [(out, picture)]
+    if half:
+        sizes.append((half, picture.resize((picture.width // 2, picture.height // 2), Image.LANCZOS)))
+    for folder, sized in sizes:
+        sized.save(folder / f"{index:06d}.png", compress_level=1)
+        (folder / f"{index:06d}.txt").write_text(scene.caption + "\n", encoding="utf-8")
+        if kind != "crop":
+            objects = [
+                {"phrase": phrase, "box": box, "prompts": scenes.prompts(phrase, scene.where)}
+                for phrase, box in scene.objects]
+            layout = {"objects": objects, "scene": scene.where}
+            (folder / f"{index:06d}.json").write_text(json.dumps(layout) + "\n", encoding="utf-8")
 
 
 def main():
@@ -55,11 +64,13 @@ def main():
     parser.add_argument("--crops", type=int, default=0)
     parser.add_argument("--seed", type=int, default=2025)
     parser.add_argument("--every-thing", action="store_true", help="draw the reserve and what has no word, too: for the autoencoder")
+    parser.add_argument("--half", type=pathlib.Path, help="a folder for the same at half of the size")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    for folder in filter(None, (options.out, options.half)):
+        folder.mkdir(parents=True, exist_ok=True)
     kinds = ["square"] * options.square + ["wide"] * options.wide + ["crop"] * options.crops
     jobs = [
-        (options.out, index, kind, options.seed, options.every_thing)
+        (options.out, options.half, index, kind, options.seed, options.every_thing)
         for index, kind in enumerate(kinds)]
     with multiprocessing.Pool() as pool:
         for _ in pool.imap_unordered(draw, jobs, 64):

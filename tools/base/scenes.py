@@ -222,6 +222,7 @@ class Scene:
         self.picture = picture
         self.caption = ""
         self.objects = []  # (phrase of the caption, box in shares of the picture)
+        self.where = ""
 
     def add(self, phrase, opacity):
         ys, xs = np.nonzero(opacity > 0.5)
@@ -258,7 +259,16 @@ def sample(r, width, height, objects=None, is_allowed=lambda words: True):
     if r.random() < 0.12:
         caption = r.choice(["a picture of ", "photo of "]) + caption
     scene.caption = caption
+    scene.where = where(kind)
     return scene
+
+
+def prompts(phrase, place):
+    """What could be asked for in a region around an object: with and without its side."""
+    plain = phrase
+    for side in (" on the left", " on the right", " in the middle"):
+        plain = plain.removesuffix(side)
+    return sorted({f"{text}, {place}" for text in (plain, phrase)})
 
 
 def one(scene, word, name, r):

@@ -85,6 +85,11 @@ struct PretrainCommand: ParsableCommand {
   var layoutWeight = 0.0
 
   @Option(help: ArgumentHelp(
+    "The share of steps in which the left and the right of a picture have prompts of their own, from the same file.",
+    valueName: "share"))
+  var regionShare = 0.0
+
+  @Option(help: ArgumentHelp(
     "Pictures that a ControlNet is shown, of the names and sizes of the others (default: edges of those).",
     valueName: "folder"))
   var controlData: String?
@@ -149,7 +154,8 @@ struct PretrainCommand: ParsableCommand {
     request.autoencoder = recipe(vaeSteps, vaeBatch, vaeLr)
     (request.captionDropout, request.noisyShare) = (captionDropout, noisyShare)
     (request.noiseRatioLimit, request.noiseRatioFloor) = (minSnr, snrFloor)
-    (request.layoutWeight, request.validation, request.seed) = (layoutWeight, validation, seed)
+    (request.layoutWeight, request.regionShare) = (layoutWeight, regionShare)
+    (request.validation, request.seed) = (validation, seed)
     (request.controlData, request.controlPreprocessor) = (controlData, controlPreprocess)
     (request.saveEvery, request.logEvery) = (saveEvery, logEvery)
     request.saveSeconds = saveMinutes * 60

@@ -12,7 +12,12 @@ package struct AttentionMaps: Sendable {
   /// The most pixels of layers that are recorded.
   private let mostPixels: Int
 
-  package init(mostPixels: Int = .max) { self.mostPixels = mostPixels }
+  /// Whether the first of several contexts alone is recorded, as if there were no others.
+  private let recordsFirst: Bool
+
+  package init(mostPixels: Int = .max, recordsFirst: Bool = false) {
+    (self.mostPixels, self.recordsFirst) = (mostPixels, recordsFirst)
+  }
 
   /// The numbers of pixels that layers work on, the largest first.
   package var resolutions: [Int] { layers.keys.sorted(by: >) }
@@ -32,6 +37,10 @@ package struct AttentionMaps: Sendable {
     for context in 0..<keys[1] {
       let part = try g.slice(k, axis: 1, from: context, to: context + 1)
       let map = try sum(q, try g.reshape(part, to: [keys[0], keys[2], keys[3]]), heads, in: &g)
+      if recordsFirst {
+        layers[t, default: []].append((map, heads))
+        return
+      }
       contexts.append(try g.reshape(map, to: [keys[0], 1, t, keys[2]]))
     }
     layers[t, default: []].append((try g.concat(contexts, axis: 1), heads))

@@ -6,10 +6,12 @@ import MoscIR
 ///
 ///     loss = that of `NoisingStep` + layout
 ///
-/// where `layout` is that of `LayoutLoss`, if asked for.
+/// where `layout` is that of `LayoutLoss`, if asked for. With r regions every picture has 1 + r prompts, its own
+/// first, and a pixel listens to them as the coverage says, as when pictures are drawn (`UNet`); `LayoutLoss` looks at
+/// the first.
 ///
-/// - Parameters of the function: those of `NoisingStep`; `input_ids` `i32[b,t]`; every weight of both
-///   networks.
+/// - Parameters of the function: those of `NoisingStep`; `input_ids` `i32[b·(1+r),t]`; with regions
+///   `coverage.HxW` `f32[1+r,H·W]`, the same for all pictures; every weight of both networks.
 /// - Results: `loss` `f32[1]`, `errors` `f32[b]`, with layout the `layout` `f32[1]` before its weight, and
 ///   `grad.NAME` for every weight.
 /// - Source: Rombach et al. 2022, eq. 3.
@@ -17,9 +19,11 @@ package struct DenoisingStep: Hashable, Sendable {
   package var noising: NoisingStep
   /// Whether words are told where they belong.
   package var learnsLayout: Bool
+  /// The number of regions with a prompt of their own.
+  package var regions: Int
 
-  package init(_ noising: NoisingStep, learnsLayout: Bool = false) {
-    (self.noising, self.learnsLayout) = (noising, learnsLayout)
+  package init(_ noising: NoisingStep, learnsLayout: Bool = false, regions: Int = 0) {
+    (self.noising, self.learnsLayout, self.regions) = (noising, learnsLayout, regions)
   }
 
   /// The name of the function.
@@ -36,13 +40,16 @@ package struct DenoisingStep: Hashable, Sendable {
   ) throws(Diagnostic) -> Graph {
     var b = ModelBuilder(Self.name)
     let (batch, height, width) = (noising.batch, noising.height, noising.width)
-    let states = try b.reading(&text) { (b) throws(Diagnostic) in
-      try encoder.encode(TextEncoder.Shape(batch: batch), in: &b)
+    var states = try b.reading(&text) { (b) throws(Diagnostic) in
+      try encoder.encode(TextEncoder.Shape(batch: batch * (1 + regions)), in: &b)
+    }
+    if regions > 0 {
+      states = try b.graph.reshape(states, to: [batch, 1 + regions] + b.type(states).shape.dropFirst())
     }
     let inputs = try noising.inputs(channels: unet.config.inChannels, in: &b.graph)
     let shape = UNet.Shape(
-      batch: batch, height: height, width: width, tokens: encoder.config.positions)
-    if learnsLayout { b.attentionMaps = AttentionMaps() }
+      batch: batch, height: height, width: width, tokens: encoder.config.positions, regions: regions)
+    if learnsLayout { b.attentionMaps = AttentionMaps(recordsFirst: true) }
     let prediction = try b.reading(&image) { (b) throws(Diagnostic) in
       try unet.denoise(inputs.noisy, timestep: inputs.timestep, states: states, shape, in: &b)
     }

@@ -7,8 +7,10 @@ struct DenoiserStage: ComponentStage {
   let folder: ModelFolder
   private let model: DiffusersModel
   private let draws: NoisingDraws
-  /// The layout of every picture, and what its loss weighs; nil where it is not learnt.
-  private let layouts: Layouts?
+  /// What is told of the places of phrases; nil where it is not learnt.
+  private let layouts: LayoutInputs?
+  /// The prompts of parts; nil where pictures have none.
+  private let regions: RegionDraws?
 
   let components: [DiffusersModel.Component] = [.textEncoder, .unet]
   let measure = "errors"
@@ -20,27 +22,43 @@ struct DenoiserStage: ComponentStage {
     self.folder = folder
     model = try folder.model()
     draws = try NoisingDraws(request, model, set, latents, random)
+    let (hasLayout, hasRegions) = (request.layoutWeight > 0, request.regionShare > 0)
+    let (tokenizer, config) = (try model.tokenizer(), try model.unet().config)
+    let pictures =
+      hasLayout || hasRegions
+      ? try PictureLayout.read(set, tokenizer, captions: draws.tokens, hasRegions: hasRegions) : []
     layouts =
-      request.layoutWeight > 0
-      ? try Layouts(
-        set, try model.tokenizer(), captions: draws.tokens, try model.unet().config, request.layoutWeight)
-      : nil
+      hasLayout
+      ? LayoutInputs(pictures: pictures, weight: Float(request.layoutWeight), config: config) : nil
+    regions =
+      hasRegions
+      ? RegionDraws(
+        pictures, captions: draws.tokens, empty: draws.empty, share: request.regionShare, config, random
+      ) { tokenizer.encode($0).ids } : nil
   }
 
   func module(_ group: BatchPlan.Group) throws -> TrainingModule {
-    try model.trainingModule(DenoisingStep(draws.step(group), learnsLayout: layouts != nil))
+    try model.trainingModule(
+      DenoisingStep(
+        draws.step(group), learnsLayout: layouts != nil, regions: regions == nil ? 0 : RegionDraws.count))
   }
 
   func inputs(
     _ batch: BatchPlan.Batch, _ group: BatchPlan.Group, step: Int, isMeasured: Bool
   ) throws -> [String: HostArray] {
     var inputs = try draws.inputs(batch, group, step: step, isMeasured: isMeasured)
+    // A caption that is left out says nothing of places.
+    var known = batch.pictures.enumerated().map { place, picture in
+      draws.leavesOutCaption(place, step: step, isMeasured: isMeasured) ? nil : picture
+    }
+    let size = draws.step(group)
+    if let regions {
+      let parts = isMeasured ? nil : regions.parts(step)
+      inputs.merge(regions.inputs(known, parts, step: step, height: size.height, width: size.width)) { $1 }
+      // The caption is not what pixels of regions look at.
+      if parts != nil { known = known.map { _ in nil } }
+    }
     if let layouts {
-      // A caption that is left out says nothing of places.
-      let known = batch.pictures.enumerated().map { place, picture in
-        draws.leavesOutCaption(place, step: step, isMeasured: isMeasured) ? nil : picture
-      }
-      let size = draws.step(group)
       inputs.merge(
         layouts.inputs(known, height: size.height, width: size.width, tokens: draws.empty.count)
       ) { $1 }

@@ -6,30 +6,36 @@ import MoscModel
 ///
 /// A file `STEM.json` beside a picture, such as
 ///
-///     {"objects": [{"phrase": "a cat on the left", "box": [0.05, 0.3, 0.45, 0.7]}]}
+///     {"objects": [{"phrase": "a cat on the left", "box": [0.05, 0.3, 0.45, 0.7],
+///                   "prompts": ["a cat, on grass"]}], "scene": "on grass"}
 ///
 /// where the box has the left, top, right and bottom edge in shares of the picture, and the phrase stands
-/// in the caption as it is.
-struct PictureLayout: Sendable {
+/// in the caption as it is. Prompts say what could be asked for in a region around the object, and the scene what the
+/// caption says but for objects; only pictures that are trained on with regions need them.
+package struct PictureLayout: Sendable {
   /// A phrase and its place.
-  struct Object: Sendable {
+  package struct Object: Sendable {
     /// The places of the phrase's tokens among the caption's.
     var tokens: Range<Int>
     /// Left, top, right, bottom in 0…1.
     var box: [Double]
+    /// What could be asked for in a region around it.
+    var prompts: [String]
   }
 
   /// The objects that the training step tells apart.
   static let count = LayoutLoss.objects
 
   let objects: [Object]
+  /// What the caption says but for objects.
+  let scene: String?
 
   /// Reads the layout of a picture.
   ///
   /// - Parameters:
   ///   - caption: the tokens of the picture's caption.
   ///   - encode: the tokens of a phrase between start and end.
-  init(_ url: URL, caption: [Int32], encode: (String) -> [Int32]) throws(FormatError) {
+  package init(_ url: URL, caption: [Int32], encode: (String) -> [Int32]) throws(FormatError) {
     let file = try JSONObject(contentsOf: url)
     guard let list = file["objects"]?.array else {
       throw file.error("objects", "expected a list of objects with 'phrase' and 'box'")
@@ -47,9 +53,10 @@ struct PictureLayout: Sendable {
       guard !words.isEmpty,
         let first = caption.indices.first(where: { caption[$0...].starts(with: words) })
       else { throw file.error(what, "'\(phrase)' does not stand in the caption") }
-      objects.append(Object(tokens: first..<first + words.count, box: box))
+      let prompts = entry["prompts"]?.array?.compactMap(\.string) ?? []
+      objects.append(Object(tokens: first..<first + words.count, box: box, prompts: prompts))
     }
-    self.objects = objects
+    (self.objects, scene) = (objects, file["scene"]?.string)
   }
 
   /// Ones where a token is of an object's phrase, `[t,objects]`; zeros unless there are as many objects as
@@ -80,34 +87,41 @@ struct PictureLayout: Sendable {
   }
 }
 
-/// The layouts of a run's pictures.
-struct Layouts {
-  private let pictures: [PictureLayout]
-  private let weight: Float
-  private let config: UNetConfig
-
+extension PictureLayout {
   /// Reads the file beside every picture.
   ///
+  /// - Parameters:
+  ///   - captions: the tokens of every picture's caption.
+  ///   - hasRegions: whether prompts and scenes are needed.
   /// - Throws: `DatasetError` with all problems.
-  init(
-    _ set: PictureSet, _ tokenizer: CLIPTokenizer, captions: [[Int32]], _ config: UNetConfig,
-    _ weight: Double
-  ) throws {
+  static func read(
+    _ set: PictureSet, _ tokenizer: CLIPTokenizer, captions: [[Int32]], hasRegions: Bool
+  ) throws -> [PictureLayout] {
     var problems: [FormatError] = []
     var pictures: [PictureLayout] = []
     for (image, caption) in zip(set.images, captions) {
       let url = image.image.deletingPathExtension().appendingPathExtension("json")
       do throws(FormatError) {
-        pictures.append(
-          try PictureLayout(url, caption: caption) { tokenizer.tokens($0) })
+        let layout = try PictureLayout(url, caption: caption) { tokenizer.tokens($0) }
+        if hasRegions, layout.scene == nil || layout.objects.contains(where: \.prompts.isEmpty) {
+          throw FormatError(
+            url.path, nil, "expected 'prompts' of every object and the 'scene', which --region-share draws from")
+        }
+        pictures.append(layout)
       } catch {
         problems.append(error)
       }
     }
     guard problems.isEmpty else { throw DatasetError(problems) }
-    self.pictures = pictures
-    (self.weight, self.config) = (Float(weight), config)
+    return pictures
   }
+}
+
+/// What steps are told of the places of phrases.
+struct LayoutInputs {
+  let pictures: [PictureLayout]
+  let weight: Float
+  let config: UNetConfig
 
   /// The inputs of a step's layout loss.
   ///

@@ -94,6 +94,8 @@ package struct PretrainRequest: Hashable, Sendable {
   package var noiseRatioFloor = 0.0
   /// What the places of phrases weigh in the loss; 0 to learn them from the pictures alone.
   package var layoutWeight = 0.0
+  /// The share of steps whose pictures have regions with prompts of their own.
+  package var regionShare = 0.0
   /// A folder of pictures of the same names that a ControlNet is shown; nil for the pictures themselves.
   package var controlData: String?
   /// What is made of them first; nil for nothing, or edges of the pictures themselves.
@@ -132,7 +134,9 @@ package struct PretrainRequest: Hashable, Sendable {
         throw CommandError.usage("--clip \(recipe.gradientNorm): expected a number above 0")
       }
     }
-    for (option, share) in [("caption-dropout", captionDropout), ("noisy-share", noisyShare)]
+    for (option, share) in [
+      ("caption-dropout", captionDropout), ("noisy-share", noisyShare), ("region-share", regionShare),
+    ]
     where !(0...1).contains(share) {
       throw CommandError.usage("--\(option) \(share): expected a share from 0 to 1")
     }
@@ -143,6 +147,7 @@ package struct PretrainRequest: Hashable, Sendable {
     try CommandError.check("layout-weight", layoutWeight, atLeast: 0)
     if stages == [.control] {
       if layoutWeight > 0 { throw CommandError.usage("--layout-weight: a ControlNet does not learn layouts") }
+      if regionShare > 0 { throw CommandError.usage("--region-share: a ControlNet does not see regions") }
     } else if controlData != nil || controlPreprocessor != nil {
       throw CommandError.usage(
         "--control-\(controlData == nil ? "preprocess" : "data"): only --stage control has use for it")
@@ -183,7 +188,7 @@ package struct PretrainRequest: Hashable, Sendable {
         ("--clip", .double(recipe.gradientNorm)),
         ("--caption-dropout", .double(captionDropout)), ("--min-snr", .double(noiseRatioLimit)),
         ("--noisy-share", .double(noisyShare)), ("--snr-floor", .double(noiseRatioFloor)),
-        ("--layout-weight", .double(layoutWeight)),
+        ("--layout-weight", .double(layoutWeight)), ("--region-share", .double(regionShare)),
         ("--validation", .int(validation)), ("--seed", .string(String(seed))),
         ("--data", try RunSettings.data(set.images)),
       ])
