@@ -13,9 +13,11 @@ let feature: [Target.Dependency] = [
   "MoscReport", "MoscEngine", "MoscNetworks", "MoscCluster",
 ]
 
+/// The tests of a target, which may use others, too.
 func tests(_ target: String, _ extra: [Target.Dependency] = []) -> Target {
-  .testTarget(
-    name: "\(target)Tests", dependencies: [.target(name: target), "TestSupport", "MoscFuzz"] + extra,
+  let others = extra.filter { if case .byNameItem(target, _) = $0 { false } else { true } }
+  return .testTarget(
+    name: "\(target)Tests", dependencies: [.target(name: target), "TestSupport", "MoscFuzz"] + others,
     path: "Tests/\(target)Tests", swiftSettings: settings)
 }
 
