@@ -52,6 +52,7 @@ package struct TrainingDefaults: Hashable, Sendable {
   package var batchSize = 2
   /// The rank of the layers.
   package var rank = 4
+  package var layers = AdaptedLayers.attention
   package var embeddingRate = 1e-3
   package var textEncoderRate = 1e-5
   package var unetRate = 1e-4
@@ -72,7 +73,14 @@ package struct TrainingDefaults: Hashable, Sendable {
       ("unet-lr", \.unetRate), ("embedding-norm", \.embeddingNorm),
       ("attention-weight", \.attentionWeight),
     ]
-    try ModelDefaults.check(object, counts.map(\.0) + numbers.map(\.0))
+    try ModelDefaults.check(object, counts.map(\.0) + numbers.map(\.0) + ["layers"])
+    if let value = object["layers"] {
+      guard let known = value.string.flatMap(AdaptedLayers.init) else {
+        let names = AdaptedLayers.allCases.map { "'\($0.rawValue)'" }.joined(separator: " or ")
+        throw object.error("layers", "expected \(names), found \(value)")
+      }
+      layers = known
+    }
     for (key, path, range) in counts {
       let number = try object.int(key, default: self[keyPath: path])
       guard range.contains(number) else {

@@ -24,11 +24,14 @@ import Testing
     #expect(ModelDefaults.embedded?.guidance == 4 && ModelDefaults.stableDiffusion.guidance == 7)
     let own = try defaults(#"{"guidance": 2.5, "train": {"rank": 3, "unet-lr": 0}}"#)
     #expect(own.guidance == 2.5 && own.training.rank == 3 && own.training.unetRate == 0)
+    #expect(own.training.layers == .attention)
+    #expect(try defaults(#"{"train": {"layers": "block"}}"#).training.layers == .block)
     #expect(own.training.steps == ModelDefaults.stableDiffusion.training.steps)
     #expect(try defaults("{}") == .stableDiffusion)
     for (text, expected) in [
       (#"{"guidence": 2}"#, "did you mean 'guidance'?"), (#"{"train": 3}"#, "expected an object"),
       (#"{"train": {"rank": 0}}"#, "from 1 to 4096, found 0"),
+      (#"{"train": {"layers": "all"}}"#, "expected 'attention' or 'block', found \"all\""),
       (#"{"train": {"unet-lr": -1}}"#, "expected 0 or more, found -1.0"),
       (#"{"train": {"unet_lr": 1}}"#, "did you mean 'unet-lr'?"), ("[]", "expected a JSON object"),
     ] {

@@ -36,12 +36,18 @@ import Testing
     let own = try plan(request)
     #expect(own.steps == 800 && own.setup.dataset.batchSize == 2)
     #expect(own.setup.model.unet?.rank == 16 && own.setup.model.textEncoder?.rank == 16)
-    #expect(own.setup.model.unet?.learningRate == 4e-3)
+    #expect(own.setup.model.unet?.learningRate == 4e-3 && own.setup.model.unet?.layers == .attention)
     #expect(own.setup.model.textEncoder?.learningRate == 1e-3)
     #expect(own.setup.model.embedding?.learningRate == 1e-2)
     #expect(own.setup.optimiser.embeddingNormThreshold == 2)
     #expect(own.setup.model.attentionWeight == nil && own.setup.validation.guidance == 4)
 
+    // More layers, if asked for.
+    request.layers = .block
+    let wide = try plan(request)
+    #expect(wide.setup.model.unet?.layers == .block && wide.setup.model.textEncoder?.layers == .block)
+    #expect(wide.model.adapters.adapters[0].applied(.unet) > own.model.adapters.adapters[0].applied(.unet))
+    request.layers = nil
     request.model.path = GoldenFile.model
     request.resolution = 64
     let other = try plan(request)

@@ -15,6 +15,7 @@ import MoscTrain
 
 // The types that options and arguments have. What they read is theirs; here is only that they may be read.
 
+extension AdaptedLayers: ExpressibleByArgument {}
 extension AdapterOptions.Mode: ExpressibleByArgument {}
 extension ChangePrinter.Style: ExpressibleByArgument {}
 extension ComponentKind: ExpressibleByArgument {}

@@ -86,6 +86,12 @@ struct TrainCommand: ParsableCommand {
     help: "The rank of the layers (default: \(defaults(\.training.rank))).")
   var rank: Int?
 
+  @Option(help: ArgumentHelp(
+    "Which layers are taught: the projections of attention, or also the feed-forward layers and what is around them "
+      + "(default: \(defaults(\.training.layers.rawValue))).",
+    valueName: "choice"))
+  var layers: AdaptedLayers?
+
   @Option(help: "The multiplier of the layers, not divided by the rank (default: 1).")
   var alpha: Double?
 
@@ -222,6 +228,7 @@ struct TrainCommand: ParsableCommand {
     (request.concept, request.start, request.layout) = (concept, start, format)
     (request.resolution, request.steps, request.batchSize) = (resolution, steps, batchSize)
     (request.accumulation, request.rank, request.alpha) = (accumulation, rank, alpha)
+    request.layers = layers
     request.embeddingRate = embeddingRate
     (request.textEncoderRate, request.unetRate) = (textEncoderRate, unetRate)
     (request.rateShape, request.warmUp) = (lrScheduler, warmUp)

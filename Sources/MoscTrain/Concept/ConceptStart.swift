@@ -65,7 +65,7 @@ struct ConceptStart {
   }
 }
 
-extension LoRASettings.Layers {
+extension AdaptedLayers {
   /// Whether a layer gets a low-rank branch.
   func include(_ path: String) -> Bool {
     let attention = [

@@ -114,7 +114,7 @@ package struct TrainPlan: Sendable {
   ) throws -> DiffusersModel? {
     if request.model.adapters.files.isEmpty { return nil }
     for (flag, isGiven) in [
-      ("--rank", request.rank != nil), ("--alpha", request.alpha != nil),
+      ("--rank", request.rank != nil), ("--layers", request.layers != nil), ("--alpha", request.alpha != nil),
       ("--network-alpha", request.networkAlpha != nil),
     ] where isGiven {
       throw CommandError.usage("\(flag) and --lora exclude each other: training goes on from the file")

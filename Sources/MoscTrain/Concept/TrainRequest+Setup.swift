@@ -139,6 +139,7 @@ extension TrainRequest {
     if let value = textEncoderRate ?? learningRate { setup.model.textEncoder?.learningRate = value }
     if let value = unetRate ?? learningRate { setup.model.unet?.learningRate = value }
     for path in [\ModelSettings.textEncoder, \ModelSettings.unet] {
+      if let value = layers { setup.model[keyPath: path]?.layers = value }
       if let value = rank { setup.model[keyPath: path]?.rank = value }
       if let value = alpha { setup.model[keyPath: path]?.alpha = value }
       if let value = networkAlpha, let rank = setup.model[keyPath: path]?.rank {
@@ -158,6 +159,8 @@ extension TrainingSetup {
     model.unet?.learningRate = training.unetRate
     model.textEncoder?.rank = training.rank
     model.unet?.rank = training.rank
+    model.textEncoder?.layers = training.layers
+    model.unet?.layers = training.layers
     model.noiseOffset = 0.01
     // A loss inside the mask alone does not teach the outline.
     model.usesMaskLoss = false

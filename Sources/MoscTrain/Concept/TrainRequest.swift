@@ -26,6 +26,8 @@ package struct TrainRequest: Hashable, Sendable {
   package var batchSize: Int?
   package var accumulation: Int?
   package var rank: Int?
+  /// Which layers are taught.
+  package var layers: AdaptedLayers?
   package var alpha: Double?
   /// The multiplier of the layers before it is divided by the rank, as kohya counts it.
   package var networkAlpha: Double?

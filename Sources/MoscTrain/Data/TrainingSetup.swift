@@ -109,21 +109,14 @@ package struct TuningSettings: Hashable, Sendable {
 
 /// The low-rank layers of a network.
 package struct LoRASettings: Hashable, Sendable {
-  /// Which layers get one.
-  package enum Layers: String, Hashable, Sendable {
-    /// The four projections of every attention.
-    case attention
-    /// Those, the feed-forward layers and, in the U-Net, the projections around a transformer.
-    case block
-  }
-
   package var learningRate: Double
   package var rank = 4
   /// The factor of the branch, not divided by the rank.
   package var alpha = 1.0
-  package var layers: Layers
+  /// Which layers get one.
+  package var layers: AdaptedLayers
 
-  package init(learningRate: Double, rank: Int = 4, alpha: Double = 1, layers: Layers) {
+  package init(learningRate: Double, rank: Int = 4, alpha: Double = 1, layers: AdaptedLayers) {
     self.learningRate = learningRate
     self.rank = rank
     self.alpha = alpha
