@@ -57,12 +57,10 @@ def main():
         return file, float(seconds.read_text())
 
     def judged(name, file):
-        base = options.work / f"base-{name}"
-        drawn = ["--base", base] if base.exists() else []
         printed = run([
             options.mosc, "evaluate", "-q", "--json", *model, "--prompts", prompts, "--seeds", f"0-{options.seeds - 1}",
             "--references", CONCEPTS / name / "images", "--class", class_of(name), "--candidate", file, "--batch-size", "4",
-            "--keep", file.parent / name, *drawn])
+            "--keep", file.parent / name])
         return json.loads(printed)["evaluations"][0]["values"]
 
     show("| setting | s | " + " | ".join(f"{name}: of ceiling, text" for name in names) + " | score |")
