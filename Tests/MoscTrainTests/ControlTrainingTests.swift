@@ -130,7 +130,12 @@ import Testing
       try write(PixelImage(width: 8, height: 32, pixels: [UInt8](repeating: 0, count: 768)), "drawn/5.png")
     }
     #expect(missing.contains("has no picture '3'") && missing.contains("is 8×32, its picture is 32×32"), "\(missing)")
-    #expect(try fault { $0.layoutWeight = 1 }.contains("does not learn layouts"))
+    for stage in [PretrainingStage.control, .vae, .decoder, .judge] {
+      for (option, path) in [("layout-weight", \PretrainRequest.layoutWeight), ("region-share", \.regionShare)] {
+        let unused = try fault { ($0.stages, $0[keyPath: path]) = ([stage], 0.5) }
+        #expect(unused.contains("--\(option): only --stage unet"), "\(stage): \(unused)")
+      }
+    }
     #expect(try fault { $0.stages = [.unet] }.contains("only --stage control"))
   }
 }

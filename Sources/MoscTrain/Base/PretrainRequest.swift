@@ -145,10 +145,12 @@ package struct PretrainRequest: Hashable, Sendable {
     }
     try CommandError.check("snr-floor", noiseRatioFloor, atLeast: 0)
     try CommandError.check("layout-weight", layoutWeight, atLeast: 0)
-    if stages == [.control] {
-      if layoutWeight > 0 { throw CommandError.usage("--layout-weight: a ControlNet does not learn layouts") }
-      if regionShare > 0 { throw CommandError.usage("--region-share: a ControlNet does not see regions") }
-    } else if controlData != nil || controlPreprocessor != nil {
+    if !stages.contains(.unet) {
+      for (option, value) in [("layout-weight", layoutWeight), ("region-share", regionShare)] where value > 0 {
+        throw CommandError.usage("--\(option): only --stage unet and --stage all have use for it")
+      }
+    }
+    if stages != [.control], controlData != nil || controlPreprocessor != nil {
       throw CommandError.usage(
         "--control-\(controlData == nil ? "preprocess" : "data"): only --stage control has use for it")
     }
