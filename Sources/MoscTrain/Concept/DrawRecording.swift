@@ -30,8 +30,9 @@ struct DrawRecording {
       ("embedding", model.embedding?.learningRate),
       ("text_encoder", model.textEncoder?.learningRate), ("unet", model.unet?.learningRate),
     ]
+    let norm = optimiser.embeddingNormThreshold
     return .fields([
-      ("type", .string("AdamW")),
+      ("type", .string("AdamW")), ("embedding_norm", .number(norm.isFinite ? norm : nil)),
       ("betas", .array([.double(optimiser.beta1), .double(optimiser.beta2)])),
       ("eps", .double(1e-8)), ("weight_decay", .double(optimiser.weightDecay)),
       ("schedule", .string(plan.schedule.shape.rawValue)),

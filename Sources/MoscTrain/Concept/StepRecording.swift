@@ -77,7 +77,7 @@ package struct StepRecording: Sendable {
     self.setup = setup
   }
 
-  /// Reads the optimiser's settings: `betas`, `weight_decay`, and `lr` of the three groups.
+  /// Reads the optimiser's settings: `betas`, `weight_decay`, `lr` of the three groups, and `embedding_norm`, null for no limit.
   private static func read(
     _ optimiser: JSONValue, _ path: String, into setup: inout TrainingSetup
   ) throws(FormatError) {
@@ -93,6 +93,9 @@ package struct StepRecording: Sendable {
       setup.optimiser.beta2 = try number(betas[1], "betas")
     }
     setup.optimiser.weightDecay = try number(optimiser["weight_decay"], "weight_decay")
+    if let norm = optimiser["embedding_norm"] {
+      setup.optimiser.embeddingNormThreshold = norm == .null ? .infinity : try number(norm, "embedding_norm")
+    }
     let rates = optimiser["lr"]
     setup.model.embedding?.learningRate = try number(rates?["embedding"], "lr.embedding")
     setup.model.textEncoder?.learningRate = try number(rates?["text_encoder"], "lr.text_encoder")
