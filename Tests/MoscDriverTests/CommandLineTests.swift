@@ -83,7 +83,7 @@ import Testing
     }
     #expect(scratch.names == ["a.png", "cache", "p.txt"])
     let info = try MoscProgram.run("inspect", scratch.path("a.png"))
-    #expect(info.status == 0 && info.output.contains("64x64") && info.output.contains("Steps: 2"))
+    #expect(info.status == 0 && info.output.contains("128x128") && info.output.contains("Steps: 2"))
   }
 
   @Test func interruptionLeavesNothing() throws {

@@ -147,7 +147,7 @@ import Testing
     let unet = try model.summary(.unet)
     #expect(unet.tensors == unet.dtypes[.f16])
     #expect(unet.bytes == 2 * unet.parameters)
-    #expect(unet.facts.contains { $0.name == "widths" && $0.value == "64" })
+    #expect(unet.facts.contains { $0.name == "widths" && $0.value == "32, 64, 96, 96" })
     #expect(unet.ignoredKeys.isEmpty && unet.unread.isEmpty)
     let vae = try model.summary(.vae)
     #expect(vae.facts.contains { $0.name == "pixels per latent" && $0.value == "4" })

@@ -34,19 +34,19 @@ import Testing
   @Test func settingsBelongToTheModel() throws {
     var request = try request()
     let own = try plan(request)
-    #expect(own.steps == 800 && own.setup.dataset.batchSize == 2)
+    #expect(own.steps == 400 && own.setup.dataset.batchSize == 2)
     #expect(own.setup.model.unet?.rank == 16 && own.setup.model.textEncoder?.rank == 16)
-    #expect(own.setup.model.unet?.learningRate == 4e-3 && own.setup.model.unet?.layers == .attention)
+    #expect(own.setup.model.unet?.learningRate == 4e-3 && own.setup.model.unet?.layers == .block)
     #expect(own.setup.model.textEncoder?.learningRate == 1e-3)
     #expect(own.setup.model.embedding?.learningRate == 1e-2)
     #expect(own.setup.optimiser.embeddingNormThreshold == 2)
     #expect(own.setup.model.attentionWeight == nil && own.setup.validation.guidance == 4)
 
-    // More layers, if asked for.
-    request.layers = .block
-    let wide = try plan(request)
-    #expect(wide.setup.model.unet?.layers == .block && wide.setup.model.textEncoder?.layers == .block)
-    #expect(wide.model.adapters.adapters[0].applied(.unet) > own.model.adapters.adapters[0].applied(.unet))
+    // Fewer layers, if asked for.
+    request.layers = .attention
+    let narrow = try plan(request)
+    #expect(narrow.setup.model.unet?.layers == .attention && narrow.setup.model.textEncoder?.layers == .attention)
+    #expect(narrow.model.adapters.adapters[0].applied(.unet) < own.model.adapters.adapters[0].applied(.unet))
     request.layers = nil
     request.model.path = GoldenFile.model
     request.resolution = 64
@@ -126,9 +126,9 @@ import Testing
     let plan = try plan(request)
     #expect(plan.setup.dataset.images.map(\.caption) == ["<dog1> <dog2>, dog"])
     #expect(plan.setup.model.words.map(\.start) == [.random(deviation: 0.013), .word("dog")])
-    #expect(DataTransform.outputSize(plan.setup.dataset.transforms[0])?.width == 64)
+    #expect(DataTransform.outputSize(plan.setup.dataset.transforms[0])?.width == 128)
     #expect(plan.setup.notes.count == 1 && plan.setup.notes[0].contains("enable_bucket"))
-    #expect(plan.steps == 800 && plan.setup.model.unet?.rank == 16)
+    #expect(plan.steps == 400 && plan.setup.model.unet?.rank == 16)
     (request.concept, request.start) = (nil, "dog")
     #expect { try TrainJob(request, .silent) } throws: { "\($0)".contains("--init needs the words") }
     // Without words it is a plain LoRA, which is said.

@@ -149,7 +149,7 @@ import Testing
     try TrainJob(request, .silent).run()
     let file = try SafetensorsFile(URL(fileURLWithPath: request.output))
     #expect(file.entries.allSatisfy { $0.name.hasPrefix("lora_") })
-    #expect(file.entries.count == 3 * (16 * 8 + 2 * 4))
+    #expect(file.entries.count == 3 * (16 * 12 + 2 * 6))
     let layer = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k"
     #expect(file["\(layer).lora_down.weight"]?.shape == [2, 128])
     #expect(try file.array("\(layer).alpha").floats == [1])

@@ -3,11 +3,11 @@
     tools/demo                                              # teaches and fuses, into out/demo
     python tools/base/apart.py MOSC out/demo [--seeds 16] [--clip FOLDER] [--sheet FILE.png]
 
-MOSC is the program; the folder holds teddy.safetensors, guitar.safetensors and fused.safetensors. Each picture, 96x64
+MOSC is the program; the folder holds parrot.safetensors, santa.safetensors and fused.safetensors. Each picture, 192x128
 pixels, is cut in halves. A half shows a thing if the judge (`mosc evaluate`) finds it nearer to "a THING, SCENE"
 than to the same with the other thing, with what the two are most easily taken for, with each other held-out thing
-and what that is taken for, and than to the empty scene. A picture is right if the left half shows the teddy and the
-right half the guitar. What the judge finds in pictures of one thing alone is the most that can be hoped for.
+and what that is taken for, and than to the empty scene. A picture is right if the left half shows the parrot and the
+right half santa. What the judge finds in pictures of one thing alone is the most that can be hoped for.
 """
 import argparse
 import json
@@ -21,13 +21,13 @@ from PIL import Image
 
 import scenes
 
-THINGS = ("teddy", "guitar")
-SIZE = (96, 64)
-BOXES = {"teddy": "0.1,0.2,0.4,0.9", "guitar": "0.6,0.2,0.9,0.9"}
-SIDES = {"teddy": "on the left", "guitar": "on the right"}
+THINGS = ("parrot", "santa")
+SIZE = (192, 128)
+BOXES = {"parrot": "0.05,0.1,0.45,1", "santa": "0.55,0.1,0.95,1"}
+SIDES = {"parrot": "on the left", "santa": "on the right"}
 SCENE, EMPTY = "on grass", "grass"
 # What a half may be taken for.
-OTHERS = ["bear", "rocket", "parrot", "bird", "poodle", "dog"]
+OTHERS = ["bird", "clown", "guitar", "rocket", "teddy", "bear"]
 
 
 def words(thing):
@@ -101,14 +101,14 @@ def seen(mosc, pictures, clip, folder):
     return result
 
 
-def sheet(rows, gap=4, columns=8, scale=2):
+def sheet(rows, gap=4, columns=8):
     """The first pictures of each row."""
-    width, height = (scale * side for side in SIZE)
+    width, height = SIZE
     columns = min(columns, len(rows[0]))
     result = Image.new("RGB", (columns * (width + gap) - gap, len(rows) * (height + gap) - gap), "white")
     for y, pictures in enumerate(rows):
         for x, picture in enumerate(pictures[:columns]):
-            result.paste(picture.resize((width, height), Image.LANCZOS), (x * (width + gap), y * (height + gap)))
+            result.paste(picture, (x * (width + gap), y * (height + gap)))
     return result
 
 
@@ -127,14 +127,14 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         scratch = pathlib.Path(name)
         keep = options.keep or scratch / "pictures"
-        print("| | teddy on the left | guitar on the right | both | the wrong one in a half |")
+        print("| | parrot on the left | santa on the right | both | the wrong one in a half |")
         print("|---|---|---|---|---|")
         alone = []
         for thing in THINGS:
             lora = ["--lora", options.folder / f"{thing}.safetensors"]
-            pictures = draw(options.mosc, f"{words(thing)}, {SCENE}", (64, 64), lora, seeds, keep / thing)
+            pictures = draw(options.mosc, f"{words(thing)}, {SCENE}", (128, 128), lora, seeds, keep / thing)
             alone.append(seen(options.mosc, pictures, options.clip, scratch / "seen").count(thing))
-        print(f"| *each alone, 64x64* | *{alone[0]}* | *{alone[1]}* | | |", flush=True)
+        print(f"| *each alone, 128x128* | *{alone[0]}* | *{alone[1]}* | | |", flush=True)
         for number, (title, more) in enumerate(ways(options.folder)):
             pictures = draw(options.mosc, both, SIZE, more, seeds, keep / str(number))
             halves = [half(picture, side) for picture in pictures for side in (0, 1)]

@@ -24,6 +24,7 @@ SQUARE = [
     "a robot on the right and a tree on the left, in the snow", "a bear and a house, at sunset",
     "a strawberry on the left and a frog on the right, on an orange background",
     "a frog on the left and a strawberry on the right, on an orange background",
+    "a rabbit and a cactus, in the desert", "a big banana, on a black background", "two stars, at night",
 ]
 WIDE = [
     "a fox on the left and a bear on the right, on grass",
@@ -62,16 +63,16 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         seeds = range(options.seeds)
-        square = draw(options.mosc, options.model, SQUARE, seeds, "64x64", folder)
-        wide = draw(options.mosc, options.model, WIDE, seeds, "96x64", folder)
-        # Eight squares or six wide pictures to a row, 64 pixels and a gap of 2.
-        lines = [(row[first : first + 8], 64) for row in square for first in range(0, len(row), 8)]
-        lines += [(row, 96) for row in wide]
-        sheet = Image.new("RGB", (6 * 98, len(lines) * 66), (255, 255, 255))
+        square = draw(options.mosc, options.model, SQUARE, seeds, "128x128", folder)
+        wide = draw(options.mosc, options.model, WIDE, seeds, "192x128", folder)
+        # Nine squares or six wide pictures to a row, 128 pixels and a gap of 2.
+        lines = [(row[first : first + 9], 128) for row in square for first in range(0, len(row), 9)]
+        lines += [(row, 192) for row in wide]
+        sheet = Image.new("RGB", (6 * 194 - 2, len(lines) * 130 - 2), (255, 255, 255))
         for y, (line, width) in enumerate(lines):
             for x, picture in enumerate(line):
-                sheet.paste(picture, (x * (width + 2), y * 66))
-        sheet.resize((sheet.width * 2, sheet.height * 2), Image.NEAREST).save(options.out)
+                sheet.paste(picture, (x * (width + 2), y * 130))
+        sheet.save(options.out, quality=88)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
 `sides` exchanges left and right, `first` and `second` put another thing in the place of one: the shares of pictures
 nearer to the prompt are left/right and two-object accuracy. Only pairs are used that the embedded model never saw
 together; `alone` says one thing of a prompt of two. `places` asks of each half of a picture which of the two it shows,
-which the judge can tell far better than sides. With --regions each thing has a region too, whose prompt
-says its side, as docs/regions.md advises.
+which the judge can tell far better than sides. With --regions each thing has a region too, and which
+side it is on is said by the region's box alone.
 """
 import argparse
 import json
@@ -19,7 +19,7 @@ import scenes
 
 
 # Boxes that leave a gap, so that no thing grows over both.
-REGIONS = [0, 0, 0.48, 1], [0.52, 0, 1, 1]
+REGIONS = [0.05, 0.1, 0.45, 1], [0.55, 0.1, 0.95, 1]
 
 
 def main():
@@ -55,8 +55,7 @@ def main():
             "parts": [part(boxes[0], *words), part(boxes[1], *words[::-1])]}
         if options.regions:
             probe["regions"] = [
-                {"box": box, "prompt": f"{scenes.article(word)} on the {side}, {kind}"}
-                for box, word, side in zip(REGIONS, words, ("left", "right"))]
+                {"box": box, "prompt": f"{scenes.article(word)}, {kind}"} for box, word in zip(REGIONS, words)]
         probes.append(probe)
     options.out.write_text(json.dumps(probes, indent=0) + "\n")
     print(f"{len(probes)} probes in {options.out}")
