@@ -10,6 +10,8 @@ package struct ModelDefaults: Hashable, Sendable {
   /// Guidance of pictures.
   package var guidance = 7.0
   package var training = TrainingDefaults()
+  /// More prompts that concepts are drawn in for the statistics of a fusion; `<TOK>` stands for the concept's words.
+  package var fusionPrompts: [String] = []
 
   package static let stableDiffusion = ModelDefaults()
 
@@ -27,9 +29,24 @@ package struct ModelDefaults: Hashable, Sendable {
   /// - Throws: `FormatError` for keys and values that mean nothing.
   package init(of model: DiffusersModel) throws {
     guard let object = try model.layout.defaults() else { return }
-    try Self.check(object, ["guidance", "train"])
+    try Self.check(object, ["guidance", "train", "fuse"])
     guidance = try object.double("guidance", default: guidance)
     guard guidance.isFinite else { throw object.error("guidance", "expected a number") }
+    if let fuse = object["fuse"] {
+      guard let members = fuse.members else {
+        throw object.error("fuse", "expected an object, found \(fuse.kindName)")
+      }
+      let object = JSONObject(path: object.path, members: members)
+      try Self.check(object, ["prompts"])
+      let prompts = object["prompts"]?.array?.compactMap(\.string)
+      guard let prompts, prompts.count == object["prompts"]?.array?.count else {
+        throw object.error("prompts", "expected a list of texts")
+      }
+      if let bad = prompts.first(where: { !$0.contains("<TOK>") }) {
+        throw object.error("prompts", "'\(bad)' has no <TOK>, which stands for the words of a concept")
+      }
+      fusionPrompts = prompts
+    }
     guard let train = object["train"] else { return }
     guard let members = train.members else {
       throw object.error("train", "expected an object, found \(train.kindName)")

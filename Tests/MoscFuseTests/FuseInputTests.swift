@@ -97,6 +97,13 @@ import Testing
     var nothing = request([])
     nothing.statistics = scratch.path("statistics")
     #expect(message(nothing).contains("keeps no concepts"))
+    var prompts = request([hina])
+    prompts.prompts = try scratch.write("prompts.txt", "a <TOK>\n\na cat\n").path
+    #expect(message(prompts).contains("line 3: 'a cat' has no <TOK>"))
+    prompts.method = .weighted
+    #expect(message(prompts).contains("--prompts: --merge weighted"))
+    (prompts.method, prompts.matchesMixOfShow) = (.solve, true)
+    #expect(message(prompts).contains("--prompts: --compat mix-of-show"))
     var latents = request([hina])
     latents.latentsIn = RecordedRun.url("fusion.safetensors").path
     #expect(message(latents).contains("init_latents.0"))

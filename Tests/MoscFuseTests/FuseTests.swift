@@ -154,6 +154,20 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: alone.output + ".fusing"))
   }
 
+  /// Statistics of more prompts are others, and kept ones of fewer are not taken for them.
+  @Test func morePromptsAreOtherStatistics() throws {
+    func fused(_ name: String, _ prompts: String?) throws -> String {
+      var request = request([hina, kaori], "\(name).safetensors")
+      request.prompts = try prompts.map { try scratch.write("\(name).txt", $0).path }
+      request.statistics = scratch.path("statistics")
+      try FuseJob(request, .silent).run()
+      return request.output
+    }
+    let usual = try fused("usual", nil)
+    #expect(try largestDifference(usual, fused("none", "\n")) == 0)
+    #expect(try largestDifference(usual, fused("more", "a <TOK>, at night\n")) > 1e-3)
+  }
+
   @Test func threadsDoNotMatter() throws {
     var contents: [[UInt8]] = []
     for threads in [1, 3] {

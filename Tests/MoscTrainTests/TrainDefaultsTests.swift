@@ -36,7 +36,7 @@ import Testing
     let own = try plan(request)
     #expect(own.steps == 400 && own.setup.dataset.batchSize == 2)
     #expect(own.setup.model.unet?.rank == 16 && own.setup.model.textEncoder?.rank == 16)
-    #expect(own.setup.model.unet?.learningRate == 4e-3 && own.setup.model.unet?.layers == .block)
+    #expect(own.setup.model.unet?.learningRate == 2e-3 && own.setup.model.unet?.layers == .block)
     #expect(own.setup.model.textEncoder?.learningRate == 1e-3)
     #expect(own.setup.model.embedding?.learningRate == 1e-2)
     #expect(own.setup.optimiser.embeddingNormThreshold == 2)

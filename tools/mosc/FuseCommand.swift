@@ -61,6 +61,11 @@ struct FuseCommand: ParsableCommand {
   @Option(name: [.long, .customLong("num-inference-steps")], help: "Denoising steps of them.")
   var steps = FuseRequest().steps
 
+  @Option(help: ArgumentHelp(
+    "More prompts to draw each concept in for statistics, one a line, with <TOK> for its words (default: as suits the model).",
+    valueName: "file.txt"))
+  var prompts: String?
+
   @Option(name: [.customLong("textenc-iters"), .customLong("optimize-textenc-iters")],
     help: "lbfgs iterations for the text encoder and cross-attention keys and values.")
   var textencIters = FuseRequest().textIterations
@@ -104,7 +109,7 @@ struct FuseCommand: ParsableCommand {
     request.matchesMixOfShow = compat == .mixOfShow
     (request.size, request.steps, request.seed) = (size, steps, seed)
     (request.textIterations, request.unetIterations) = (textencIters, unetIters)
-    request.latentsIn = latentsIn
+    (request.prompts, request.latentsIn) = (prompts, latentsIn)
     (request.report, request.sheet, request.failAbove) = (report, sheet, failAbove)
     return request
   }

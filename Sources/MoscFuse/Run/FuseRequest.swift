@@ -84,6 +84,8 @@ package struct FuseRequest: Hashable, Sendable {
   /// The edge of the concepts' pictures; nil for the size the model was trained at.
   package var size: Int?
   package var steps = 20
+  /// A text file of more prompts to draw concepts in, with `<TOK>` for their words; nil for those that suit the model.
+  package var prompts: String?
   /// Iterations of `lbfgs` for the text encoder and for cross-attention keys and values.
   package var textIterations = 500
   /// Iterations of `lbfgs` for the other layers of the U-Net.
@@ -140,6 +142,10 @@ package struct FuseRequest: Hashable, Sendable {
       throw CommandError.usage(
         "--compat mix-of-show measures each stage on the fused stages before it, so its "
           + "statistics are of no use for other sets of concepts; leave out --stats")
+    }
+    guard prompts == nil || method == .solve && !matchesMixOfShow else {
+      throw CommandError.usage(
+        "--prompts: \(matchesMixOfShow ? "--compat mix-of-show" : "--merge \(method.rawValue)") has prompts of its own or none")
     }
     guard statistics == nil || method == .solve else {
       throw CommandError.usage("--merge \(method.rawValue) needs no statistics; leave out --stats")

@@ -62,11 +62,23 @@ struct FusionPlan {
     }
     settings = StatisticsCollector.Settings(
       latentSize: side / vae.downsampling, steps: request.steps, seed: request.seed,
-      matchesMixOfShow: request.matchesMixOfShow)
+      matchesMixOfShow: request.matchesMixOfShow, prompts: try Self.prompts(request, base))
     latents = try Self.latents(
       request.latentsIn, concepts.list.count,
       [1, vae.latentChannels, settings.latentSize, settings.latentSize])
     try folder?.prepare(for: fingerprint)
+  }
+
+  /// The prompts of statistics besides those of the reference.
+  private static func prompts(_ request: FuseRequest, _ base: DiffusersModel) throws -> [String] {
+    if request.matchesMixOfShow || request.method != .solve { return [] }
+    guard let path = request.prompts else { return try ModelDefaults(of: base).fusionPrompts }
+    let lines = try TextFile.read(path).textLines.map { $0.trimmingCharacters(in: .whitespaces) }
+    for (number, line) in lines.enumerated() where !line.isEmpty && !line.contains(FusionConcept.placeholder) {
+      throw FormatError(
+        path, "line \(number + 1)", "'\(line)' has no \(FusionConcept.placeholder), which stands for the words of a concept")
+    }
+    return lines.filter { !$0.isEmpty }
   }
 
   private static func latents(
@@ -98,7 +110,7 @@ struct FusionPlan {
     let initial = latents.isEmpty ? "" : "\(latents[number].floats.hashOfBits)"
     let parts = [
       fingerprint, concept.digest, concept.prompt, stage.rawValue, precision, context, initial,
-      "\(concept.measured.textEncoder) \(concept.measured.unet)",
+      "\(concept.measured.textEncoder) \(concept.measured.unet)", settings.prompts.joined(separator: "\n"),
       stage == .spatial
         ? "\(settings.latentSize) \(settings.steps) \(settings.seed) \(settings.matchesMixOfShow)"
         : "",
@@ -129,6 +141,7 @@ struct FusionPlan {
       .init("unet_iters", .int(request.unetIterations)),
       .init("latent_size", .int(settings.latentSize)), .init("steps", .int(settings.steps)),
       .init("seed", .int(Int(clamping: settings.seed))),
+      .init("prompts", .array(settings.prompts.map(JSONValue.string))),
       .init("compat", request.matchesMixOfShow ? .string("mix-of-show") : .null),
       .init("base", .string(fingerprint)),
       .init(

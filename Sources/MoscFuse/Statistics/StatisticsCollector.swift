@@ -17,13 +17,15 @@ struct StatisticsCollector {
     var steps: Int
     var seed: UInt64
     var matchesMixOfShow: Bool
+    /// More prompts with a placeholder: for each, concepts are said and drawn once more.
+    var prompts: [String] = []
   }
 
   let compiler: Compiler
   let layers: FusionLayers
   let settings: Settings
 
-  /// Inputs of the text encoder's layers: both prompts, one run for each, without padding, for every
+  /// Inputs of the text encoder's layers: all prompts, one run for each, without padding, for every
   /// cross-attention layer's copy of the prompt.
   func text(_ concept: FusionConcept, _ model: DiffusersModel) throws -> ConceptMoments {
     guard !layers[.text].isEmpty else { return ConceptMoments() }
@@ -71,7 +73,7 @@ struct StatisticsCollector {
     let components = ModelComponents(model, compiler)
     let tokenizer = try PromptTokenizer(model)
     let copies = try model.unet().config.crossAttentionLayers
-    for prompt in concept.prompts {
+    for prompt in concept.prompts + settings.prompts.map(concept.said) {
       try Interruption.check()
       let rows = try tokenizer.rows(prompt)
       let ids = rows.map { Array($0.ids.prefix($0.tokenCount)) }
@@ -92,16 +94,16 @@ struct StatisticsCollector {
     }
   }
 
-  /// Inputs of all other layers of the U-Net while it draws the concept, without guidance.
+  /// Inputs of all other layers of the U-Net while it draws the concept, without guidance, once for each prompt.
   ///
-  /// - Parameter latents: the initial latents; nil for random ones.
+  /// - Parameter latents: the initial latents of the first picture; nil for random ones.
   func spatial(
     _ concept: FusionConcept, _ model: DiffusersModel, latents: HostArray?
   ) throws -> ConceptMoments {
     let components = ModelComponents(model, compiler)
     let encoder = try PromptEncoder(components, skippedLayers: 0, compiler.reporter)
-    let prompt = concept.prompts[0]
-    let states = try encoder.encode([prompt])
+    let prompts = [concept.prompts[0]] + settings.prompts.map(concept.said)
+    let states = try encoder.encode(Set(prompts))
     let config = try model.unet().config
     let size = settings.latentSize
     let function = ModelFunction.unet(
@@ -109,7 +111,6 @@ struct StatisticsCollector {
         batch: 1, height: size, width: size, tokens: encoder.tokens,
         isLayerwise: states.layers != nil))
     let program = try MeasuringProgram(components, function, measuring: layers[.spatial])
-    try program.set(["encoder_hidden_states": try states.context([prompt])])
     var schedule = try SchedulerConfig(of: model)
     schedule.endsAtTimestepZero = settings.matchesMixOfShow
     try schedule.check(for: .dpmpp2M)
@@ -119,18 +120,22 @@ struct StatisticsCollector {
     let denoising = Denoising(
       height: size, width: size, channels: config.inChannels,
       SamplerName.dpmpp2M.scheduler(schedule, steps: settings.steps))
-    var sources = [RandomSourceKind.cpu.source(seed: settings.seed)]
-    _ = try denoising.run(
-      "statistics of \(concept.name)", initial: latents?.channelsLast, sources: &sources,
-      compiler.reporter
-    ) { latents, timestep, _ in
-      let results = try program.run([
-        "sample": latents, "timestep": HostArray([Float(timestep)], shape: [1]),
-      ])
-      guard let output = results["noise_pred"] else {
-        throw CommandError.failure("the U-Net gave no 'noise_pred'")
+    for (number, prompt) in prompts.enumerated() {
+      try program.set(["encoder_hidden_states": try states.context([prompt])])
+      var sources = [RandomSourceKind.cpu.source(seed: settings.seed &+ UInt64(number))]
+      let place = prompts.count == 1 ? "" : ", picture \(number + 1) of \(prompts.count)"
+      _ = try denoising.run(
+        "statistics of \(concept.name)\(place)", initial: number == 0 ? latents?.channelsLast : nil,
+        sources: &sources, compiler.reporter
+      ) { latents, timestep, _ in
+        let results = try program.run([
+          "sample": latents, "timestep": HostArray([Float(timestep)], shape: [1]),
+        ])
+        guard let output = results["noise_pred"] else {
+          throw CommandError.failure("the U-Net gave no 'noise_pred'")
+        }
+        return output.floats
       }
-      return output.floats
     }
     return program.moments
   }
