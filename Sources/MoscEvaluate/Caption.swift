@@ -1,12 +1,10 @@
 import Foundation
+import MoscFormats
 import MoscReport
 
 /// Prompts as captions: what a model was taught has a word that the judge cannot know, its class has one
 /// that it does.
 package struct Caption {
-  /// What stands for the concept in prompt files.
-  static let placeholder = "<TOK>"
-
   /// The class word; nil where captions name no concept.
   let className: String?
   /// The words of the concept, such as `<cat1> <cat2>`; nil to take whatever stands in angle brackets.
@@ -22,7 +20,7 @@ package struct Caption {
     if let words, !words.isEmpty {
       text = try replace(words, in: text, of: prompt)
     }
-    text = try replace(Self.placeholder, in: text, of: prompt)
+    text = try replace(ConceptPlaceholder.text, in: text, of: prompt)
     if text.firstMatch(of: Self.bracketed) != nil {
       text = text.replacing(Self.bracketed, with: try name(prompt))
     }
@@ -31,12 +29,12 @@ package struct Caption {
 
   /// The text with the words of the concept for the placeholder.
   package func prompt(_ text: String) throws -> String {
-    guard text.contains(Self.placeholder) else { return text }
+    guard text.contains(ConceptPlaceholder.text) else { return text }
     guard let words, !words.isEmpty else {
       throw CommandError.usage(
-        "the prompt '\(text)' has \(Self.placeholder), but no adapter brings words; name them with --words")
+        "the prompt '\(text)' has \(ConceptPlaceholder.text), but no adapter brings words; name them with --words")
     }
-    return text.replacing(Self.placeholder, with: words)
+    return text.replacing(ConceptPlaceholder.text, with: words)
   }
 
   /// The text that is compared with a picture. Source: Mix-of-Show's evaluation, after CLIPScore.

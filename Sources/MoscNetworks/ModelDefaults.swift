@@ -42,8 +42,8 @@ package struct ModelDefaults: Hashable, Sendable {
       guard let prompts, prompts.count == object["prompts"]?.array?.count else {
         throw object.error("prompts", "expected a list of texts")
       }
-      if let bad = prompts.first(where: { !$0.contains("<TOK>") }) {
-        throw object.error("prompts", "'\(bad)' has no <TOK>, which stands for the words of a concept")
+      if let bad = prompts.first(where: { !$0.contains(ConceptPlaceholder.text) }) {
+        throw object.error("prompts", "'\(bad)' has no \(ConceptPlaceholder.text), which stands for the words of a concept")
       }
       fusionPrompts = prompts
     }

@@ -143,9 +143,11 @@ package struct FuseRequest: Hashable, Sendable {
         "--compat mix-of-show measures each stage on the fused stages before it, so its "
           + "statistics are of no use for other sets of concepts; leave out --stats")
     }
-    guard prompts == nil || method == .solve && !matchesMixOfShow else {
-      throw CommandError.usage(
-        "--prompts: \(matchesMixOfShow ? "--compat mix-of-show" : "--merge \(method.rawValue)") has prompts of its own or none")
+    guard prompts == nil || !matchesMixOfShow else {
+      throw CommandError.usage("--prompts: --compat mix-of-show measures by the reference's prompt alone")
+    }
+    guard prompts == nil || method == .solve else {
+      throw CommandError.usage("--prompts: --merge \(method.rawValue) draws nothing")
     }
     guard statistics == nil || method == .solve else {
       throw CommandError.usage("--merge \(method.rawValue) needs no statistics; leave out --stats")

@@ -70,15 +70,12 @@ struct FusionConcept: Sendable {
   /// Tensors of the file that nothing can use.
   private(set) var leftovers: [(name: String, reason: String)]
 
-  /// What stands for a concept's words in prompts for any concept.
-  static let placeholder = "<TOK>"
-
   /// The prompts whose words the concept must keep.
   var prompts: [String] { ["photo of a \(prompt)", prompt] }
 
   /// A prompt for any concept as one of this.
   func said(_ prompt: String) -> String {
-    prompt.replacing(Self.placeholder, with: self.prompt)
+    prompt.replacing(ConceptPlaceholder.text, with: self.prompt)
   }
 
   /// The concept with only some of its layers.

@@ -74,9 +74,10 @@ struct FusionPlan {
     if request.matchesMixOfShow || request.method != .solve { return [] }
     guard let path = request.prompts else { return try ModelDefaults(of: base).fusionPrompts }
     let lines = try TextFile.read(path).textLines.map { $0.trimmingCharacters(in: .whitespaces) }
-    for (number, line) in lines.enumerated() where !line.isEmpty && !line.contains(FusionConcept.placeholder) {
+    let placeholder = ConceptPlaceholder.text
+    for (number, line) in lines.enumerated() where !line.isEmpty && !line.contains(placeholder) {
       throw FormatError(
-        path, "line \(number + 1)", "'\(line)' has no \(FusionConcept.placeholder), which stands for the words of a concept")
+        path, "line \(number + 1)", "'\(line)' has no \(placeholder), which stands for the words of a concept")
     }
     return lines.filter { !$0.isEmpty }
   }

@@ -100,7 +100,7 @@ struct ConceptCaption {
   init(_ words: [TrainedWord]) {
     texts = words.map(\.text)
     self.words = texts.joined(separator: " ")
-    mapping = CaptionMapping([("<TOK>", self.words)])
+    mapping = CaptionMapping([(ConceptPlaceholder.text, self.words)])
   }
 
   func callAsFunction(_ caption: String) -> String {

@@ -70,7 +70,7 @@ enum TeachFields {
       let stem = String(format: "%03d", index)
       let image = try UploadedPicture.image(text, field: "\(place).image")
       try PNG.write(image.rgb, to: folder.appending(path: "images/\(stem).png"))
-      let caption = try picture.string("caption") ?? "<TOK>"
+      let caption = try picture.string("caption") ?? ConceptPlaceholder.text
       try AtomicFile.write(Data(caption.utf8), to: folder.appending(path: "captions/\(stem).txt"))
       if let mask = try picture.string("mask") {
         let mask = try UploadedPicture.image(mask, field: "\(place).mask")
