@@ -101,7 +101,7 @@ let package = Package(
       dependencies: feature + ["MoscSample", .product(name: "Yams", package: "Yams")],
       swiftSettings: settings),
     .target(
-      name: "MoscFuse", dependencies: feature + ["MoscSample", "COpenBLAS"],
+      name: "MoscFuse", dependencies: feature + ["MoscSample", "MoscTrain", "COpenBLAS"],
       swiftSettings: settings),
 
     .target(name: "MoscEvaluate", dependencies: feature + ["MoscSample"], swiftSettings: settings),

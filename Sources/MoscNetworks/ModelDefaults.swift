@@ -10,8 +10,7 @@ package struct ModelDefaults: Hashable, Sendable {
   /// Guidance of pictures.
   package var guidance = 7.0
   package var training = TrainingDefaults()
-  /// More prompts that concepts are drawn in for the statistics of a fusion; `<TOK>` stands for the concept's words.
-  package var fusionPrompts: [String] = []
+  package var fusion = FusionDefaults()
 
   package static let stableDiffusion = ModelDefaults()
 
@@ -36,16 +35,7 @@ package struct ModelDefaults: Hashable, Sendable {
       guard let members = fuse.members else {
         throw object.error("fuse", "expected an object, found \(fuse.kindName)")
       }
-      let object = JSONObject(path: object.path, members: members)
-      try Self.check(object, ["prompts"])
-      let prompts = object["prompts"]?.array?.compactMap(\.string)
-      guard let prompts, prompts.count == object["prompts"]?.array?.count else {
-        throw object.error("prompts", "expected a list of texts")
-      }
-      if let bad = prompts.first(where: { !$0.contains(ConceptPlaceholder.text) }) {
-        throw object.error("prompts", "'\(bad)' has no \(ConceptPlaceholder.text), which stands for the words of a concept")
-      }
-      fusionPrompts = prompts
+      fusion = try FusionDefaults(JSONObject(path: object.path, members: members))
     }
     guard let train = object["train"] else { return }
     guard let members = train.members else {
@@ -59,6 +49,39 @@ package struct ModelDefaults: Hashable, Sendable {
     for key in object.members.map(\.key) where !known.contains(key) {
       let nearest = NearestName.suggest(key, in: known).map { "; did you mean '\($0)'?" } ?? ""
       throw object.error(key, "nothing reads this key" + nearest)
+    }
+  }
+}
+
+/// How concepts are fused where the user says nothing: here as Mix-of-Show does.
+package struct FusionDefaults: Hashable, Sendable {
+  /// More prompts that concepts are drawn in for statistics; `<TOK>` stands for the concept's words.
+  package var prompts: [String] = []
+  /// Steps of training after solving.
+  package var refineSteps = 0
+  /// The learning rate of those steps.
+  package var refineRate = 1e-4
+
+  fileprivate init() {}
+
+  fileprivate init(_ object: JSONObject) throws {
+    try ModelDefaults.check(object, ["prompts", "refine", "refine-lr"])
+    if let value = object["prompts"] {
+      guard let list = value.array, case let texts = list.compactMap(\.string), texts.count == list.count else {
+        throw object.error("prompts", "expected a list of texts")
+      }
+      if let bad = texts.first(where: { !$0.contains(ConceptPlaceholder.text) }) {
+        throw object.error("prompts", "'\(bad)' has no \(ConceptPlaceholder.text), which stands for the words of a concept")
+      }
+      prompts = texts
+    }
+    refineSteps = try object.int("refine", default: refineSteps)
+    guard 0...1_000_000 ~= refineSteps else {
+      throw object.error("refine", "expected a number from 0 to 1000000, found \(refineSteps)")
+    }
+    refineRate = try object.double("refine-lr", default: refineRate)
+    guard refineRate.isFinite, refineRate > 0 else {
+      throw object.error("refine-lr", "expected a number above 0, found \(refineRate)")
     }
   }
 }

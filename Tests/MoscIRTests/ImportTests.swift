@@ -54,7 +54,7 @@ import Testing
     Rule("Sources/MoscTrain", feature.union(["MoscSample"]), except: "Data"),
     // What data is read must not depend on how it is trained on.
     Rule("Sources/MoscTrain/Data", ["MoscFormats", "MoscImages", "MoscRandom", "Yams"]),
-    Rule("Sources/MoscFuse", feature.union(["MoscSample"]), except: "Solvers"),
+    Rule("Sources/MoscFuse", feature.union(["MoscSample", "MoscTrain"]), except: "Solvers"),
     // Mathematics: matrices in, matrices out.
     Rule("Sources/MoscFuse/Solvers", ["COpenBLAS"]),
     Rule("Sources/MoscEvaluate", feature.union(["MoscSample"])),

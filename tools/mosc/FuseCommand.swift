@@ -66,6 +66,14 @@ struct FuseCommand: ParsableCommand {
     valueName: "file.txt"))
   var prompts: String?
 
+  @Option(help: ArgumentHelp(
+    "Train the fused layers so many steps, until they predict what each concept's own file does (default: as suits the model).",
+    valueName: "steps"))
+  var refine: Int?
+
+  @Option(help: ArgumentHelp("The learning rate of --refine (default: as suits the model).", valueName: "rate"))
+  var refineLr: Double?
+
   @Option(name: [.customLong("textenc-iters"), .customLong("optimize-textenc-iters")],
     help: "lbfgs iterations for the text encoder and cross-attention keys and values.")
   var textencIters = FuseRequest().textIterations
@@ -109,6 +117,7 @@ struct FuseCommand: ParsableCommand {
     request.matchesMixOfShow = compat == .mixOfShow
     (request.size, request.steps, request.seed) = (size, steps, seed)
     (request.textIterations, request.unetIterations) = (textencIters, unetIters)
+    (request.refineSteps, request.refineRate) = (refine, refineLr)
     (request.prompts, request.latentsIn) = (prompts, latentsIn)
     (request.report, request.sheet, request.failAbove) = (report, sheet, failAbove)
     return request

@@ -18,7 +18,7 @@ extension FusionRun {
     try cluster.agree(plan.shared(compiler), compiler)
     let stages = FusionLayer.Stage.allCases.filter { !plan.layers[$0].isEmpty }
     let items = try measure(stages, cluster, folder, context: { _ in "" }, &report) { concept, number, stage in
-      try collect(concept, number, stage, try adapted([(concept.file, concept.measured)]))
+      try collect(concept, number, stage, try plan.adapted([(concept.file, concept.measured)]))
     }
     let (shares, files) = try exchange(items, stages, cluster, folder, &report)
     if request.statistics != nil, cluster.isFirst { try folder.keep(plan.list, of: plan.fingerprint) }

@@ -7,6 +7,7 @@ import MoscNetworks
 import MoscRandom
 import MoscReport
 import MoscSample
+import MoscTrain
 
 /// `mosc fuse`: makes one change of the model out of several concepts.
 package struct FuseJob {
@@ -107,10 +108,12 @@ package struct FuseJob {
     let run = FusionRun(plan, compiler, request, cluster)
     let layers = request.matchesMixOfShow ? try run.chained(&report) : try run.independent(&report)
     report.layers = layers
-    return layers.map(\.adapter)
+    let made = layers.map(\.adapter)
       + plan.layers.summed.compactMap { layer in
         report.merge(layer, .concat, plan.list, factor: 1, PlainMerge.sum(layer, plan.list))
       }
+    if plan.refinement.steps == 0 { return made }
+    return try FusionRefinement(plan: plan, request: request, reporter: reporter).refined(made, &report)
   }
 
   // MARK: Plain merges

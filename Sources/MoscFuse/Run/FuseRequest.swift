@@ -86,6 +86,10 @@ package struct FuseRequest: Hashable, Sendable {
   package var steps = 20
   /// A text file of more prompts to draw concepts in, with `<TOK>` for their words; nil for those that suit the model.
   package var prompts: String?
+  /// Steps of training after solving; nil for those that suit the model.
+  package var refineSteps: Int?
+  /// The learning rate of that; nil for the one that suits the model.
+  package var refineRate: Double?
   /// Iterations of `lbfgs` for the text encoder and for cross-attention keys and values.
   package var textIterations = 500
   /// Iterations of `lbfgs` for the other layers of the U-Net.
@@ -114,6 +118,10 @@ package struct FuseRequest: Hashable, Sendable {
     try CommandError.check("steps", steps, in: 1...1000)
     try CommandError.check("textenc-iters", textIterations, in: 1...100_000)
     try CommandError.check("unet-iters", unetIterations, in: 1...100_000)
+    if let refineSteps { try CommandError.check("refine", refineSteps, in: 0...1_000_000) }
+    if let refineRate, !(refineRate > 0 && refineRate.isFinite) {
+      throw CommandError.usage("--refine-lr \(refineRate): expected a number above 0")
+    }
     if let size { try CommandError.check("size", size, in: 8...4096) }
     if let rank { try CommandError.check("rank", rank, in: 1...4096) }
     if let density {
@@ -145,6 +153,12 @@ package struct FuseRequest: Hashable, Sendable {
     }
     guard prompts == nil || !matchesMixOfShow else {
       throw CommandError.usage("--prompts: --compat mix-of-show measures by the reference's prompt alone")
+    }
+    guard refineSteps ?? 0 == 0 || !matchesMixOfShow else {
+      throw CommandError.usage("--refine: --compat mix-of-show trains nothing after solving")
+    }
+    guard refineSteps ?? 0 == 0 || method == .solve else {
+      throw CommandError.usage("--refine: --merge \(method.rawValue) runs no network")
     }
     guard prompts == nil || method == .solve else {
       throw CommandError.usage("--prompts: --merge \(method.rawValue) draws nothing")

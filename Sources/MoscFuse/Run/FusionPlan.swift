@@ -6,6 +6,7 @@ import MoscModel
 import MoscNetworks
 import MoscReport
 import MoscSample
+import MoscTrain
 
 /// A fusion, checked before any heavy work.
 struct FusionPlan {
@@ -17,6 +18,8 @@ struct FusionPlan {
   let latents: [HostArray]
   /// Where statistics are.
   let folder: StatisticsFolder?
+  /// The training of what is solved; no steps for none.
+  let refinement: DistillationSettings
   /// The base model's fingerprint.
   let fingerprint: String
   private let request: FuseRequest
@@ -63,6 +66,7 @@ struct FusionPlan {
     settings = StatisticsCollector.Settings(
       latentSize: side / vae.downsampling, steps: request.steps, seed: request.seed,
       matchesMixOfShow: request.matchesMixOfShow, prompts: try Self.prompts(request, base))
+    refinement = try Self.refinement(request, base)
     latents = try Self.latents(
       request.latentsIn, concepts.list.count,
       [1, vae.latentChannels, settings.latentSize, settings.latentSize])
@@ -72,7 +76,7 @@ struct FusionPlan {
   /// The prompts of statistics besides those of the reference.
   private static func prompts(_ request: FuseRequest, _ base: DiffusersModel) throws -> [String] {
     if request.matchesMixOfShow || request.method != .solve { return [] }
-    guard let path = request.prompts else { return try ModelDefaults(of: base).fusionPrompts }
+    guard let path = request.prompts else { return try ModelDefaults(of: base).fusion.prompts }
     let lines = try TextFile.read(path).textLines.map { $0.trimmingCharacters(in: .whitespaces) }
     let placeholder = ConceptPlaceholder.text
     for (number, line) in lines.enumerated() where !line.isEmpty && !line.contains(placeholder) {
@@ -80,6 +84,19 @@ struct FusionPlan {
         path, "line \(number + 1)", "'\(line)' has no \(placeholder), which stands for the words of a concept")
     }
     return lines.filter { !$0.isEmpty }
+  }
+
+  private static func refinement(_ request: FuseRequest, _ base: DiffusersModel) throws -> DistillationSettings {
+    let usual = try ModelDefaults(of: base).fusion
+    let isUsual = !request.matchesMixOfShow && request.method == .solve
+    var settings = DistillationSettings(
+      steps: request.refineSteps ?? (isUsual ? usual.refineSteps : 0),
+      unetRate: request.refineRate ?? usual.refineRate)
+    if let rate = request.refineRate, settings.steps == 0 {
+      throw CommandError.usage("--refine-lr \(rate): nothing is refined here; --refine STEPS does")
+    }
+    settings.seed = request.seed
+    return settings
   }
 
   private static func latents(
@@ -119,6 +136,13 @@ struct FusionPlan {
     return FileHash.sha256(Data(parts.joined(separator: "\n").utf8))
   }
 
+  /// The base with files that change it.
+  func adapted(_ files: [(AdapterFile, AdapterStrength)]) throws -> DiffusersModel {
+    var model = base
+    model.adapters = try AdapterSet(files, base)
+    return model
+  }
+
   /// What every process of several must have alike.
   func shared(_ compiler: Compiler) -> RunSettings {
     RunSettings(
@@ -130,6 +154,7 @@ struct FusionPlan {
 
   /// Lets go of statistics that nobody asked to keep.
   func finish() {
+    folder?.removeRefinement()
     if isTemporary { folder?.remove() }
   }
 
@@ -143,6 +168,7 @@ struct FusionPlan {
       .init("latent_size", .int(settings.latentSize)), .init("steps", .int(settings.steps)),
       .init("seed", .int(Int(clamping: settings.seed))),
       .init("prompts", .array(settings.prompts.map(JSONValue.string))),
+      .init("refine", .int(refinement.steps)), .init("refine_lr", .double(refinement.unetRate)),
       .init("compat", request.matchesMixOfShow ? .string("mix-of-show") : .null),
       .init("base", .string(fingerprint)),
       .init(

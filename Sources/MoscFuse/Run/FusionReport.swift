@@ -18,6 +18,8 @@ struct FusionReport {
   var layers: [FusedLayer] = []
   /// Layers that were added up without looking at inputs.
   private(set) var merges: [MergedLayer] = []
+  /// The loss of a refinement in its first and its last steps; nil without one.
+  var losses: (first: Double, last: Double)?
   var notes: [String] = []
 
   /// Runs a stretch of work and notes what it took.
@@ -81,6 +83,11 @@ struct FusionReport {
       .init("mosc", .string(Version.text)), .init("settings", settings),
       .init("notes", .array(notes.map { .string($0) })), .init("phases", .array(phases)),
       .init("layers", .array(rows + merges.map(\.json))),
+      .init(
+        "refinement",
+        losses.map {
+          .object([.init("loss_first", .double($0.first)), .init("loss_last", .double($0.last))])
+        } ?? .null),
     ])
   }
 
@@ -111,7 +118,8 @@ struct FusionReport {
   var summary: [String] {
     var lines: [String] = []
     if !layers.isEmpty {
-      lines.append("residuals: 0 is a concept as by its own file, 1 the model without it")
+      lines.append(
+        "residuals\(losses == nil ? "" : " before refining"): 0 is a concept as by its own file, 1 the model without it")
     }
     for stage in FusionLayer.Stage.allCases {
       let own = layers.filter { $0.layer.stage == stage }
@@ -126,6 +134,11 @@ struct FusionReport {
           "\(stage.rawValue), \(name): residual \(Self.percent(median)) in the median, "
             + "\(Self.percent(worst)) at worst, of \(residuals.count) layers: \(Self.verdict(median))")
       }
+    }
+    if let losses {
+      lines.append(
+        "refining: the squared difference from what each concept's own file predicts went from "
+          + "\(String(format: "%.2g", losses.first)) to \(String(format: "%.2g", losses.last))")
     }
     for part in parts {
       lines.append(

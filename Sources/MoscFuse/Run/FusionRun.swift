@@ -31,7 +31,7 @@ struct FusionRun {
     if let cluster { return try independent(cluster, folder, &report) }
     var sources: [FusionLayer.Stage: [StageSolver.Source]] = [:]
     for (number, concept) in plan.list.enumerated() {
-      let model = try adapted([(concept.file, concept.measured)])
+      let model = try plan.adapted([(concept.file, concept.measured)])
       try report.measure("statistics of \(concept.name)") { _ in
         for stage in FusionLayer.Stage.allCases where !plan.layers[stage].isEmpty {
           let file = try statistics(concept, stage, folder) {
@@ -99,15 +99,7 @@ struct FusionRun {
         (AdapterFile(path: "the fused layers", layers: layers, words: []), AdapterStrength()))
     }
     files.append((own, concept.strength))
-    return try adapted(files)
-  }
-
-  func adapted(
-    _ files: [(AdapterFile, AdapterStrength)]
-  ) throws -> DiffusersModel {
-    var model = plan.base
-    model.adapters = try AdapterSet(files, plan.base)
-    return model
+    return try plan.adapted(files)
   }
 
   func collect(

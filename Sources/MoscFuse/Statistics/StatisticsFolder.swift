@@ -14,6 +14,7 @@ struct StatisticsFolder {
   let url: URL
   private static let manifest = "fusion.json"
   private static let momentsSuffix = ".moments"
+  private static let refinementPrefix = ".refinement-"
   private static let version = 1
 
   init(_ url: URL) { self.url = url }
@@ -49,6 +50,18 @@ struct StatisticsFolder {
   /// Where the statistics of a concept and stage are.
   func moments(_ concept: FusionConcept, _ stage: FusionLayer.Stage) -> URL {
     url.appending(path: "\(Self.fileName(concept.name)).\(stage.rawValue)\(Self.momentsSuffix)")
+  }
+
+  /// Where the state of a refinement is: one of other settings is none to go on from.
+  func refinement(_ settings: String) -> URL {
+    let key = FileHash.sha256(Data(settings.utf8)).prefix(16)
+    return url.appending(path: "\(Self.refinementPrefix)\(key).safetensors")
+  }
+
+  /// Removes the states of refinements, with what lies beside them.
+  func removeRefinement() {
+    let names = (try? namesInFolder(url)) ?? []
+    for name in names where name.hasPrefix(Self.refinementPrefix) { unlink(url.appending(path: name).path) }
   }
 
   private func file(_ name: String) -> URL {

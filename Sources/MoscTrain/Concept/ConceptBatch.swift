@@ -71,7 +71,7 @@ package struct ConceptInputs {
       "loss_weight": HostArray(
         weights(weighing).noise, shape: [step.batch, step.height, step.width, 1]),
     ]
-    try addText(batch.captions, to: &result)
+    result.merge(try text(batch.captions)) { $1 }
     if step.regulariser != nil { addRegulariser(weights(batch.masks), to: &result) }
     return result
   }
@@ -80,9 +80,9 @@ package struct ConceptInputs {
     MaskWeights(masks, height: step.height, width: step.width)
   }
 
-  private func addText(
-    _ captions: [String], to result: inout [String: HostArray]
-  ) throws {
+  /// The inputs of a step that captions make.
+  func text(_ captions: [String]) throws -> [String: HostArray] {
+    var result: [String: HostArray] = [:]
     var ids: [Int32] = []
     var prefix: [Int32] = []
     var positions = [Float](
@@ -116,6 +116,7 @@ package struct ConceptInputs {
       result["word_positions"] = HostArray(
         positions, shape: [step.batch, tokenizer.length, regulariser.words])
     }
+    return result
   }
 
   private func addRegulariser(

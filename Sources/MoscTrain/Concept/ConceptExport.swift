@@ -18,7 +18,7 @@ struct ConceptExport {
 
   /// Writes the concept in the plan's layout, all or nothing.
   func write(_ groups: [ParameterGroup], to url: URL, layout: ConceptFile.Layout? = nil) throws {
-    let (layers, words) = contents(groups)
+    let (layers, words) = concept.contents(groups)
     let layout = layout ?? plan.layout
     guard layout == .pth else {
       return try ConceptFile.write(
@@ -29,30 +29,6 @@ struct ConceptExport {
     try ConceptFile.writePTH(layers, words, to: url) { layer in
       (layer.network == .unet ? unet : textEncoder)[layer.key]?.path ?? layer.key
     }
-  }
-
-  /// The layers and words with their present values, the running means where they are kept.
-  private func contents(
-    _ groups: [ParameterGroup]
-  ) -> ([AdapterFile.Layer], [AdapterFile.Word]) {
-    let array: ParameterGroup.Role =
-      groups.contains(where: \.keepsAverage) ? .average : .parameters
-    var layers: [LayerID: AdapterFile.Layer] = [:]
-    var words: [AdapterFile.Word] = []
-    for (tensor, values) in concept.tensors(array, of: groups) {
-      switch tensor {
-      case .word(let text): words.append(AdapterFile.Word(text: text, rows: values))
-      case .factor(let id, let factor):
-        var layer = layers[id] ?? AdapterFile.Layer(
-          network: id.network, key: id.key, down: values, up: values, scale: concept.scale(id))
-        switch factor {
-        case .down: layer.down = values
-        case .up: layer.up = values
-        }
-        layers[id] = layer
-      }
-    }
-    return (layers.sorted { $0.key.description < $1.key.description }.map(\.value), words)
   }
 
   /// What kohya's tools, the web UI and ModelSpec readers look for; equal runs give equal text.

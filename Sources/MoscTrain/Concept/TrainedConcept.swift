@@ -147,4 +147,28 @@ extension TrainedConcept {
   func scale(_ layer: LayerID) -> Float {
     model.adapterTensor(AdapterTensor.scale(layer).name)?.floats.first ?? 1
   }
+
+  /// The layers and words with their present values, the running means where they are kept.
+  func contents(
+    _ groups: [ParameterGroup]
+  ) -> (layers: [AdapterFile.Layer], words: [AdapterFile.Word]) {
+    let array: ParameterGroup.Role =
+      groups.contains(where: \.keepsAverage) ? .average : .parameters
+    var layers: [LayerID: AdapterFile.Layer] = [:]
+    var words: [AdapterFile.Word] = []
+    for (tensor, values) in tensors(array, of: groups) {
+      switch tensor {
+      case .word(let text): words.append(AdapterFile.Word(text: text, rows: values))
+      case .factor(let id, let factor):
+        var layer = layers[id] ?? AdapterFile.Layer(
+          network: id.network, key: id.key, down: values, up: values, scale: scale(id))
+        switch factor {
+        case .down: layer.down = values
+        case .up: layer.up = values
+        }
+        layers[id] = layer
+      }
+    }
+    return (layers.sorted { $0.key.description < $1.key.description }.map(\.value), words)
+  }
 }

@@ -12,7 +12,7 @@ struct TrainingLoop<Task: TrainingTask> {
   private(set) var state: TrainingState
   private let plan: LoopPlan
   private let optimiser: Optimiser
-  private var log: TrainingLog
+  private(set) var log: TrainingLog
   private let reporter: Reporter
   private let cluster: Cluster?
   private let parts: StepParts
