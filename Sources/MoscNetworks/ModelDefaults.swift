@@ -57,7 +57,7 @@ package struct ModelDefaults: Hashable, Sendable {
 package struct FusionDefaults: Hashable, Sendable {
   /// More prompts that concepts are drawn in for statistics; `<TOK>` stands for the concept's words.
   package var prompts: [String] = []
-  /// Steps of training after solving.
+  /// Steps of training after solving, for each concept.
   package var refineSteps = 0
   /// The learning rate of those steps.
   package var refineRate = 1e-4
@@ -76,8 +76,8 @@ package struct FusionDefaults: Hashable, Sendable {
       prompts = texts
     }
     refineSteps = try object.int("refine", default: refineSteps)
-    guard 0...1_000_000 ~= refineSteps else {
-      throw object.error("refine", "expected a number from 0 to 1000000, found \(refineSteps)")
+    guard 0...100_000 ~= refineSteps else {
+      throw object.error("refine", "expected a number from 0 to 100000, found \(refineSteps)")
     }
     refineRate = try object.double("refine-lr", default: refineRate)
     guard refineRate.isFinite, refineRate > 0 else {

@@ -52,10 +52,10 @@ import Testing
 
   /// Steps bring the fused model nearer, and repeat to the bit.
   @Test func learns() throws {
-    let first = request([Self.hina, Self.kaori], "first", steps: 60, rate: 1e-3)
+    let first = request([Self.hina, Self.kaori], "first", steps: 30, rate: 1e-3)
     let found = try losses(first)
     #expect(found.last < 0.5 * found.first, "\(found)")
-    let second = request([Self.hina, Self.kaori], "second", steps: 60, rate: 1e-3)
+    let second = request([Self.hina, Self.kaori], "second", steps: 30, rate: 1e-3)
     #expect(try losses(second) == found)
     let files = try [first, second].map { try AdapterFile(URL(fileURLWithPath: $0.output)) }
     #expect(files[0].layers.map(\.up) == files[1].layers.map(\.up) && !files[0].layers.isEmpty)

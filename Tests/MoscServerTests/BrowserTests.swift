@@ -397,6 +397,7 @@ struct BrowserTests {
     try browser.wait("document.getElementById('fuse-teddy')")
     try browser.click("#fuse-teddy")
     try browser.click("#fuse-sheet")
+    try browser.type("2", into: "#fuse-refine")
     try browser.click("#fuse-start")
     try browser.wait("document.querySelectorAll('#fuse-result tbody tr').length === 1", seconds: 240)
     try keep(browser, "fuse")

@@ -34,9 +34,9 @@ import Testing
   @Test func settingsBelongToTheModel() throws {
     var request = try request()
     let own = try plan(request)
-    #expect(own.steps == 400 && own.setup.dataset.batchSize == 2)
+    #expect(own.steps == 300 && own.setup.dataset.batchSize == 2)
     #expect(own.setup.model.unet?.rank == 16 && own.setup.model.textEncoder?.rank == 16)
-    #expect(own.setup.model.unet?.learningRate == 2e-3 && own.setup.model.unet?.layers == .block)
+    #expect(own.setup.model.unet?.learningRate == 3e-3 && own.setup.model.unet?.layers == .block)
     #expect(own.setup.model.textEncoder?.learningRate == 1e-3)
     #expect(own.setup.model.embedding?.learningRate == 1e-2)
     #expect(own.setup.optimiser.embeddingNormThreshold == 2)
@@ -128,7 +128,7 @@ import Testing
     #expect(plan.setup.model.words.map(\.start) == [.random(deviation: 0.013), .word("dog")])
     #expect(DataTransform.outputSize(plan.setup.dataset.transforms[0])?.width == 128)
     #expect(plan.setup.notes.count == 1 && plan.setup.notes[0].contains("enable_bucket"))
-    #expect(plan.steps == 400 && plan.setup.model.unet?.rank == 16)
+    #expect(plan.steps == 300 && plan.setup.model.unet?.rank == 16)
     (request.concept, request.start) = (nil, "dog")
     #expect { try TrainJob(request, .silent) } throws: { "\($0)".contains("--init needs the words") }
     // Without words it is a plain LoRA, which is said.

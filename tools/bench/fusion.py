@@ -22,7 +22,9 @@ SCENES = [
     "on a purple background", "with a ball", "on a blue background", "with a dog", "on a yellow background",
     "with a car", "on a green background", "with a star", "on an orange background", "on a black background"]
 WAYS = {
-    "ridge": ["--solver", "ridge"], "lbfgs": ["--solver", "lbfgs"], "min-norm": ["--solver", "min-norm"],
+    "refined": [], "refined-200": ["--refine", "200"],
+    "ridge": ["--solver", "ridge", "--refine", "0"], "lbfgs": ["--solver", "lbfgs", "--refine", "0"],
+    "min-norm": ["--solver", "min-norm", "--refine", "0"],
     "weighted": ["--merge", "weighted"], "concat": ["--merge", "concat"], "svd": ["--merge", "svd"],
     "ties": ["--merge", "ties"], "dare": ["--merge", "dare"],
 }

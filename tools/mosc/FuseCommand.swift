@@ -67,7 +67,7 @@ struct FuseCommand: ParsableCommand {
   var prompts: String?
 
   @Option(help: ArgumentHelp(
-    "Train the fused layers so many steps, until they predict what each concept's own file does (default: as suits the model).",
+    "Train the fused layers so many steps for each concept, until they predict what each concept's own file does (default: as suits the model).",
     valueName: "steps"))
   var refine: Int?
 

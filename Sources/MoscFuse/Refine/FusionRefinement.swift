@@ -12,7 +12,7 @@ struct FusionRefinement {
   let request: FuseRequest
   let reporter: Reporter
 
-  /// The layers after `--refine` steps.
+  /// The layers after `--refine` steps for each concept.
   func refined(_ layers: [AdapterFile.Layer], _ report: inout FusionReport) throws -> [AdapterFile.Layer] {
     let drawing = try Compiler(request.compiler, precision: request.model.precision, reporter)
     let teacher = ConceptTeacher(

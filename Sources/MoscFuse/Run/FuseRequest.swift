@@ -86,7 +86,7 @@ package struct FuseRequest: Hashable, Sendable {
   package var steps = 20
   /// A text file of more prompts to draw concepts in, with `<TOK>` for their words; nil for those that suit the model.
   package var prompts: String?
-  /// Steps of training after solving; nil for those that suit the model.
+  /// Steps of training after solving for each concept; nil for those that suit the model.
   package var refineSteps: Int?
   /// The learning rate of that; nil for the one that suits the model.
   package var refineRate: Double?
@@ -118,7 +118,7 @@ package struct FuseRequest: Hashable, Sendable {
     try CommandError.check("steps", steps, in: 1...1000)
     try CommandError.check("textenc-iters", textIterations, in: 1...100_000)
     try CommandError.check("unet-iters", unetIterations, in: 1...100_000)
-    if let refineSteps { try CommandError.check("refine", refineSteps, in: 0...1_000_000) }
+    if let refineSteps { try CommandError.check("refine", refineSteps, in: 0...100_000) }
     if let refineRate, !(refineRate > 0 && refineRate.isFinite) {
       throw CommandError.usage("--refine-lr \(refineRate): expected a number above 0")
     }

@@ -66,7 +66,7 @@ struct FusionPlan {
     settings = StatisticsCollector.Settings(
       latentSize: side / vae.downsampling, steps: request.steps, seed: request.seed,
       matchesMixOfShow: request.matchesMixOfShow, prompts: try Self.prompts(request, base))
-    refinement = try Self.refinement(request, base)
+    refinement = try Self.refinement(request, base, concepts: concepts.list.count)
     latents = try Self.latents(
       request.latentsIn, concepts.list.count,
       [1, vae.latentChannels, settings.latentSize, settings.latentSize])
@@ -86,11 +86,13 @@ struct FusionPlan {
     return lines.filter { !$0.isEmpty }
   }
 
-  private static func refinement(_ request: FuseRequest, _ base: DiffusersModel) throws -> DistillationSettings {
+  private static func refinement(
+    _ request: FuseRequest, _ base: DiffusersModel, concepts: Int
+  ) throws -> DistillationSettings {
     let usual = try ModelDefaults(of: base).fusion
     let isUsual = !request.matchesMixOfShow && request.method == .solve
     var settings = DistillationSettings(
-      steps: request.refineSteps ?? (isUsual ? usual.refineSteps : 0),
+      steps: concepts * (request.refineSteps ?? (isUsual ? usual.refineSteps : 0)),
       unetRate: request.refineRate ?? usual.refineRate)
     if let rate = request.refineRate, settings.steps == 0 {
       throw CommandError.usage("--refine-lr \(rate): nothing is refined here; --refine STEPS does")
@@ -168,7 +170,7 @@ struct FusionPlan {
       .init("latent_size", .int(settings.latentSize)), .init("steps", .int(settings.steps)),
       .init("seed", .int(Int(clamping: settings.seed))),
       .init("prompts", .array(settings.prompts.map(JSONValue.string))),
-      .init("refine", .int(refinement.steps)), .init("refine_lr", .double(refinement.unetRate)),
+      .init("refine", .int(refinement.steps / list.count)), .init("refine_lr", .double(refinement.unetRate)),
       .init("compat", request.matchesMixOfShow ? .string("mix-of-show") : .null),
       .init("base", .string(fingerprint)),
       .init(

@@ -19,7 +19,8 @@ const fuse = () => attempt(async () => {
     .map(lora => ({name: lora.stem, strength: Number(find(`fuse-strength-${lora.stem}`).value)}));
   if (!concepts.length) throw new Error("choose concepts");
   const name = find("fuse-name").value.trim();
-  await run({kind: "fuse", name, concepts, sheet: find("fuse-sheet").checked}, {
+  const steps = find("fuse-refine").value;
+  await run({kind: "fuse", name, concepts, sheet: find("fuse-sheet").checked, ...(steps === "" ? {} : {refine: Number(steps)})}, {
     line: data => { if (data.message) find("fuse-log").textContent = data.message; },
     done: data => {
       if (data.status !== "completed") { find("fuse-log").textContent = `${data.status}${data.error ? `: ${data.error}` : ""}`; return; }
@@ -39,6 +40,7 @@ export function start() {
   panel.append(make("div", {className: "panel"},
     make("h2", {}, "Fuse concepts"), make("div", {id: "fuse-concepts"}),
     field("name of the result", make("input", {id: "fuse-name", value: "fused"})),
+    field("steps of refining, for each", make("input", {id: "fuse-refine", type: "number", min: 0, step: 1, placeholder: "as suits the model"})),
     make("label", {className: "inline"}, make("input", {type: "checkbox", id: "fuse-sheet", checked: true}), make("span", {}, "draw each alone and fused")),
     make("div", {className: "row"}, make("button", {type: "button", className: "main", id: "fuse-start", onclick: fuse}, "Fuse")),
     make("p", {className: "log", id: "fuse-log", "aria-live": "polite"}), make("div", {id: "fuse-result"})));

@@ -34,7 +34,7 @@ package struct Distillation {
     settled.textEncoder?.learningRate = choice.textEncoderRate
     settled.unet?.learningRate = choice.unetRate
     let step = ConceptStep(
-      batch: choice.batch, height: first.sample.shape[1], width: first.sample.shape[2],
+      batch: choice.batch, height: first.sample.shape[1], width: first.sample.shape[2], captions: 1,
       isLayerwise: model.adapters.words.contains(where: \.isLayerwise))
     let training = try model.trainingModule(step)
     let groups = try concept.groups(training, settled, OptimiserSettings())
@@ -43,10 +43,11 @@ package struct Distillation {
     let start = try TrainingState.open(state, settings, .resume)
     let task = DistillationTask(
       program, step, try ConceptInputs(step, settled, model), examples, RunSeed(choice.seed))
-    let plan = LoopPlan(
+    var plan = LoopPlan(
       title: "refining", steps: choice.steps,
       schedule: LearningRateSchedule(.linear, total: Double(choice.steps)),
       reportEvery: max(1, choice.steps / 4))
+    plan.resumption = "the same command"
     let stem = state.deletingPathExtension()
     loop = try TrainingLoop(
       task, plan, try TrainingState(start, groups),

@@ -13,8 +13,10 @@ struct DistillationTask: TrainingTask {
   private let program: TrainingProgram
   private let step: ConceptStep
   private let text: ConceptInputs
-  /// Those of each model; models take turns.
-  private let examples: [[DistillationExample]]
+  /// Those of each model by their prompts; models take turns.
+  private let examples: [[[DistillationExample]]]
+  /// The steps in which the examples of each model have their turn.
+  private let parts: [[(group: Int, number: Int)]]
   private let random: RunSeed
 
   init(
@@ -22,18 +24,27 @@ struct DistillationTask: TrainingTask {
     _ examples: [[DistillationExample]], _ random: RunSeed
   ) {
     (self.program, self.step, self.text) = (program, step, text)
-    (self.examples, self.random) = (examples, random)
+    self.examples = examples.map { own in
+      let groups = Dictionary(grouping: own, by: \.prompt)
+      return groups.keys.sorted().compactMap { groups[$0] }
+    }
+    parts = self.examples.map { own in
+      own.enumerated().flatMap { index, group in
+        (0..<max(1, group.count / step.batch)).map { (index, $0) }
+      }
+    }
+    self.random = random
   }
 
   func batch(
     _ number: Int
   ) throws -> (program: TrainingProgram, inputs: [String: HostArray]) {
-    let chosen = (0..<step.batch).map { example(number * step.batch + $0) }
+    let chosen = chosen(number)
     let count = step.batch
     let shape = [count] + chosen[0].sample.shape.dropFirst()
     let scalar = [count, 1, 1, 1]
     let pixels = step.height * step.width
-    var inputs = try text.text(chosen.map(\.prompt))
+    var inputs = try text.text([chosen[0].prompt])
     inputs["latents"] = HostArray(chosen.flatMap(\.sample.floats), shape: shape)
     inputs["noise"] = HostArray(chosen.flatMap(\.target.floats), shape: shape)
     inputs["noise_offset"] = HostArray(
@@ -47,13 +58,19 @@ struct DistillationTask: TrainingTask {
     return (program, inputs)
   }
 
-  /// The example at a place of the run: models in turn, those of each in random order without repeating one
-  /// before all had their turn.
-  private func example(_ place: Int) -> DistillationExample {
-    let (turn, model) = place.quotientAndRemainder(dividingBy: examples.count)
-    let own = examples[model]
-    let (round, index) = turn.quotientAndRemainder(dividingBy: own.count)
-    return own[random.permutation(.order, round, count: own.count, salt: UInt32(model))[index]]
+  /// The examples of a step: models in turn, those of each in random order, with one prompt for all in a step, which
+  /// is encoded once. None is repeated before all had their turn.
+  private func chosen(_ number: Int) -> [DistillationExample] {
+    let (turn, model) = number.quotientAndRemainder(dividingBy: examples.count)
+    let (own, parts) = (examples[model], parts[model])
+    func order(_ round: Int, _ count: Int, _ place: Int) -> [Int] {
+      random.permutation(.order, round, count: count, salt: UInt32(model << 16 + place))
+    }
+    let (round, index) = turn.quotientAndRemainder(dividingBy: parts.count)
+    let part = parts[order(round, parts.count, 0)[index]]
+    let group = own[part.group]
+    let places = order(round, group.count, part.group + 1)
+    return (0..<step.batch).map { group[places[(part.number * step.batch + $0) % group.count]] }
   }
 
   func update(_ step: Int, norm: Double) -> StepUpdate {

@@ -75,7 +75,7 @@ struct TrainingLoop<Task: TrainingTask> {
       // Whatever was interrupted, the parameters are those of the last whole step.
       if state.step > 0 {
         try save()
-        reporter.info("saved after step \(state.step); --resume goes on from there")
+        reporter.info("saved after step \(state.step); \(plan.resumption) goes on from there")
       }
       try cluster?.part(MessageLabel(.end, state.step))
       throw error

@@ -72,6 +72,8 @@ struct LoopPlan {
   var parts = 1
   /// Steps between states; nil to save by the clock alone.
   var saveEvery: Int?
+  /// What goes on with a run that was interrupted.
+  var resumption = "--resume"
   /// The most seconds between states.
   var saveSeconds = usualSaveSeconds
   /// Steps between lines of the log, and between messages.

@@ -28,7 +28,7 @@ enum FuseFields {
         return .concept(adapter)
       }
       request.steps = try fields.int("steps", in: Limits.steps) ?? request.steps
-      request.refineSteps = try fields.int("refine", in: 0...1_000_000)
+      request.refineSteps = try fields.int("refine", in: 0...100_000)
       request.size = try fields.int("size", in: Limits.side)
       // The job knows the place.
       request.sheet = try fields.bool("sheet") == true ? "sheet.png" : nil
