@@ -93,7 +93,7 @@ struct FusionPlan {
     let isUsual = !request.matchesMixOfShow && request.method == .solve
     var settings = DistillationSettings(
       steps: concepts * (request.refineSteps ?? (isUsual ? usual.refineSteps : 0)),
-      unetRate: request.refineRate ?? usual.refineRate)
+      rate: request.refineRate ?? usual.refineRate)
     if let rate = request.refineRate, settings.steps == 0 {
       throw CommandError.usage("--refine-lr \(rate): nothing is refined here; --refine STEPS does")
     }
@@ -170,7 +170,7 @@ struct FusionPlan {
       .init("latent_size", .int(settings.latentSize)), .init("steps", .int(settings.steps)),
       .init("seed", .int(Int(clamping: settings.seed))),
       .init("prompts", .array(settings.prompts.map(JSONValue.string))),
-      .init("refine", .int(refinement.steps / list.count)), .init("refine_lr", .double(refinement.unetRate)),
+      .init("refine", .int(refinement.steps / list.count)), .init("refine_lr", .double(refinement.rate)),
       .init("compat", request.matchesMixOfShow ? .string("mix-of-show") : .null),
       .init("base", .string(fingerprint)),
       .init(

@@ -31,8 +31,8 @@ package struct Distillation {
     concept = TrainedConcept(model)
     var settled = ModelSettings()
     settled.embedding = nil
-    settled.textEncoder?.learningRate = choice.textEncoderRate
-    settled.unet?.learningRate = choice.unetRate
+    settled.textEncoder?.learningRate = choice.rate
+    settled.unet?.learningRate = choice.rate
     let step = ConceptStep(
       batch: choice.batch, height: first.sample.shape[1], width: first.sample.shape[2], captions: 1,
       isLayerwise: model.adapters.words.contains(where: \.isLayerwise))

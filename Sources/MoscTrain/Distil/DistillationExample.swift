@@ -19,12 +19,9 @@ package struct DistillationSettings: Hashable, Sendable {
   package var steps: Int
   /// Examples of a step.
   package var batch = 2
-  /// The learning rate of the U-Net's layers.
-  package var unetRate: Double
+  /// The learning rate of all layers.
+  package var rate: Double
   package var seed: UInt64 = 0
 
-  package init(steps: Int, unetRate: Double) { (self.steps, self.unetRate) = (steps, unetRate) }
-
-  /// The learning rate of the text encoder's layers.
-  package var textEncoderRate: Double { unetRate }
+  package init(steps: Int, rate: Double) { (self.steps, self.rate) = (steps, rate) }
 }
