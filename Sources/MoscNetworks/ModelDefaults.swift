@@ -55,7 +55,8 @@ package struct ModelDefaults: Hashable, Sendable {
 
 /// How concepts are fused where the user says nothing: here as Mix-of-Show does.
 package struct FusionDefaults: Hashable, Sendable {
-  /// More prompts that concepts are drawn in for statistics; `<TOK>` stands for the concept's words.
+  /// More prompts that concepts are drawn in for statistics, `<TOK>` standing for the concept's words, and prompts without
+  /// it, for which refining holds the fused model to what it predicts without any concept.
   package var prompts: [String] = []
   /// Steps of training after solving, for each concept.
   package var refineSteps = 0
@@ -69,9 +70,6 @@ package struct FusionDefaults: Hashable, Sendable {
     if let value = object["prompts"] {
       guard let list = value.array, case let texts = list.compactMap(\.string), texts.count == list.count else {
         throw object.error("prompts", "expected a list of texts")
-      }
-      if let bad = texts.first(where: { !$0.contains(ConceptPlaceholder.text) }) {
-        throw object.error("prompts", "'\(bad)' has no \(ConceptPlaceholder.text), which stands for the words of a concept")
       }
       prompts = texts
     }

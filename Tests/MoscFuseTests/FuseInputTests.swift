@@ -100,6 +100,7 @@ import Testing
     var prompts = request([hina])
     prompts.prompts = try scratch.write("prompts.txt", "a <TOK>\n\na cat\n").path
     #expect(message(prompts).contains("line 3: 'a cat' has no <TOK>"))
+    #expect(message(prompts).contains("only refining (--refine)"))
     prompts.method = .weighted
     #expect(message(prompts).contains("--prompts: --merge weighted"))
     (prompts.method, prompts.matchesMixOfShow) = (.solve, true)

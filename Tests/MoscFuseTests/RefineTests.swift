@@ -70,6 +70,29 @@ import Testing
     #expect(plain.words.map(\.rows) == files[0].words.map(\.rows))
   }
 
+  /// For a prompt of no concept the base is what is learnt from, in as many steps as for a concept.
+  @Test func keepsPromptsOfNoConcept() throws {
+    var request = request([Self.hina], "prior", steps: 20, rate: 1e-12)
+    request.solver = .minNorm
+    request.prompts = try scratch.write("prompts.txt", "a <TOK>, in the snow\n\na cat, on grass\n").path
+    // The file alone is what the fused model equals already; the base it does not.
+    let concept = try {
+      var concept = request
+      concept.prompts = try scratch.write("own.txt", "a <TOK>, in the snow\n").path
+      return try losses(concept)
+    }()
+    let found = try losses(request)
+    #expect(found.first > 5 * concept.first, "\(found), \(concept)")
+    let path = try #require(request.report)
+    let settings = try JSONValue.parse(try Data(contentsOf: URL(fileURLWithPath: path)), path: path)["settings"]
+    #expect(settings?["refinement_steps"]?.int == 40)
+    #expect(settings?["prompts"]?.array?.compactMap(\.string) == ["a <TOK>, in the snow"])
+    #expect(settings?["prior_prompts"]?.array?.compactMap(\.string) == ["a cat, on grass"])
+    request.refineRate = 1e-3
+    let learnt = try losses(request)
+    #expect(learnt.last < 0.7 * learnt.first, "\(learnt)")
+  }
+
   @Test func refusesWhatItCannot() throws {
     func message(_ change: (inout FuseRequest) -> Void) -> String {
       var request = request([Self.hina], "refused", steps: 3, rate: 1e-3)

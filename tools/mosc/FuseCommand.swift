@@ -62,12 +62,12 @@ struct FuseCommand: ParsableCommand {
   var steps = FuseRequest().steps
 
   @Option(help: ArgumentHelp(
-    "More prompts to draw each concept in for statistics, one a line, with <TOK> for its words (default: as suits the model).",
+    "More prompts to draw each concept in for statistics, one a line, with <TOK> for its words; for lines without it, refining keeps what the model predicts (default: as suits the model).",
     valueName: "file.txt"))
   var prompts: String?
 
   @Option(help: ArgumentHelp(
-    "Train the fused layers so many steps for each concept, until they predict what each concept's own file does (default: as suits the model).",
+    "Train the fused layers so many steps for each concept, until they predict what each concept's own file does, and as many for all prompts of none (default: as suits the model).",
     valueName: "steps"))
   var refine: Int?
 

@@ -6,7 +6,8 @@ import MoscReport
 import MoscSample
 import MoscTrain
 
-/// Training of a fused change until the model predicts for each concept what the concept's own file does.
+/// Training of a fused change until the model predicts for each concept what the concept's own file does, and for prompts
+/// of no concept what the base does.
 struct FusionRefinement {
   let plan: FusionPlan
   let request: FuseRequest
@@ -15,10 +16,16 @@ struct FusionRefinement {
   /// The layers after `--refine` steps for each concept.
   func refined(_ layers: [AdapterFile.Layer], _ report: inout FusionReport) throws -> [AdapterFile.Layer] {
     let drawing = try Compiler(request.compiler, precision: request.model.precision, reporter)
-    let teacher = ConceptTeacher(
+    let drawer = TeacherDrawing(
       compiler: drawing, settings: plan.settings, guidance: Float(try ModelDefaults(of: plan.base).guidance))
     let examples = try report.measure("drawing by each concept's file") { _ in
-      try plan.list.map { try teacher.examples($0, try plan.adapted([($0.file, $0.strength)])) }
+      let own = try plan.list.map { concept in
+        try drawer.examples(
+          of: concept.name, concept.prompts + plan.settings.prompts.map(concept.said),
+          try plan.adapted([(concept.file, concept.strength)]))
+      }
+      if plan.priorPrompts.isEmpty { return own }
+      return own + [try drawer.examples(of: "the model without concepts", plan.priorPrompts, plan.base)]
     }
     let fused = AdapterFile(
       path: "the fused layers", layers: layers, words: plan.list.flatMap(\.file.words))

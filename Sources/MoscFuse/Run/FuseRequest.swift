@@ -84,9 +84,10 @@ package struct FuseRequest: Hashable, Sendable {
   /// The edge of the concepts' pictures; nil for the size the model was trained at.
   package var size: Int?
   package var steps = 20
-  /// A text file of more prompts to draw concepts in, with `<TOK>` for their words; nil for those that suit the model.
+  /// A text file of more prompts to draw concepts in, with `<TOK>` for their words, and of such without it, for which
+  /// refining holds the fused model to the base; nil for those that suit the model.
   package var prompts: String?
-  /// Steps of training after solving for each concept; nil for those that suit the model.
+  /// Steps of training after solving for each concept, and for the prompts of none together; nil for those that suit the model.
   package var refineSteps: Int?
   /// The learning rate of that; nil for the one that suits the model.
   package var refineRate: Double?

@@ -20,6 +20,8 @@ struct FusionPlan {
   let folder: StatisticsFolder?
   /// The training of what is solved; no steps for none.
   let refinement: DistillationSettings
+  /// Prompts of no concept, for which refining holds the fused model to what the base predicts.
+  let priorPrompts: [String]
   /// The base model's fingerprint.
   let fingerprint: String
   private let request: FuseRequest
@@ -63,36 +65,50 @@ struct FusionPlan {
     guard side % vae.downsampling == 0 else {
       throw CommandError.usage("--size \(side): expected a multiple of \(vae.downsampling)")
     }
+    let prompts = try Self.prompts(request, base)
+    priorPrompts = prompts.prior
     settings = StatisticsCollector.Settings(
       latentSize: side / vae.downsampling, steps: request.steps, seed: request.seed,
-      matchesMixOfShow: request.matchesMixOfShow, prompts: try Self.prompts(request, base))
-    refinement = try Self.refinement(request, base, concepts: concepts.list.count)
+      matchesMixOfShow: request.matchesMixOfShow, prompts: prompts.concepts)
+    refinement = try Self.refinement(
+      request, base, models: concepts.list.count + (prompts.prior.isEmpty ? 0 : 1))
     latents = try Self.latents(
       request.latentsIn, concepts.list.count,
       [1, vae.latentChannels, settings.latentSize, settings.latentSize])
     try folder?.prepare(for: fingerprint)
   }
 
-  /// The prompts of statistics besides those of the reference.
-  private static func prompts(_ request: FuseRequest, _ base: DiffusersModel) throws -> [String] {
-    if request.matchesMixOfShow || request.method != .solve { return [] }
-    guard let path = request.prompts else { return try ModelDefaults(of: base).fusion.prompts }
-    let lines = try TextFile.read(path).textLines.map { $0.trimmingCharacters(in: .whitespaces) }
+  /// The prompts of concepts besides those of the reference, and those of no concept.
+  private static func prompts(
+    _ request: FuseRequest, _ base: DiffusersModel
+  ) throws -> (concepts: [String], prior: [String]) {
+    if request.matchesMixOfShow || request.method != .solve { return ([], []) }
+    let usual = try ModelDefaults(of: base).fusion
+    let isRefined = request.refineSteps ?? usual.refineSteps > 0
     let placeholder = ConceptPlaceholder.text
+    let lines =
+      try request.prompts.map { path in
+        try TextFile.read(path).textLines.map { $0.trimmingCharacters(in: .whitespaces) }
+      } ?? usual.prompts
     for (number, line) in lines.enumerated() where !line.isEmpty && !line.contains(placeholder) {
+      guard let path = request.prompts, !isRefined else { continue }
       throw FormatError(
-        path, "line \(number + 1)", "'\(line)' has no \(placeholder), which stands for the words of a concept")
+        path, "line \(number + 1)",
+        "'\(line)' has no \(placeholder), which stands for the words of a concept; only refining (--refine) has use for it")
     }
-    return lines.filter { !$0.isEmpty }
+    return (
+      lines.filter { $0.contains(placeholder) },
+      isRefined ? lines.filter { !$0.isEmpty && !$0.contains(placeholder) } : []
+    )
   }
 
   private static func refinement(
-    _ request: FuseRequest, _ base: DiffusersModel, concepts: Int
+    _ request: FuseRequest, _ base: DiffusersModel, models: Int
   ) throws -> DistillationSettings {
     let usual = try ModelDefaults(of: base).fusion
     let isUsual = !request.matchesMixOfShow && request.method == .solve
     var settings = DistillationSettings(
-      steps: concepts * (request.refineSteps ?? (isUsual ? usual.refineSteps : 0)),
+      steps: models * (request.refineSteps ?? (isUsual ? usual.refineSteps : 0)),
       rate: request.refineRate ?? usual.refineRate)
     if let rate = request.refineRate, settings.steps == 0 {
       throw CommandError.usage("--refine-lr \(rate): nothing is refined here; --refine STEPS does")
@@ -170,7 +186,8 @@ struct FusionPlan {
       .init("latent_size", .int(settings.latentSize)), .init("steps", .int(settings.steps)),
       .init("seed", .int(Int(clamping: settings.seed))),
       .init("prompts", .array(settings.prompts.map(JSONValue.string))),
-      .init("refine", .int(refinement.steps / list.count)), .init("refine_lr", .double(refinement.rate)),
+      .init("prior_prompts", .array(priorPrompts.map(JSONValue.string))),
+      .init("refinement_steps", .int(refinement.steps)), .init("refine_lr", .double(refinement.rate)),
       .init("compat", request.matchesMixOfShow ? .string("mix-of-show") : .null),
       .init("base", .string(fingerprint)),
       .init(

@@ -8,8 +8,8 @@ import MoscReport
 import MoscSample
 import MoscTrain
 
-/// Draws a concept by its own file, and notes what the U-Net predicts on the way.
-struct ConceptTeacher {
+/// Draws by a model that a fused one is to learn from, and notes what its U-Net predicts on the way.
+struct TeacherDrawing {
   let compiler: Compiler
   let settings: StatisticsCollector.Settings
   /// The guidance that pictures of the model are drawn with.
@@ -17,11 +17,16 @@ struct ConceptTeacher {
 
   /// Two examples for each step of each picture: what the U-Net predicts for the prompt, and for none.
   ///
-  /// Latents are those that guidance leads to, as drawing meets them. Every prompt of the statistics has a picture.
-  func examples(_ concept: FusionConcept, _ model: DiffusersModel) throws -> [DistillationExample] {
+  /// Latents are those that guidance leads to, as drawing meets them.
+  ///
+  /// - Parameters:
+  ///   - name: what is drawn, for people.
+  ///   - prompts: one for each picture.
+  func examples(
+    of name: String, _ prompts: [String], _ model: DiffusersModel
+  ) throws -> [DistillationExample] {
     let components = ModelComponents(model, compiler)
     let encoder = try PromptEncoder(components, skippedLayers: 0, compiler.reporter)
-    let prompts = concept.prompts + settings.prompts.map(concept.said)
     let states = try encoder.encode(Set(prompts + [""]))
     let config = try model.unet().config
     let size = settings.latentSize
@@ -45,7 +50,7 @@ struct ConceptTeacher {
       let seed = RunSeed(settings.seed).generator(.noise, number)
       var sources = [RandomSourceKind.cpu.source(seed: seed)]
       _ = try denoising.run(
-        "\(concept.name), picture \(number + 1) of \(prompts.count)", initial: nil, sources: &sources,
+        "\(name), picture \(number + 1) of \(prompts.count)", initial: nil, sources: &sources,
         compiler.reporter
       ) { latents, timestep, _ in
         let results = try program.run([
