@@ -55,9 +55,8 @@ package struct ModelDefaults: Hashable, Sendable {
 
 /// How concepts are fused where the user says nothing: here as Mix-of-Show does.
 package struct FusionDefaults: Hashable, Sendable {
-  /// More prompts that concepts are drawn in for statistics, `<TOK>` standing for the concept's words, and prompts without
-  /// it, for which refining holds the fused model to what it predicts without any concept.
-  package var prompts: [String] = []
+  /// Prompts besides those of the reference.
+  package var prompts = FusionPrompts()
   /// Steps of training after solving, for each concept.
   package var refineSteps = 0
   /// The learning rate of those steps.
@@ -71,7 +70,7 @@ package struct FusionDefaults: Hashable, Sendable {
       guard let list = value.array, case let texts = list.compactMap(\.string), texts.count == list.count else {
         throw object.error("prompts", "expected a list of texts")
       }
-      prompts = texts
+      prompts = try FusionPrompts(texts) { _, mistake in object.error("prompts", mistake) }
     }
     refineSteps = try object.int("refine", default: refineSteps)
     guard 0...100_000 ~= refineSteps else {

@@ -101,6 +101,12 @@ import Testing
     prompts.prompts = try scratch.write("prompts.txt", "a <TOK>\n\na cat\n").path
     #expect(message(prompts).contains("line 3: 'a cat' has no <TOK>"))
     #expect(message(prompts).contains("only refining (--refine)"))
+    prompts.refineSteps = 1
+    for misspelt in ["a <tok>", "a <TOK> and a <hina1>"] {
+      prompts.prompts = try scratch.write("misspelt.txt", "a <TOK>\n\(misspelt)\n").path
+      #expect(message(prompts).contains("line 2: '\(misspelt)': expected no '<' but in <TOK>"))
+    }
+    prompts.refineSteps = nil
     prompts.method = .weighted
     #expect(message(prompts).contains("--prompts: --merge weighted"))
     (prompts.method, prompts.matchesMixOfShow) = (.solve, true)

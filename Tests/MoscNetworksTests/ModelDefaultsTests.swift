@@ -26,14 +26,16 @@ import Testing
     #expect(own.guidance == 2.5 && own.training.rank == 3 && own.training.unetRate == 0)
     #expect(own.training.layers == .attention)
     #expect(try defaults(#"{"train": {"layers": "block"}}"#).training.layers == .block)
-    #expect(own.fusion.prompts.isEmpty && ModelDefaults.embedded?.fusion.prompts.count == 8)
+    #expect(own.fusion.prompts == FusionPrompts() && ModelDefaults.embedded?.fusion.prompts.ofConcepts.count == 8)
     #expect(own.fusion.refineSteps == 0 && ModelDefaults.embedded?.fusion.refineSteps == 80)
-    #expect(try defaults(#"{"fuse": {"prompts": ["<TOK>, at night", "a cat"]}}"#).fusion.prompts == ["<TOK>, at night", "a cat"])
+    let prompts = try defaults(#"{"fuse": {"prompts": ["<TOK>, at night", "a cat"]}}"#).fusion.prompts
+    #expect(prompts.ofConcepts == ["<TOK>, at night"] && prompts.prior == ["a cat"])
     #expect(own.training.steps == ModelDefaults.stableDiffusion.training.steps)
     #expect(try defaults("{}") == .stableDiffusion)
     for (text, expected) in [
       (#"{"guidence": 2}"#, "did you mean 'guidance'?"), (#"{"train": 3}"#, "expected an object"),
       (#"{"fuse": []}"#, "expected an object"), (#"{"fuse": {"prompts": [3]}}"#, "expected a list of texts"),
+      (#"{"fuse": {"prompts": ["a <tok>"]}}"#, "'a <tok>': expected no '<' but in <TOK>"),
       (#"{"fuse": {"refine": -1}}"#, "from 0 to 100000, found -1"),
       (#"{"train": {"rank": 0}}"#, "from 1 to 4096, found 0"),
       (#"{"train": {"layers": "all"}}"#, "expected 'attention' or 'block', found \"all\""),

@@ -18,7 +18,7 @@ struct FusionRefinement {
     let drawing = try Compiler(request.compiler, precision: request.model.precision, reporter)
     let drawer = TeacherDrawing(
       compiler: drawing, settings: plan.settings, guidance: Float(try ModelDefaults(of: plan.base).guidance))
-    let examples = try report.measure("drawing by each concept's file") { _ in
+    let examples = try report.measure("drawing what to learn from") { _ in
       let own = try plan.list.map { concept in
         try drawer.examples(
           of: concept.name, concept.prompts + plan.settings.prompts.map(concept.said),

@@ -20,7 +20,7 @@ struct FusionPlan {
   let folder: StatisticsFolder?
   /// The training of what is solved; no steps for none.
   let refinement: DistillationSettings
-  /// Prompts of no concept, for which refining holds the fused model to what the base predicts.
+  /// Prompts of no concept for refining; empty where nothing is refined.
   let priorPrompts: [String]
   /// The base model's fingerprint.
   let fingerprint: String
@@ -69,7 +69,7 @@ struct FusionPlan {
     priorPrompts = prompts.prior
     settings = StatisticsCollector.Settings(
       latentSize: side / vae.downsampling, steps: request.steps, seed: request.seed,
-      matchesMixOfShow: request.matchesMixOfShow, prompts: prompts.concepts)
+      matchesMixOfShow: request.matchesMixOfShow, prompts: prompts.ofConcepts)
     refinement = try Self.refinement(
       request, base, models: concepts.list.count + (prompts.prior.isEmpty ? 0 : 1))
     latents = try Self.latents(
@@ -78,28 +78,24 @@ struct FusionPlan {
     try folder?.prepare(for: fingerprint)
   }
 
-  /// The prompts of concepts besides those of the reference, and those of no concept.
-  private static func prompts(
-    _ request: FuseRequest, _ base: DiffusersModel
-  ) throws -> (concepts: [String], prior: [String]) {
-    if request.matchesMixOfShow || request.method != .solve { return ([], []) }
+  /// The prompts besides those of the reference.
+  private static func prompts(_ request: FuseRequest, _ base: DiffusersModel) throws -> FusionPrompts {
+    if request.matchesMixOfShow || request.method != .solve { return FusionPrompts() }
     let usual = try ModelDefaults(of: base).fusion
-    let isRefined = request.refineSteps ?? usual.refineSteps > 0
-    let placeholder = ConceptPlaceholder.text
-    let lines =
-      try request.prompts.map { path in
-        try TextFile.read(path).textLines.map { $0.trimmingCharacters(in: .whitespaces) }
-      } ?? usual.prompts
-    for (number, line) in lines.enumerated() where !line.isEmpty && !line.contains(placeholder) {
-      guard let path = request.prompts, !isRefined else { continue }
-      throw FormatError(
-        path, "line \(number + 1)",
-        "'\(line)' has no \(placeholder), which stands for the words of a concept; only refining (--refine) has use for it")
+    let isRefined = (request.refineSteps ?? usual.refineSteps) > 0
+    guard let path = request.prompts else {
+      var prompts = usual.prompts
+      if !isRefined { prompts.prior = [] }
+      return prompts
     }
-    return (
-      lines.filter { $0.contains(placeholder) },
-      isRefined ? lines.filter { !$0.isEmpty && !$0.contains(placeholder) } : []
-    )
+    let lines = try TextFile.read(path).textLines.map { $0.trimmingCharacters(in: .whitespaces) }
+    let prompts = try FusionPrompts(lines) { FormatError(path, "line \($0 + 1)", $1) }
+    if !isRefined, let first = prompts.prior.first, let index = lines.firstIndex(of: first) {
+      throw FormatError(
+        path, "line \(index + 1)",
+        "'\(first)' has no \(ConceptPlaceholder.text), which stands for the words of a concept; only refining (--refine) has use for it")
+    }
+    return prompts
   }
 
   private static func refinement(
