@@ -15,7 +15,12 @@ struct TeacherDrawing {
   /// The guidance that pictures of the model are drawn with.
   let guidance: Float
 
-  /// Two examples for each step of each picture: what the U-Net predicts for the prompt, and for none.
+  /// Of how many steps one has an example of the prediction for no prompt.
+  ///
+  /// The files of concepts disagree there, and no one model predicts what all of them do; it only is to stay near.
+  private static let stepsWithoutPrompt = 3
+
+  /// What the U-Net predicts for the prompt in each step of each picture, and now and then for none.
   ///
   /// Latents are those that guidance leads to, as drawing meets them.
   ///
@@ -52,7 +57,7 @@ struct TeacherDrawing {
       _ = try denoising.run(
         "\(name), picture \(number + 1) of \(prompts.count)", initial: nil, sources: &sources,
         compiler.reporter
-      ) { latents, timestep, _ in
+      ) { latents, timestep, step in
         let results = try program.run([
           "sample": HostArray(latents.floats + latents.floats, shape: [2] + latents.shape.dropFirst()),
           "timestep": HostArray([Float(timestep), Float(timestep)], shape: [2]),
@@ -61,7 +66,8 @@ struct TeacherDrawing {
           throw CommandError.failure("the U-Net gave no 'noise_pred'")
         }
         let parts = [output[..<latents.count], output[latents.count...]].map(Array.init)
-        for (text, part) in zip([prompt, ""], parts) {
+        for (text, part) in zip([prompt, ""], parts)
+        where !text.isEmpty || (number + step) % Self.stepsWithoutPrompt == 0 {
           examples.append(
             DistillationExample(
               sample: latents, timestep: timestep, prompt: text, target: HostArray(part, shape: latents.shape)))
