@@ -16,17 +16,22 @@ import random
 import subprocess
 
 CONCEPTS = pathlib.Path(__file__).resolve().parent.parent / "base" / "concepts"
-# None is among the prompts that the embedded model brings for statistics (fuse.prompts of its mosc.json).
+# None is the scene of a concept alone in the prompts of statistics, below and in the embedded model's mosc.json (fuse.prompts).
 SCENES = [
     "on grass", "with a tree", "at night", "on a pink background", "in the snow", "with a cat",
     "on a purple background", "with a ball", "on a blue background", "with a dog", "on a yellow background",
     "with a car", "on a green background", "with a star", "on an orange background", "on a black background"]
+# Prompts that serve pictures of one thing best; those of the embedded model also have things on either side.
+PLAIN = [
+    "a <TOK>, at sunset", "a <TOK>, in the desert", "a <TOK>, on a red background", "a <TOK>, in space", "a <TOK>, in the sea",
+    "a <TOK>, on a white background", "a <TOK>, in the forest", "a <TOK> and a house, on grass"]
+# Options of `mosc fuse`; PROMPTS is a file of the prompts above.
 WAYS = {
-    "refined": [], "refined-200": ["--refine", "200"],
-    "ridge": ["--solver", "ridge", "--refine", "0"], "lbfgs": ["--solver", "lbfgs", "--refine", "0"],
-    "min-norm": ["--solver", "min-norm", "--refine", "0"],
-    "weighted": ["--merge", "weighted"], "concat": ["--merge", "concat"], "svd": ["--merge", "svd"],
-    "ties": ["--merge", "ties"], "dare": ["--merge", "dare"],
+    "refined-200": "--prompts PROMPTS --refine 200", "refined": "--prompts PROMPTS", "default": "",
+    "ridge": "--prompts PROMPTS --solver ridge --refine 0", "lbfgs": "--prompts PROMPTS --solver lbfgs --refine 0",
+    "min-norm": "--prompts PROMPTS --solver min-norm --refine 0",
+    "weighted": "--merge weighted", "concat": "--merge concat", "svd": "--merge svd",
+    "ties": "--merge ties", "dare": "--merge dare",
 }
 
 
@@ -41,6 +46,8 @@ def main():
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     scenes = SCENES[:options.scenes]
+    plain = options.work / "plain.txt"
+    plain.write_text("".join(f"{prompt}\n" for prompt in PLAIN))
 
     def alignments(name, adapter, words):
         """The image alignment of each scene's pictures."""
@@ -67,7 +74,8 @@ def main():
     print("| its own file: alignment | " + " | ".join(f"{mean(own[name]):.3f}" for name in names) + " |", flush=True)
     for way in options.ways.split(","):
         fused = options.work / f"{way}.safetensors"
-        command = [options.mosc, "fuse", "-q", *options.files, *WAYS[way], "-o", fused]
+        command = [options.mosc, "fuse", "-q", *options.files, "-o", fused]
+        command += [plain if word == "PROMPTS" else word for word in WAYS[way].split()]
         subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
         print(f"| {way} | " + " | ".join(
             kept(alignments(name, fused, words[name]), own[name]) for name in names) + " |", flush=True)
